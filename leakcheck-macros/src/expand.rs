@@ -1,0 +1,214 @@
+//! The function with its body under a check.
+
+use crate::args::{Args, Given};
+use crate::target::Function;
+use crate::value::Choice;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Expr, Meta, Path, Result, Token, Type};
+
+pub(crate) fn expand(args: &Args, function: Function) -> Result<Function> {
+    let (inner, body) = function.body()?;
+    let check = Check::new(args, &function);
+    let call = check.call(args, &body);
+    let mut block = Group::new(Delimiter::Brace, quote!(#(#inner)* #call));
+    block.set_span(check.span);
+    Ok(function.with_body(block))
+}
+
+/// The call that the body turns into.
+struct Check<'a> {
+    function: &'a Function,
+    /// The function's name as if the user wrote the call there: panics and `line!()` point to it.
+    name: Span,
+    /// The same place with the macro's hygiene: lints keep off.
+    span: Span,
+    krate: Path,
+    krate_at_name: Path,
+}
+
+impl<'a> Check<'a> {
+    fn new(args: &Args, function: &'a Function) -> Check<'a> {
+        let name = function.sig.ident.span();
+        let span = Span::call_site().located_at(name);
+        let (krate, krate_at_name) = (args.krate(span), args.krate(name));
+        Check { function, name, span, krate, krate_at_name }
+    }
+
+    fn call(&self, args: &Args, body: &Group) -> TokenStream {
+        let options = self.options(args);
+        let span = self.span;
+        if self.function.is_async() {
+            let (future, failed) = (self.future(body), self.failed());
+            let output = self.future_output().map(|ty| quote_spanned!(span=> ::<#ty>));
+            let call = self.private(
+                quote_spanned!(span=> check_async #output),
+                quote_spanned!(span=> #options, #future, #failed),
+            );
+            return quote_spanned!(span=> #call.await);
+        }
+        let closure = self.closure(body);
+        match should_panic(&self.function.attrs) {
+            // With a return type `#[should_panic]` is an error, and rustc says so.
+            Some(expected) if self.function.output().is_none() => self.private(
+                quote_spanned!(span=> check_should_panic),
+                quote_spanned!(span=> #options, #expected, #closure),
+            ),
+            _ => {
+                let failed = self.failed();
+                self.private(
+                    quote_spanned!(span=> check),
+                    quote_spanned!(span=> #options, #closure, #failed),
+                )
+            }
+        }
+    }
+
+    fn private(&self, name: TokenStream, args: TokenStream) -> TokenStream {
+        let krate = &self.krate_at_name;
+        quote_spanned!(self.name=> #krate::__private::#name(#args))
+    }
+
+    fn options(&self, args: &Args) -> TokenStream {
+        let Check { krate, span, function, .. } = self;
+        let name = function.sig.ident.unraw().to_string();
+        let calls = [
+            value(&args.threshold_mb),
+            value(&args.threshold_bytes),
+            value(&args.threshold_blocks),
+            value(&args.peak_mb),
+            self.choice(&args.kind),
+            self.choice(&args.scope),
+            self.choice(&args.measure),
+            value(&args.skip),
+            value(&args.settle_ms),
+            value(&args.threads),
+            value(&args.top),
+        ];
+        let here = &self.krate_at_name;
+        let origin = quote_spanned!(self.name=> #here::__private::origin!(#name));
+        quote_spanned!(*span=> #krate::__private::options(#origin) #(#calls)*)
+    }
+
+    fn choice(&self, given: &Option<Given<Choice>>) -> Option<TokenStream> {
+        let krate = &self.krate;
+        given.as_ref().map(|given| builder_call(given, |choice| quote!(#krate::#choice)))
+    }
+
+    fn closure(&self, body: &Group) -> TokenStream {
+        let span = self.span;
+        let body = self.block(body);
+        match self.annotation() {
+            Some(ty) => quote_spanned!(span=> move || -> #ty #body),
+            None => quote_spanned!(span=> move || #body),
+        }
+    }
+
+    /// An `async` block cannot name its output. The return that never runs does, so that `?` and coercions
+    /// in the body find the type that the function declares.
+    fn future(&self, body: &Group) -> TokenStream {
+        let span = self.span;
+        let body = self.block(body);
+        let Some(ty) = self.future_output() else {
+            return quote_spanned!(span=> async move #body);
+        };
+        quote_spanned!(span=> async move {
+            if let ::core::option::Option::Some(value) = ::core::option::Option::<#ty>::None {
+                return value;
+            }
+            #body
+        })
+    }
+
+    /// The body, as unsafe as the function made it.
+    fn block(&self, body: &Group) -> TokenStream {
+        if self.function.is_unsafe() {
+            quote_spanned!(self.span=> { #[allow(unused_unsafe)] unsafe #body })
+        } else {
+            body.to_token_stream()
+        }
+    }
+
+    /// The type of the body, where it can be written outside of a signature.
+    fn annotation(&self) -> Option<TokenStream> {
+        match self.function.output() {
+            None => Some(quote_spanned!(self.span=> ())),
+            Some(ty) if has_impl(ty.to_token_stream()) => None,
+            Some(ty) => Some(ty.to_token_stream()),
+        }
+    }
+
+    /// The same for a future. `!` is not a type outside of a signature.
+    fn future_output(&self) -> Option<TokenStream> {
+        let never = matches!(self.function.output(), Some(Type::Never(_)));
+        if never { None } else { self.annotation() }
+    }
+
+    /// A closure that tells whether the body's value means failure.
+    fn failed(&self) -> TokenStream {
+        let Check { krate, span, function, .. } = self;
+        match function.output() {
+            None | Some(Type::Never(_)) => quote_spanned!(*span=> |_| false),
+            // The method that the value's type picks is in one of two traits: a glob brings the right one
+            // in without an unused import.
+            Some(_) => quote_spanned!(*span=> |value| {
+                use #krate::__private::*;
+                (&#krate::__private::Probe(value)).failed()
+            }),
+        }
+    }
+}
+
+fn value<T: ToTokens>(given: &Option<Given<T>>) -> Option<TokenStream> {
+    given.as_ref().map(|given| builder_call(given, T::to_token_stream))
+}
+
+fn builder_call<T>(given: &Given<T>, value: impl FnOnce(&T) -> TokenStream) -> TokenStream {
+    let at = |span| Span::call_site().located_at(span);
+    let mut method = given.name.clone();
+    method.set_span(at(given.name.span()));
+    let value = relocated(value(&given.value), at(given.span));
+    quote_spanned!(method.span()=> .#method(#value))
+}
+
+fn relocated(tokens: TokenStream, span: Span) -> TokenStream {
+    let relocate = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.into_iter().map(relocate).collect()
+}
+
+/// `impl Trait` can hide anywhere in a type; as a keyword it is nothing else there.
+fn has_impl(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "impl",
+        TokenTree::Group(group) => has_impl(group.stream()),
+        _ => false,
+    })
+}
+
+/// The message that `#[should_panic]` expects, as an `Option` in the user's crate.
+fn should_panic(attrs: &[Attribute]) -> Option<TokenStream> {
+    let attr = attrs.iter().find(|attr| attr.path().is_ident("should_panic"))?;
+    Some(match expected(attr) {
+        Some(message) => quote!(::core::option::Option::Some(#message)),
+        None => quote!(::core::option::Option::None),
+    })
+}
+
+fn expected(attr: &Attribute) -> Option<Expr> {
+    match &attr.meta {
+        Meta::Path(_) => None,
+        Meta::NameValue(meta) => Some(meta.value.clone()),
+        Meta::List(list) => {
+            let named = |input: syn::parse::ParseStream<'_>| {
+                input.parse::<Ident>()?;
+                input.parse::<Token![=]>()?;
+                input.parse()
+            };
+            list.parse_args_with(named).ok()
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What the attribute stands on. Bodies stay tokens: rustc has parsed them, and may know syntax that syn does not.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, TokenStreamExt};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Safety, Signature, Token, Type, Visibility};
+
+pub(crate) enum Target {
+    Function(Function),
+    Module(Module),
+}
+
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    vis: Visibility,
+    pub(crate) sig: Signature,
+    body: Group,
+}
+
+pub(crate) struct Module {
+    pub(crate) attrs: Vec<Attribute>,
+    vis: Visibility,
+    unsafety: Option<Token![unsafe]>,
+    mod_token: Token![mod],
+    pub(crate) name: Ident,
+    braces: Group,
+    pub(crate) items: Vec<Item>,
+}
+
+pub(crate) enum Item {
+    Function(Function),
+    Module(Module),
+    Other(TokenStream),
+}
+
+impl Target {
+    pub(crate) fn attrs(&mut self) -> &mut Vec<Attribute> {
+        match self {
+            Target::Function(function) => &mut function.attrs,
+            Target::Module(module) => &mut module.attrs,
+        }
+    }
+}
+
+impl Function {
+    pub(crate) fn is_async(&self) -> bool {
+        self.sig.asyncness.is_some()
+    }
+
+    pub(crate) fn is_unsafe(&self) -> bool {
+        matches!(self.sig.safety, Safety::Unsafe(_))
+    }
+
+    /// The return type, unless it is `()`.
+    pub(crate) fn output(&self) -> Option<&Type> {
+        match &self.sig.output {
+            ReturnType::Type(_, ty) => match &**ty {
+                Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+                ty => Some(ty),
+            },
+            ReturnType::Default => None,
+        }
+    }
+
+    /// The inner attributes of the body, which belong into the function's own block, and the rest.
+    pub(crate) fn body(&self) -> Result<(Vec<Attribute>, Group)> {
+        let split = |input: ParseStream<'_>| {
+            let inner = Attribute::parse_inner(input)?;
+            Ok((inner, respanned(&self.body, input.parse()?)))
+        };
+        split.parse2(self.body.stream())
+    }
+
+    pub(crate) fn with_body(self, body: Group) -> Function {
+        Function { body, ..self }
+    }
+}
+
+/// The same braces around other tokens.
+fn respanned(braces: &Group, tokens: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, tokens);
+    group.set_span(braces.span());
+    group
+}
+
+impl Parse for Target {
+    fn parse(input: ParseStream<'_>) -> Result<Target> {
+        let item = input.fork();
+        match input.parse()? {
+            Item::Function(function) => Ok(Target::Function(function)),
+            Item::Module(module) => Ok(Target::Module(module)),
+            Item::Other(_) => Err(misplaced(&item)),
+        }
+    }
+}
+
+/// An error on the word that says what the item is.
+fn misplaced(item: ParseStream<'_>) -> Error {
+    let word = Attribute::parse_outer(item)
+        .and_then(|_| item.parse::<Visibility>())
+        .and_then(|_| item.parse::<TokenTree>());
+    match word {
+        Ok(word) => {
+            let bodiless = matches!(word.to_string().as_str(), "fn" | "mod");
+            let found = if bodiless { " without a body" } else { "" };
+            let message = format!(
+                "`#[leak_check]` goes on a function or on an inline module, found `{word}`{found}"
+            );
+            Error::new(word.span(), message)
+        }
+        Err(error) => error,
+    }
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> Result<Item> {
+        let attempt = input.fork();
+        if let Ok(function) = attempt.parse() {
+            input.advance_to(&attempt);
+            Ok(Item::Function(function))
+        } else if is_inline_module(&input.fork()) {
+            input.parse().map(Item::Module)
+        } else {
+            other(input).map(Item::Other)
+        }
+    }
+}
+
+fn is_inline_module(input: ParseStream<'_>) -> bool {
+    let head = || -> Result<()> {
+        Attribute::parse_outer(input)?;
+        input.parse::<Visibility>()?;
+        input.parse::<Option<Token![unsafe]>>()?;
+        input.parse::<Token![mod]>()?;
+        input.parse::<Ident>()?;
+        Ok(())
+    };
+    head().is_ok() && input.peek(syn::token::Brace)
+}
+
+/// An item of no interest: up to its semicolon, or to its braces where those end it. An end that is
+/// seen too early (braces in a generic argument) only makes two such items of one.
+fn other(input: ParseStream<'_>) -> Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    tokens.append_all(Attribute::parse_outer(input)?);
+    input.parse::<Visibility>()?.to_tokens(&mut tokens);
+    let braces_end_it = !(input.peek(Token![use])
+        || input.peek(Token![const])
+        || input.peek(Token![static])
+        || input.peek(Token![type]));
+    loop {
+        let token: TokenTree = input.parse()?;
+        let end = match &token {
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Group(group) => braces_end_it && group.delimiter() == Delimiter::Brace,
+            _ => false,
+        };
+        tokens.append(token);
+        if end || input.is_empty() {
+            return Ok(tokens);
+        }
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> Result<Function> {
+        let attrs = Attribute::parse_outer(input)?;
+        let vis = input.parse()?;
+        let sig = input.parse()?;
+        if !input.peek(syn::token::Brace) {
+            return Err(input.error("expected a function body"));
+        }
+        Ok(Function { attrs, vis, sig, body: input.parse()? })
+    }
+}
+
+impl Parse for Module {
+    fn parse(input: ParseStream<'_>) -> Result<Module> {
+        let attrs = Attribute::parse_outer(input)?;
+        let vis = input.parse()?;
+        let unsafety = input.parse()?;
+        let mod_token = input.parse()?;
+        let name = input.parse()?;
+        let braces: Group = input.parse()?;
+        let content = |input: ParseStream<'_>| {
+            let inner = Attribute::parse_inner(input)?;
+            let mut items = Vec::new();
+            while !input.is_empty() {
+                items.push(input.parse()?);
+            }
+            Ok((inner, items))
+        };
+        let (inner, items) = content.parse2(braces.stream())?;
+        let attrs = attrs.into_iter().chain(inner).collect();
+        Ok(Module { attrs, vis, unsafety, mod_token, name, braces, items })
+    }
+}
+
+impl ToTokens for Target {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Target::Function(function) => function.to_tokens(tokens),
+            Target::Module(module) => module.to_tokens(tokens),
+        }
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.append_all(&self.attrs);
+        self.vis.to_tokens(tokens);
+        self.sig.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}
+
+impl ToTokens for Module {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let is_outer = |attr: &&Attribute| matches!(attr.style, AttrStyle::Outer);
+        let (outer, inner): (Vec<_>, Vec<_>) = self.attrs.iter().partition(is_outer);
+        tokens.append_all(outer);
+        self.vis.to_tokens(tokens);
+        self.unsafety.to_tokens(tokens);
+        self.mod_token.to_tokens(tokens);
+        self.name.to_tokens(tokens);
+        let mut content = TokenStream::new();
+        content.append_all(inner);
+        content.append_all(&self.items);
+        respanned(&self.braces, content).to_tokens(tokens);
+    }
+}
+
+impl ToTokens for Item {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Item::Function(function) => function.to_tokens(tokens),
+            Item::Module(module) => module.to_tokens(tokens),
+            Item::Other(other) => other.to_tokens(tokens),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The values of the arguments, each read from its literal.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use std::fmt::Display;
+use std::str::FromStr;
+use syn::{Error, Ident, Lit, LitInt, LitStr, Path, Result};
+
+/// What stands behind `name =`.
+pub(crate) struct Value {
+    pub(crate) name: Ident,
+    pub(crate) tokens: TokenStream,
+}
+
+impl Value {
+    pub(crate) fn span(&self) -> Span {
+        let first = self.tokens.clone().into_iter().next();
+        first.map_or(self.name.span(), |token| token.span())
+    }
+
+    /// The value as a literal without a sign: no argument takes a negative number.
+    fn literal(&self) -> Option<Lit> {
+        let literal: Lit = syn::parse2(self.tokens.clone()).ok()?;
+        let negative = literal.to_token_stream().to_string().starts_with('-');
+        (!negative).then_some(literal)
+    }
+
+    fn unexpected(&self, expected: &str) -> Error {
+        let (name, found) = (&self.name, text(&self.tokens));
+        let message = format!("`{name}` expects {expected}, found `{found}`");
+        Error::new_spanned(&self.tokens, message)
+    }
+}
+
+/// One variant of an enum in the library.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice {
+    ty: &'static str,
+    variant: &'static str,
+}
+
+impl ToTokens for Choice {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let ident = |name| Ident::new(name, Span::call_site());
+        let (ty, variant) = (ident(self.ty), ident(self.variant));
+        tokens.extend(quote!(#ty::#variant));
+    }
+}
+
+pub(crate) fn megabytes(value: &Value) -> Result<f64> {
+    let number = match value.literal() {
+        Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => {
+            literal.base10_parse::<f64>().ok()
+        }
+        Some(Lit::Float(literal)) if matches!(literal.suffix(), "" | "f32" | "f64") => {
+            literal.base10_parse::<f64>().ok()
+        }
+        _ => None,
+    };
+    number
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| value.unexpected("a number of megabytes such as `5` or `0.5`"))
+}
+
+pub(crate) fn bytes(value: &Value) -> Result<u64> {
+    count(value, "a number of bytes", "4096", u64::MAX)
+}
+
+pub(crate) fn blocks(value: &Value) -> Result<u64> {
+    count(value, "a number of blocks", "3", u64::MAX)
+}
+
+pub(crate) fn milliseconds(value: &Value) -> Result<u64> {
+    count(value, "a number of milliseconds", "500", u64::MAX)
+}
+
+pub(crate) fn threads(value: &Value) -> Result<usize> {
+    count(value, "a number of threads", "0", usize::MAX)
+}
+
+pub(crate) fn call_sites(value: &Value) -> Result<usize> {
+    match count(value, "a number of call sites", "10", usize::MAX)? {
+        0 => Err(value.unexpected("at least 1 call site")),
+        number => Ok(number),
+    }
+}
+
+/// The other attributes that a deferred attribute has counted.
+pub(crate) fn attributes(value: &Value) -> Result<usize> {
+    count(value, "a number of attributes", "1", usize::MAX)
+}
+
+fn count<N: FromStr<Err: Display> + Display>(
+    value: &Value,
+    what: &str,
+    example: &str,
+    most: N,
+) -> Result<N> {
+    let literal = match value.literal() {
+        Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => literal,
+        _ => return Err(value.unexpected(&format!("{what} such as `{example}`"))),
+    };
+    parse_count(&literal).ok_or_else(|| value.unexpected(&format!("{what} up to {most}")))
+}
+
+fn parse_count<N: FromStr<Err: Display>>(literal: &LitInt) -> Option<N> {
+    literal.base10_parse().ok()
+}
+
+fn is_integer_suffix(suffix: &str) -> bool {
+    matches!(
+        suffix,
+        "" | "u8"
+            | "u16"
+            | "u32"
+            | "u64"
+            | "u128"
+            | "usize"
+            | "i8"
+            | "i16"
+            | "i32"
+            | "i64"
+            | "i128"
+            | "isize"
+    )
+}
+
+pub(crate) fn kind(value: &Value) -> Result<Choice> {
+    let variants =
+        [("unit", "Unit"), ("integration", "Integration"), ("long_running", "LongRunning")];
+    choice(value, "Kind", &variants)
+}
+
+pub(crate) fn scope(value: &Value) -> Result<Choice> {
+    choice(value, "Scope", &[("test", "Test"), ("process", "Process")])
+}
+
+pub(crate) fn measure(value: &Value) -> Result<Choice> {
+    choice(value, "Measure", &[("net", "Net"), ("retained", "Retained")])
+}
+
+fn choice(
+    value: &Value,
+    ty: &'static str,
+    variants: &[(&'static str, &'static str)],
+) -> Result<Choice> {
+    let found = string(value);
+    variants
+        .iter()
+        .find(|(spelling, _)| found.as_deref() == Some(spelling))
+        .map(|&(_, variant)| Choice { ty, variant })
+        .ok_or_else(|| value.unexpected(&alternatives(variants)))
+}
+
+fn alternatives(variants: &[(&str, &str)]) -> String {
+    let quoted: Vec<_> = variants.iter().map(|(name, _)| format!("`\"{name}\"`")).collect();
+    let (last, others) = quoted.split_last().expect("an enum has variants");
+    format!("{} or {last}", others.join(", "))
+}
+
+pub(crate) fn reason(value: &Value) -> Result<String> {
+    string(value)
+        .filter(|reason| !reason.trim().is_empty())
+        .ok_or_else(|| value.unexpected("a reason such as `\"needs the network\"`"))
+}
+
+/// A path, bare or in a string: both spellings are common in attributes.
+pub(crate) fn path(value: &Value) -> Result<Path> {
+    let path = match value.literal() {
+        Some(Lit::Str(literal)) => literal.parse_with(Path::parse_mod_style),
+        _ => syn::parse::Parser::parse2(Path::parse_mod_style, value.tokens.clone()),
+    };
+    path.map_err(|_| value.unexpected("a path such as `my_reexports::leakcheck`"))
+}
+
+fn string(value: &Value) -> Option<String> {
+    match value.literal() {
+        Some(Lit::Str(literal)) if literal.suffix().is_empty() => Some(LitStr::value(&literal)),
+        _ => None,
+    }
+}
+
+/// The source as the user wrote it, as far as tokens remember.
+pub(crate) fn text(tokens: &TokenStream) -> String {
+    let text = tokens.to_string();
+    match tokens.clone().into_iter().next() {
+        Some(TokenTree::Punct(sign)) if sign.as_char() == '-' => {
+            format!("-{}", text[1..].trim_start())
+        }
+        _ => text,
+    }
+}

@@ -1,0 +1,23 @@
+//! Finds out what this build can see.
+
+use std::env::var;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(interposed, sanitized)");
+
+    let sanitized = var("CARGO_CFG_SANITIZE").is_ok();
+    if sanitized {
+        println!("cargo::rustc-cfg=sanitized");
+    }
+
+    // A definition of `pthread_create` is found before the C library's one, which is then the next one of the dynamic
+    // linker. A statically linked program has no next one.
+    let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let dynamic_glibc = var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux")
+        && var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu")
+        && !features.split(',').any(|feature| feature == "crt-static");
+    if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
+        println!("cargo::rustc-cfg=interposed");
+    }
+}

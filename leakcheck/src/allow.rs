@@ -1,0 +1,103 @@
+//! Memory that is meant to stay.
+
+use std::borrow::Cow;
+use std::sync::{Mutex, MutexGuard};
+
+use crate::ledger::account::{self, RegionId};
+use crate::ledger::working_for;
+use crate::measurement::{Allowed, Amount};
+use crate::thread::{self, Entered, Quiet};
+
+/// An inner region whose blocks stay out of the verdict of the regions around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    pub(crate) region: RegionId,
+    parent: RegionId,
+    why: String,
+}
+
+/// The allowances of all open regions.
+static ALLOWANCES: Mutex<Vec<Allowance>> = Mutex::new(Vec::new());
+
+/// Leaves what a closure allocates out of the verdict, and has the report list it with the reason.
+///
+/// For memory that is meant to stay: a registry that lives as long as the process, an interned name, a deliberate
+/// `Box::leak`. What threads started by the closure allocate is left out too. A block that is later reallocated outside
+/// counts again from then on. Where nothing is checked, the closure just runs.
+///
+/// ```
+/// # use leakcheck::{Options, check};
+/// # fn main() {
+/// let options = Options::new().name("registers the plugins once").threshold_bytes(0);
+/// check(options, || {
+///     leakcheck::allow("plugins live as long as the process", || Vec::leak(vec![0; 4096]));
+/// });
+/// # }
+/// ```
+pub fn allow<T>(why: impl Into<Cow<'static, str>>, body: impl FnOnce() -> T) -> T {
+    let entered = {
+        let _quiet = Quiet::new();
+        let parent = thread::with(working_for);
+        let region = if parent == 0 { None } else { find_or_open(parent, why.into()) };
+        region.map(|region| Entered::new(region, thread::with(|thread| thread.stack_base.get())))
+    };
+    let value = body();
+    drop(entered);
+    value
+}
+
+fn find_or_open(parent: RegionId, why: Cow<'static, str>) -> Option<RegionId> {
+    let mut allowances = allowances();
+    if let Some(known) = allowances.iter().find(|known| known.parent == parent && known.why == why) {
+        return Some(known.region);
+    }
+    let region = account::open(parent)?;
+    account::get(region)?.hold();
+    allowances.push(Allowance { region, parent, why: why.into_owned() });
+    Some(region)
+}
+
+/// The outermost allowances that were made inside a region.
+pub(crate) fn inside(region: RegionId) -> Vec<Allowance> {
+    let all = allowances();
+    let inside = |allowance: &&Allowance| account::is_inside(allowance.parent, region);
+    let outermost = |allowance: &&Allowance| {
+        let around = |other: &Allowance| {
+            other.region != region
+                && account::is_inside(other.region, region)
+                && account::is_inside(allowance.parent, other.region)
+        };
+        !all.iter().any(around)
+    };
+    all.iter().filter(inside).filter(outermost).cloned().collect()
+}
+
+/// Closes the allowances that were made inside a region that closes. They are remembered until the outermost region
+/// closes, whose verdict they stay out of too.
+pub(crate) fn close_inside(region: RegionId) {
+    let outermost = account::get(region).is_none_or(|account| account.parent() == 0);
+    allowances().retain(|allowance| {
+        let inside = account::is_inside(allowance.parent, region);
+        if let Some(account) = account::get(allowance.region).filter(|_| inside) {
+            account.close();
+            if outermost {
+                account.let_go();
+            }
+        }
+        !(inside && outermost)
+    });
+}
+
+fn allowances() -> MutexGuard<'static, Vec<Allowance>> {
+    ALLOWANCES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Allowance {
+    pub(crate) fn amount(&self) -> Allowed {
+        let counts = account::get(self.region).map(account::Account::counts).unwrap_or_default();
+        Allowed {
+            why: self.why.clone(),
+            amount: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The region of one thread, carried to another by hand.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::ledger::account::{self, RegionId};
+use crate::ledger::working_for;
+use crate::thread::{self, Entered};
+
+/// The region that a thread works for, to be carried into threads that outlive it.
+///
+/// Threads that a test starts belong to it by themselves. The threads of a pool that was there before do not: what they
+/// allocate on the test's behalf is *unattributed*, until they enter the test's context.
+///
+/// ```
+/// use leakcheck::Context;
+/// use std::sync::mpsc;
+///
+/// // A pool that outlives the test.
+/// let (send, receive) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+/// std::thread::spawn(move || receive.iter().for_each(|job| job()));
+///
+/// let measurement = leakcheck::measure(|| {
+///     let (context, (done, wait)) = (Context::current(), mpsc::channel());
+///     let job = move || {
+///         let _entered = context.enter();
+///         done.send(vec![0_u8; 1000]).unwrap();
+///     };
+///     send.send(Box::new(job)).unwrap();
+///     std::mem::forget(wait.recv().unwrap());
+/// });
+/// assert!(measurement.retained.bytes >= 1000);
+/// ```
+pub struct Context {
+    region: RegionId,
+}
+
+/// While it lives, its thread works for the region of a [`Context`]. It stays on the thread that made it.
+#[must_use = "the thread leaves the context when the guard is dropped"]
+pub struct InContext<'a> {
+    _entered: Entered,
+    _context: PhantomData<(&'a Context, *const ())>,
+}
+
+impl Context {
+    /// The context of the calling thread. Where nothing is checked, entering it changes nothing.
+    pub fn current() -> Self {
+        let region = thread::with(working_for);
+        account::get(region).inspect(|account| account.hold());
+        Self { region }
+    }
+
+    /// Makes the calling thread work for this context's region until the guard is dropped. Once the region is closed,
+    /// what the thread allocates is unattributed.
+    pub fn enter(&self) -> InContext<'_> {
+        let (own, stack_base) = thread::with(|thread| (thread.region.get(), thread.stack_base.get()));
+        let region = if self.region == 0 { own } else { self.region };
+        InContext { _entered: Entered::new(region, stack_base), _context: PhantomData }
+    }
+}
+
+impl Clone for Context {
+    fn clone(&self) -> Self {
+        account::get(self.region).inspect(|account| account.hold());
+        Self { region: self.region }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        account::get(self.region).inspect(|account| account.let_go());
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("region", &self.region).finish()
+    }
+}
+
+impl fmt::Debug for InContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InContext").finish_non_exhaustive()
+    }
+}

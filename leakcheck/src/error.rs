@@ -1,0 +1,96 @@
+//! What keeps a check from being made.
+
+use std::fmt;
+
+/// Why a check could not be made.
+///
+/// A check that cannot see must fail, so checks turn this into a panic with the same words.
+#[derive(Debug)]
+pub(crate) struct Error {
+    kind: ErrorKind,
+}
+
+#[derive(Debug)]
+enum ErrorKind {
+    NotInstalled,
+    PassThrough,
+    NestedProcessScope,
+    NoMemory,
+    ThreadsUnseen,
+    Setting { variable: &'static str, value: String, expected: &'static str },
+    Suppressions { path: String, problem: String },
+}
+
+impl Error {
+    pub(crate) fn not_installed() -> Self {
+        ErrorKind::NotInstalled.into()
+    }
+
+    pub(crate) fn pass_through() -> Self {
+        ErrorKind::PassThrough.into()
+    }
+
+    pub(crate) fn nested_process_scope() -> Self {
+        ErrorKind::NestedProcessScope.into()
+    }
+
+    pub(crate) fn no_memory() -> Self {
+        ErrorKind::NoMemory.into()
+    }
+
+    pub(crate) fn threads_unseen() -> Self {
+        ErrorKind::ThreadsUnseen.into()
+    }
+
+    pub(crate) fn setting(variable: &'static str, value: impl Into<String>, expected: &'static str) -> Self {
+        ErrorKind::Setting { variable, value: value.into(), expected }.into()
+    }
+
+    pub(crate) fn suppressions(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        ErrorKind::Suppressions { path: path.into(), problem: problem.into() }.into()
+    }
+
+    /// Whether Miri or a sanitizer watches in our place.
+    pub(crate) fn is_pass_through(&self) -> bool {
+        matches!(self.kind, ErrorKind::PassThrough)
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ErrorKind::NotInstalled => f.write_str(
+                "the counting allocator is not installed, so no leak could be seen\n\n  \
+                 Turn the default feature `install` of leakcheck on, or, where the program has an allocator of its \
+                 own, wrap it:\n\n      \
+                 #[global_allocator]\n      \
+                 static ALLOC: leakcheck::Alloc<YourAllocator> = leakcheck::Alloc::new(YourAllocator);\n\n  \
+                 or write `leakcheck::install!();` for the system's allocator.",
+            ),
+            ErrorKind::PassThrough => f.write_str("Miri or a sanitizer watches the memory of this build"),
+            ErrorKind::NestedProcessScope => f.write_str(
+                "a check of process scope cannot start inside another check: it must run alone. Use \
+                 `scope = \"test\"` for the inner one",
+            ),
+            ErrorKind::NoMemory => f.write_str("there is no memory left to keep the figures of another region"),
+            ErrorKind::ThreadsUnseen => f.write_str(
+                "`threads` needs threads to be followed, which works on Linux (glibc, dynamically linked) with the \
+                 feature `threads` of leakcheck; remove the argument or turn the feature on",
+            ),
+            ErrorKind::Setting { variable, value, expected } => {
+                write!(f, "`{variable}` is `{value}`, expected {expected}")
+            }
+            ErrorKind::Suppressions { path, problem } => {
+                write!(f, "`LEAK_SUPPRESSIONS` names `{path}`, {problem}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}

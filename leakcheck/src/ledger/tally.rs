@@ -1,0 +1,116 @@
+//! Counts over the whole process, kept by `stats_alloc` and only while a region is open.
+//!
+//! `stats_alloc` counts before it calls the allocator underneath and does not look at what comes back, so that a failed
+//! allocation would count. It is therefore told of an event after the block is known to be there: underneath it sits
+//! [`Event`], which hands out nothing.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ptr::without_provenance_mut;
+use std::sync::atomic::Ordering;
+
+use stats_alloc::StatsAlloc;
+
+use super::PROCESS_REGION;
+use super::account::{self, OURS, RegionId};
+
+/// Events of every thread but libtest's main one, while a region of process scope is open.
+pub(crate) static PROCESS: StatsAlloc<Event> = StatsAlloc::new(Event);
+
+/// Events of threads that work for no open region, with blocks that no open region owns.
+pub(crate) static UNATTRIBUTED: StatsAlloc<Event> = StatsAlloc::new(Event);
+
+/// Stands where `stats_alloc` expects an allocator; nothing is ever read or written through its pointers.
+#[derive(Debug)]
+pub(crate) struct Event;
+
+// SAFETY: the methods neither touch memory nor unwind. The pointers that they return are never dereferenced: the only
+// callers are in this file and drop them.
+unsafe impl GlobalAlloc for Event {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        without_provenance_mut(layout.align())
+    }
+
+    unsafe fn dealloc(&self, _ptr: *mut u8, _layout: Layout) {}
+
+    unsafe fn realloc(&self, ptr: *mut u8, _layout: Layout, _new_size: usize) -> *mut u8 {
+        ptr
+    }
+}
+
+/// A thread that works for `region` allocated a block.
+pub(super) fn allocated(region: RegionId, on_main: bool, size: usize) {
+    if region == 0 && !on_main {
+        add(&UNATTRIBUTED, size);
+    }
+    if counts_for_process(0, region, on_main) {
+        add(&PROCESS, size);
+    }
+}
+
+/// A thread that works for `region` freed a block of `owner`.
+pub(super) fn freed(owner: RegionId, region: RegionId, on_main: bool, size: usize) {
+    if region == 0 && !on_main && !is_open(owner) {
+        remove(&UNATTRIBUTED, size);
+    }
+    if counts_for_process(owner, region, on_main) {
+        remove(&PROCESS, size);
+    }
+}
+
+/// A thread that works for `region` changed the size of a block of `owner`.
+pub(super) fn resized(owner: RegionId, region: RegionId, on_main: bool, old: usize, new: usize) {
+    if region == 0 && !on_main && !is_open(owner) {
+        resize(&UNATTRIBUTED, old, new);
+    }
+    if counts_for_process(owner, region, on_main) {
+        resize(&PROCESS, old, new);
+    }
+}
+
+fn is_open(owner: RegionId) -> bool {
+    account::get(owner).is_some_and(account::Account::is_open)
+}
+
+fn counts_for_process(owner: RegionId, region: RegionId, on_main: bool) -> bool {
+    let process = PROCESS_REGION.load(Ordering::Relaxed);
+    process != 0 && owner != OURS && (region != 0 || !on_main || account::is_inside(owner, process))
+}
+
+/// `stats_alloc` reads nothing of a layout but its size.
+fn layout(size: usize) -> Layout {
+    Layout::array::<u8>(size).unwrap_or(Layout::new::<u8>())
+}
+
+fn add(tally: &StatsAlloc<Event>, size: usize) {
+    // SAFETY: `Event` does nothing with the layout and its pointer is dropped here.
+    unsafe { tally.alloc(layout(size)) };
+}
+
+fn remove(tally: &StatsAlloc<Event>, size: usize) {
+    // SAFETY: `Event` does nothing with pointer and layout.
+    unsafe { tally.dealloc(without_provenance_mut(1), layout(size)) };
+}
+
+fn resize(tally: &StatsAlloc<Event>, old: usize, new: usize) {
+    // SAFETY: `Event` does nothing with pointer and layout, and returns the pointer that it is given.
+    unsafe { tally.realloc(without_provenance_mut(1), layout(old), new) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn net_bytes_are_allocated_minus_deallocated() {
+        let tally = StatsAlloc::new(Event);
+        add(&tally, 100);
+        resize(&tally, 100, 400);
+        resize(&tally, 400, 50);
+        add(&tally, 7);
+        remove(&tally, 7);
+        let stats = tally.stats();
+        assert_eq!(stats.bytes_allocated - stats.bytes_deallocated, 50);
+        assert_eq!((stats.allocations, stats.deallocations, stats.reallocations), (2, 1, 2));
+        assert_eq!(stats.bytes_reallocated, -50);
+    }
+}

@@ -1,0 +1,158 @@
+//! The leak check that Rust developers leave on: a `cargo test` that leaves memory behind fails, names the line that
+//! allocated it and says why it counts.
+//!
+//! # Set-up
+//!
+//! ```toml
+//! [dev-dependencies]
+//! leakcheck = "0.1"
+//! ```
+//!
+//! ```
+//! # fn main() {}
+//! #[leakcheck::leak_check(threshold_mb = 5)]
+//! #[test]
+//! fn serves_a_thousand_requests() {
+//!     // …
+//! }
+//! ```
+//!
+//! That is all: the default feature `install` declares the counting allocator, and the attribute works with `#[test]`,
+//! `#[tokio::test]`, `rstest`, `test_case` and others, above or below them, on functions and on whole modules.
+//!
+//! # What it says
+//!
+//! ```text
+//! leakcheck: `cache::tests::evicts` leaked 8.42 MB (8,829,042 bytes), limit 1.00 MB (default for unit tests)
+//!
+//!   retained 8.42 MB in 3,072 blocks · released 0 B · peak 12.10 MB · allocated 41,220 blocks in all
+//!
+//!   1.  5.10 MB  60.6 %  2,048 blocks  app::cache::Cache::insert   src/cache.rs:123
+//!                                      app::cache::Cache::load     src/cache.rs:88
+//!                                      app::cache::tests::evicts   src/cache.rs:311
+//! ```
+//!
+//! # Words
+//!
+//! A *region* is the stretch of a program that is watched: one run of a test's body, with every thread it starts. Every
+//! block belongs to the region it was allocated in, for life, so that a free on any thread, in any test, at any time is
+//! charged to the right one. *Retained* is what the region owns and is still live at its end; *released* is what its
+//! threads freed without owning it; *net growth* is the difference, and what a threshold is held against. *Unattributed*
+//! is growth in the same stretch that no open region owns. A MB is 1,048,576 bytes, everywhere.
+//!
+//! # Limits
+//!
+//! | kind | default limit | by default for |
+//! |---|---|---|
+//! | `unit` | 1 MB | tests beside the code |
+//! | `integration` | 5 MB | tests in the `tests` directory |
+//! | `long_running` | 10 MB | tests that say `kind = "long_running"` |
+//!
+//! The limit of a check is what `LEAK_THRESHOLD_MB` says; else its own `threshold_mb` or `threshold_bytes`; else the
+//! kind's variable; else the kind's default. All arguments: [`leak_check`]. A figure that equals its limit passes.
+//!
+//! # Settings
+//!
+//! Variables of the environment, so that cargo's own `[env]` table in `.cargo/config.toml` keeps them for a project.
+//!
+//! | variable | value | |
+//! |---|---|---|
+//! | `LEAK_CHECK` | `on`, `warn`, `off` | fail (the default), tell on stderr, or just run the tests |
+//! | `LEAK_THRESHOLD_MB` | megabytes | overrides every byte limit, the attribute's too |
+//! | `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`, `_LONG_RUNNING` | megabytes | the default limit of a kind |
+//! | `LEAK_SKIP` | globs, separated by commas | tests that are not checked |
+//! | `LEAK_SUPPRESSIONS` | a file | known leaks in LeakSanitizer's format, `leak:pattern` a line |
+//! | `LEAK_TOP` | a number | call sites that a report lists (10) |
+//! | `LEAK_STACKS` | `full`, `off` | whether call stacks are captured |
+//! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
+//! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
+//!
+//! A value that cannot be read fails the check; a variable that begins with `LEAK_` and is not known earns a warning.
+//!
+//! # What it leaves out
+//!
+//! Memory that is meant to stay is excused by [`allow`], which takes a reason, and whole tests by `skip = "reason"`.
+//! What the standard library and libtest keep is suppressed by default: captured output, buffers of standard streams,
+//! debug information kept for backtraces. The report says what was left out and how much.
+//!
+//! # Without the attribute
+//!
+//! [`check`] and [`check_async`] take any body, [`measure`] tells figures without judging them, and a [`Context`]
+//! carries a region into the threads of a pool.
+//!
+//! # What it cannot see
+//!
+//! - Memory of C libraries, memory maps, descriptors: it sees what goes through Rust's global allocator.
+//! - In test scope, what threads allocate that no test started, such as a global pool's: that is *unattributed*. Hand
+//!   them a [`Context`], or use `scope = "process"`, which watches all threads and runs alone; under nextest, where every
+//!   test has a process of its own, that is the default.
+//! - On systems other than Linux with glibc, whether threads still run; there a thread inherits its region by the first
+//!   block it frees, which is right for threads of the standard library.
+//! - One run cannot tell a small leak from a cache that warms up; limits are for what is large enough to matter.
+//! - Under Miri and the sanitizers nothing is judged, and stderr says so.
+//!
+//! # Features
+//!
+//! - `install` (default): declares [`Alloc`] as the program's global allocator. A project with an allocator of its own
+//!   turns it off and wraps that one, see [`Alloc`]; as cargo unifies features, all members of a workspace must then turn
+//!   it off.
+//! - `threads` (default): on Linux with glibc, follows threads through a `pthread_create` of its own.
+
+#[allow(unsafe_code, reason = "implements GlobalAlloc and reads the headers in front of blocks")]
+mod alloc;
+mod allow;
+#[allow(unsafe_code, reason = "takes its memory from the system, not from the watched allocator")]
+mod arena;
+mod check;
+mod context;
+mod error;
+mod gate;
+mod ledger;
+mod measurement;
+mod message;
+mod options;
+mod origin;
+mod outcome;
+mod pattern;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod region;
+pub mod report;
+mod settings;
+mod settle;
+mod stack;
+mod suppress;
+mod thread;
+mod verdict;
+
+pub use alloc::Alloc;
+pub use allow::allow;
+pub use check::{check, check_async, measure};
+pub use context::{Context, InContext};
+pub use leakcheck_macros::leak_check;
+pub use measurement::{Allowed, Amount, Growth, Measurement};
+pub use options::{Kind, Measure, Options, Scope};
+pub use outcome::Outcome;
+pub use stats_alloc::Stats;
+pub use verdict::{Excess, Figure, Limit, Limits, Verdict};
+
+#[cfg(feature = "install")]
+install!();
+
+/// Declares the counting allocator, over the system's, as the global one of a program.
+///
+/// The default feature `install` does it for you.
+///
+/// ```
+/// # #[cfg(not(feature = "install"))]
+/// leakcheck::install!();
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! install {
+    () => {
+        #[global_allocator]
+        static LEAKCHECK_ALLOC: $crate::Alloc = $crate::Alloc::system();
+    };
+}

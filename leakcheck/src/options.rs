@@ -1,0 +1,242 @@
+//! What a check is asked to do, as the attribute's arguments or the builder say it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::origin::Origin;
+
+/// One megabyte, in input and output: 1,048,576 bytes.
+pub(crate) const MB: f64 = 1_048_576.0;
+
+/// The type of a test, which decides its default limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A test beside the code; 1 MB.
+    #[default]
+    Unit,
+    /// A test in the `tests` directory; 5 MB.
+    Integration,
+    /// A test that runs long and warms up a lot; 10 MB.
+    LongRunning,
+}
+
+/// Which threads a region watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The test's own thread and every thread that is started inside.
+    #[default]
+    Test,
+    /// Every thread of the process but the one that libtest itself runs on. Such a region runs alone.
+    Process,
+}
+
+/// Which figure the byte and block limits are held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Retained minus released.
+    #[default]
+    Net,
+    /// Retained alone: freeing what others allocated does not make up for it.
+    Retained,
+}
+
+/// What a check is asked to do. Whatever is not set comes from the environment and the defaults.
+///
+/// ```
+/// use leakcheck::{Kind, Options};
+///
+/// let options = Options::new().name("parses a feed").kind(Kind::Integration).threshold_mb(0.5).threads(0);
+/// leakcheck::check(options, || {
+///     let feed = "title: leaks\n".repeat(100);
+///     assert_eq!(feed.lines().count(), 100);
+/// });
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until they are given to a check"]
+pub struct Options {
+    pub(crate) origin: Origin,
+    pub(crate) threshold_bytes: Option<Threshold>,
+    pub(crate) threshold_blocks: Option<u64>,
+    pub(crate) peak_bytes: Option<u64>,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) skip: Option<Cow<'static, str>>,
+    pub(crate) settle_ms: Option<u64>,
+    pub(crate) threads: Option<u64>,
+    pub(crate) measure: Measure,
+    pub(crate) top: Option<usize>,
+}
+
+/// A byte limit and the argument that it was given by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Threshold {
+    pub(crate) bytes: u64,
+    pub(crate) argument: &'static str,
+}
+
+impl Options {
+    /// Nothing set: the check is named after its thread, and everything else is a default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn for_test(origin: Origin) -> Self {
+        Self { origin, ..Self::default() }
+    }
+
+    /// The name that reports and `LEAK_SKIP` know the check by. By default the name of the thread, which under libtest
+    /// is the name of the test.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.origin.name = Some(name.into());
+        self
+    }
+
+    /// The most net growth in megabytes of 1,048,576 bytes that passes.
+    ///
+    /// # Panics
+    ///
+    /// When `mb` is negative or not a finite number.
+    #[track_caller]
+    pub fn threshold_mb(mut self, mb: f64) -> Self {
+        let bytes = mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("threshold_mb", mb)));
+        self.threshold_bytes = Some(Threshold { bytes, argument: "threshold_mb" });
+        self
+    }
+
+    /// The most net growth in bytes that passes.
+    pub fn threshold_bytes(mut self, bytes: u64) -> Self {
+        self.threshold_bytes = Some(Threshold { bytes, argument: "threshold_bytes" });
+        self
+    }
+
+    /// The most net growth in blocks that passes. Without it, blocks are not limited.
+    pub fn threshold_blocks(mut self, blocks: u64) -> Self {
+        self.threshold_blocks = Some(blocks);
+        self
+    }
+
+    /// The most megabytes of 1,048,576 bytes that may be live at once. Without it, the peak is not limited.
+    ///
+    /// # Panics
+    ///
+    /// When `mb` is negative or not a finite number.
+    #[track_caller]
+    pub fn peak_mb(mut self, mb: f64) -> Self {
+        self.peak_bytes = Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("peak_mb", mb))));
+        self
+    }
+
+    /// The type of the test, which decides the default limit.
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Which threads are watched. By default the test's; the process's under nextest, which gives every test a process.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Runs the body without a check, for the given reason.
+    pub fn skip(mut self, why: impl Into<Cow<'static, str>>) -> Self {
+        self.skip = Some(why.into());
+        self
+    }
+
+    /// How many milliseconds to wait, while the check would otherwise fail, for threads that are just ending and for
+    /// deferred drops. 500 by default; 0 does not wait.
+    pub fn settle_ms(mut self, milliseconds: u64) -> Self {
+        self.settle_ms = Some(milliseconds);
+        self
+    }
+
+    /// How many threads that the body started may still run at the end. Without it, they are reported but not limited.
+    ///
+    /// Threads are followed on Linux with the feature `threads`. Elsewhere a check with this limit fails, because it
+    /// could not see them.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads as u64);
+        self
+    }
+
+    /// Which figure the byte and block limits are held against.
+    pub fn measure(mut self, measure: Measure) -> Self {
+        self.measure = measure;
+        self
+    }
+
+    /// How many call sites a report lists. 10 by default.
+    pub fn top(mut self, top: usize) -> Self {
+        self.top = Some(top);
+        self
+    }
+}
+
+/// `None` for what is negative, infinite or not a number.
+pub(crate) fn mb_to_bytes(mb: f64) -> Option<u64> {
+    (mb.is_finite() && mb >= 0.0).then_some((mb * MB).round() as u64)
+}
+
+fn not_megabytes(argument: &str, mb: f64) -> String {
+    format!("leakcheck: `{argument}` is {mb}, expected a number of megabytes, 0 or more")
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Unit, Self::Integration, Self::LongRunning];
+
+    /// The limit where nobody gave one.
+    pub(crate) fn default_bytes(self) -> u64 {
+        let mb = match self {
+            Self::Unit => 1,
+            Self::Integration => 5,
+            Self::LongRunning => 10,
+        };
+        mb << 20
+    }
+
+    /// The variable that sets the default limit of the kind.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::Unit => "LEAK_THRESHOLD_MB_UNIT",
+            Self::Integration => "LEAK_THRESHOLD_MB_INTEGRATION",
+            Self::LongRunning => "LEAK_THRESHOLD_MB_LONG_RUNNING",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unit => "unit",
+            Self::Integration => "integration",
+            Self::LongRunning => "long-running",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn megabytes_are_binary() {
+        assert_eq!(mb_to_bytes(5.0), Some(5 << 20));
+        assert_eq!(mb_to_bytes(0.5), Some(1 << 19));
+        assert_eq!(mb_to_bytes(0.0), Some(0));
+        for bad in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(mb_to_bytes(bad), None);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "`peak_mb` is -1, expected a number of megabytes")]
+    fn a_negative_limit_is_refused() {
+        let _ = Options::new().peak_mb(-1.0);
+    }
+}

@@ -1,0 +1,70 @@
+//! The door for the attribute's expansion. Nothing here is for people, and all of it may change at any time.
+
+use std::future::Future;
+
+use crate::check as checks;
+use crate::options::Options;
+pub use crate::origin::Origin;
+
+/// What the compiler knows of the function that the attribute is on.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __origin {
+    ($function:expr) => {
+        $crate::__private::Origin::of_function(::core::module_path!(), $function, ::core::file!(), ::core::line!())
+            .in_target(
+                ::core::option_env!("CARGO_PKG_NAME"),
+                ::core::option_env!("CARGO_BIN_NAME"),
+                ::core::option_env!("CARGO_TARGET_TMPDIR").is_some(),
+            )
+    };
+}
+
+pub use crate::__origin as origin;
+
+pub fn options(origin: Origin) -> Options {
+    Options::for_test(origin)
+}
+
+#[track_caller]
+pub fn check<T>(options: Options, body: impl FnOnce() -> T, failed: impl FnOnce(&T) -> bool) -> T {
+    checks::check_with(options, body, failed)
+}
+
+#[track_caller]
+pub fn check_should_panic(options: Options, expected: Option<&'static str>, body: impl FnOnce()) {
+    checks::check_should_panic(options, expected, body);
+}
+
+pub async fn check_async<T>(
+    options: Options,
+    body: impl Future<Output = T>,
+    failed: impl FnOnce(&T) -> bool,
+) -> T {
+    checks::check_async_with(options, body, failed).await
+}
+
+/// Tells whether a value of any type is a failure: a `Result` by its own method, others by the one found second, on a
+/// reference more.
+#[derive(Debug)]
+pub struct Probe<'a, T>(pub &'a T);
+
+pub trait FailedResult {
+    fn failed(&self) -> bool;
+}
+
+impl<T, E> FailedResult for Probe<'_, Result<T, E>> {
+    fn failed(&self) -> bool {
+        self.0.is_err()
+    }
+}
+
+pub trait FailedAny {
+    fn failed(&self) -> bool;
+}
+
+impl<T> FailedAny for &Probe<'_, T> {
+    fn failed(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,137 @@
+//! A region: the stretch of a program that is watched.
+
+use std::hint::black_box;
+use std::sync::atomic::Ordering;
+
+use stats_alloc::Stats;
+
+use crate::alloc::PASS_THROUGH;
+use crate::allow;
+use crate::error::Error;
+use crate::gate::{Access, Pass};
+use crate::ledger::account::{self, Account, RegionId};
+use crate::ledger::tally::{self, Event};
+use crate::ledger::{OPEN_REGIONS, PROCESS_REGION, record, working_for};
+use crate::measurement::{Allowed, Amount, Growth, Measurement};
+use crate::options::Scope;
+use crate::thread::{self, Entered, Quiet, running};
+
+/// An open region. Figures can be read at any moment; dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Region {
+    id: RegionId,
+    scope: Scope,
+    /// The whole process, for a region of process scope.
+    process: Option<stats_alloc::Region<'static, Event>>,
+    unattributed: stats_alloc::Region<'static, Event>,
+    /// An inner region runs under the pass of the region around it.
+    _pass: Option<Pass>,
+}
+
+impl Region {
+    /// Opens a region, inside the one that this thread works for, if any. Waits while regions are open that it may not
+    /// run beside.
+    ///
+    /// # Errors
+    ///
+    /// When the allocator is not installed, when a region of process scope would be opened inside another one, or when
+    /// there is no memory to keep its figures.
+    pub(crate) fn open(scope: Scope) -> Result<Self, Error> {
+        see_a_planted_block()?;
+        let _quiet = Quiet::new();
+        let parent = thread::with(working_for);
+        let pass = match (scope, parent) {
+            (Scope::Test, 0) => Some(Pass::wait(Access::Shared)),
+            (Scope::Test, _) => None,
+            (Scope::Process, 0) => Some(Pass::wait(Access::Alone)),
+            (Scope::Process, _) => return Err(Error::nested_process_scope()),
+        };
+        let id = account::open(parent).ok_or_else(Error::no_memory)?;
+        OPEN_REGIONS.fetch_add(1, Ordering::Relaxed);
+        if scope == Scope::Process {
+            // Threads work for it without being known to it, so its account is never used again.
+            account::get(id).inspect(|account| account.hold());
+            PROCESS_REGION.store(id, Ordering::Release);
+        }
+        Ok(Self {
+            id,
+            scope,
+            process: (scope == Scope::Process).then(|| stats_alloc::Region::new(&tally::PROCESS)),
+            unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
+            _pass: pass,
+        })
+    }
+
+    /// Makes the calling thread work for the region until the guard is dropped.
+    pub(crate) fn enter(&self, stack_base: usize) -> Entered {
+        Entered::new(self.id, stack_base)
+    }
+
+    /// What the region has come to by now.
+    pub(crate) fn measure(&self) -> Measurement {
+        let _quiet = Quiet::new();
+        let Some(account) = account::get(self.id) else { return Measurement::default() };
+        let allowances = allow::inside(self.id);
+        let counts = account.counts();
+        let mut owners = vec![self.id];
+        owners.extend(account::inner_regions(self.id));
+        let threads = running::list(&owners);
+        owners.retain(|owner| !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region)));
+        Measurement {
+            retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
+            released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
+            peak_bytes: counts.peak_bytes,
+            churn: Amount { bytes: counts.allocated_bytes, blocks: counts.allocated_blocks },
+            unattributed: growth(&self.unattributed.change()),
+            allowed: allowances.iter().map(allow::Allowance::amount).collect::<Vec<Allowed>>(),
+            stats: self.stats(account),
+            sites: record::live(&owners),
+            threads,
+        }
+    }
+
+    fn stats(&self, account: &Account) -> Stats {
+        if let Some(process) = &self.process {
+            return process.change();
+        }
+        let counts = account.counts();
+        Stats {
+            allocations: counts.allocated_blocks as usize,
+            deallocations: (counts.freed_blocks + counts.released_blocks) as usize,
+            reallocations: counts.reallocations as usize,
+            bytes_allocated: counts.allocated_bytes as usize,
+            bytes_deallocated: (counts.freed_bytes + counts.released_bytes) as usize,
+            bytes_reallocated: counts.reallocated_bytes as isize,
+        }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        let _quiet = Quiet::new();
+        if self.scope == Scope::Process {
+            PROCESS_REGION.store(0, Ordering::Release);
+        }
+        allow::close_inside(self.id);
+        account::get(self.id).inspect(|account| account.close());
+        OPEN_REGIONS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn growth(stats: &Stats) -> Growth {
+    Growth {
+        bytes: stats.bytes_allocated as i64 - stats.bytes_deallocated as i64,
+        blocks: stats.allocations as i64 - stats.deallocations as i64,
+    }
+}
+
+/// Plants a block and looks whether the ledger sees it: a check that is blind must fail.
+fn see_a_planted_block() -> Result<(), Error> {
+    if PASS_THROUGH {
+        return Err(Error::pass_through());
+    }
+    let _quiet = Quiet::new();
+    thread::with(|thread| thread.witnessed.set(false));
+    drop(black_box(Box::new(0xA5_u8)));
+    if thread::with(|thread| thread.witnessed.get()) { Ok(()) } else { Err(Error::not_installed()) }
+}

@@ -1,0 +1,328 @@
+//! The data model of a report. It knows nothing of allocators; text and JSON are made from it.
+
+pub(crate) mod file;
+pub(crate) mod text;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::record::SiteCount;
+use crate::measurement::{Allowed, Amount, Growth, Measurement};
+use crate::options::{Kind, Options, Scope};
+use crate::settings;
+use crate::stack::symbols;
+use crate::suppress::Suppression;
+use crate::verdict::{Limits, Verdict};
+
+pub use crate::stack::frame::{Class, Frame};
+
+/// The version of the report's schema. It changes when a reader of the last version would misread a report.
+pub const SCHEMA: u32 = 1;
+
+/// The most call sites in a JSON report, unless `top` asks for more.
+const MOST_CALL_SITES: usize = 100;
+
+/// What became of one check. The schema is described in `docs/report-schema.md`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The version of leakcheck that wrote the report.
+    pub leakcheck: String,
+    /// Which check.
+    pub test: Test,
+    /// What was judged.
+    pub verdict: Verdict,
+    /// What the figures were held against; none where nothing was judged.
+    pub limits: Option<Limits>,
+    /// What was held against the limits of bytes and blocks: without what was allowed and suppressed.
+    pub judged: Option<Growth>,
+    /// The figures; none where nothing was measured.
+    pub figures: Option<Figures>,
+    /// The call sites that retain memory, the largest first.
+    pub call_sites: Vec<CallSite>,
+    /// What the call sites that are not listed retain together.
+    pub omitted: Omitted,
+    /// Memory that is meant to stay.
+    pub allowed: Vec<Allowed>,
+    /// Known noise.
+    pub suppressed: Vec<Suppressed>,
+    /// Threads that were started inside and that still run.
+    pub threads: Vec<Thread>,
+    /// How much the names of the call sites tell.
+    pub symbols: Symbols,
+}
+
+/// Which check a report is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Test {
+    /// As libtest names it: modules and function.
+    pub name: String,
+    /// The package, as cargo names it.
+    pub package: Option<String>,
+    /// The program, for tests inside one.
+    pub binary: Option<String>,
+    /// The crate that the test was compiled in.
+    #[serde(rename = "crate")]
+    pub krate: Option<String>,
+    /// The type of the test.
+    pub kind: Kind,
+    /// Which threads were watched.
+    pub scope: Scope,
+    /// The source file with the check, as the compiler was given it.
+    pub file: Option<String>,
+    /// The line of the check in that file.
+    pub line: Option<u32>,
+}
+
+/// The figures of a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Figures {
+    /// Retained minus released.
+    pub net_growth: Growth,
+    /// Blocks that the region owns and that were live at its end.
+    pub retained: Amount,
+    /// Blocks that the region did not own and that its threads freed.
+    pub released: Amount,
+    /// The most bytes that were live at once.
+    pub peak_bytes: u64,
+    /// What was allocated in total.
+    pub churn: Amount,
+    /// Growth in the same stretch that no open region owns.
+    pub unattributed: Growth,
+}
+
+/// A distinct call stack that retains memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CallSite {
+    /// Bytes that it retains.
+    pub bytes: u64,
+    /// Blocks that it retains.
+    pub blocks: u64,
+    /// The call stack, the allocation first and the test's body last.
+    pub frames: Vec<Frame>,
+}
+
+/// What is left out of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Omitted {
+    /// How many entries.
+    pub call_sites: usize,
+    /// What they come to.
+    #[serde(flatten)]
+    pub amount: Amount,
+}
+
+/// Known noise that was left out of the verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Suppressed {
+    /// The rule as it was written.
+    pub rule: String,
+    /// What it is for, or the variable that it came by.
+    pub why: String,
+    /// What it left out.
+    #[serde(flatten)]
+    pub amount: Amount,
+}
+
+/// A thread that was started inside and that still runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Thread {
+    /// Its name as the kernel knows it.
+    pub name: String,
+    /// The call stack that started it.
+    pub started_at: Vec<Frame>,
+}
+
+/// How much the names of call sites tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Symbols {
+    /// Functions, files and lines.
+    #[default]
+    Lines,
+    /// Functions alone: the program has no debug information.
+    Functions,
+    /// Addresses alone: the program was stripped.
+    Addresses,
+    /// No call sites: `LEAK_STACKS=off`.
+    Off,
+}
+
+impl Test {
+    pub(crate) fn new(options: &Options, name: &str, scope: Scope) -> Self {
+        let origin = &options.origin;
+        Self {
+            name: name.to_owned(),
+            package: origin.package.map(str::to_owned),
+            binary: origin.binary.map(str::to_owned),
+            krate: origin.krate.map(str::to_owned),
+            kind: settings::kind_of(options),
+            scope,
+            file: origin.file.map(str::to_owned),
+            line: origin.line,
+        }
+    }
+}
+
+impl Report {
+    /// A report without figures.
+    pub(crate) fn without_figures(test: Test, verdict: Verdict) -> Self {
+        Self {
+            schema: SCHEMA,
+            leakcheck: env!("CARGO_PKG_VERSION").to_owned(),
+            test,
+            verdict,
+            limits: None,
+            judged: None,
+            figures: None,
+            call_sites: Vec::new(),
+            omitted: Omitted::default(),
+            allowed: Vec::new(),
+            suppressed: Vec::new(),
+            threads: Vec::new(),
+            symbols: Symbols::default(),
+        }
+    }
+
+    /// A report of a measurement with names for its `top` largest call sites, or for a hundred where `top` is fewer.
+    pub(crate) fn new(test: Test, verdict: Verdict, measurement: &Measurement, noise: Noise, top: usize) -> Self {
+        let (listed, omitted) = largest(noise.rest, top.max(MOST_CALL_SITES));
+        let call_sites = call_sites(&listed);
+        let threads = measurement.threads.iter().map(|thread| Thread {
+            name: thread.name.clone(),
+            started_at: visible(symbols::frames(thread.started_at)),
+        });
+        Self {
+            figures: Some(Figures {
+                net_growth: measurement.net_growth(),
+                retained: measurement.retained,
+                released: measurement.released,
+                peak_bytes: measurement.peak_bytes,
+                churn: measurement.churn,
+                unattributed: measurement.unattributed,
+            }),
+            symbols: symbols_in(&call_sites),
+            call_sites,
+            omitted,
+            allowed: measurement.allowed.clone(),
+            suppressed: noise.suppressed,
+            threads: threads.collect(),
+            ..Self::without_figures(test, verdict)
+        }
+    }
+}
+
+impl Report {
+    /// What was suppressed in all.
+    pub(crate) fn suppressed_amount(&self) -> Amount {
+        sum(&self.suppressed)
+    }
+}
+
+fn sum(suppressed: &[Suppressed]) -> Amount {
+    suppressed.iter().fold(Amount::default(), |sum, suppressed| Amount {
+        bytes: sum.bytes + suppressed.amount.bytes,
+        blocks: sum.blocks + suppressed.amount.blocks,
+    })
+}
+
+/// The call sites with their names, the largest first.
+pub(crate) fn call_sites(sites: &[SiteCount]) -> Vec<CallSite> {
+    let named = |count: &SiteCount| CallSite {
+        bytes: count.bytes,
+        blocks: count.blocks,
+        frames: visible(symbols::frames(count.site)),
+    };
+    let mut call_sites: Vec<CallSite> = sites.iter().map(named).collect();
+    call_sites.sort_by(|a, b| (b.bytes, b.blocks).cmp(&(a.bytes, a.blocks)));
+    call_sites
+}
+
+/// A stack without the allocator on top of it and the harness below it.
+fn visible(mut frames: Vec<Frame>) -> Vec<Frame> {
+    let is_harness = |frame: &Frame| frame.class == Class::Harness;
+    let is_body = |frame: &Frame| matches!(frame.class, Class::User | Class::Dependency);
+    // Below the body: the standard library's frames between it and the harness go with the harness.
+    let last = frames.iter().rposition(is_body);
+    if let Some(last) = last.filter(|last| frames[*last..].iter().any(is_harness)) {
+        frames.truncate(last + 1);
+    }
+    let first = frames.iter().position(is_body).unwrap_or(frames.len());
+    let allocator = frames[..first].iter().rposition(is_harness).map_or(0, |last| last + 1);
+    frames.drain(..allocator);
+    frames.retain(|frame| !is_harness(frame));
+    frames
+}
+
+fn largest(mut sites: Vec<SiteCount>, most: usize) -> (Vec<SiteCount>, Omitted) {
+    sites.sort_by(|a, b| (b.bytes, b.blocks).cmp(&(a.bytes, a.blocks)));
+    let rest = sites.split_off(most.min(sites.len()));
+    let amount = rest.iter().fold(Amount::default(), |sum, count| Amount {
+        bytes: sum.bytes + count.bytes,
+        blocks: sum.blocks + count.blocks,
+    });
+    (sites, Omitted { call_sites: rest.len(), amount })
+}
+
+/// Judged by the user's and the dependencies' frames: the standard library brings its own debug information.
+fn symbols_in(call_sites: &[CallSite]) -> Symbols {
+    let frames = || call_sites.iter().flat_map(|site| &site.frames).filter(|frame| frame.class != Class::Std);
+    if frames().next().is_none() || frames().any(|frame| frame.line.is_some()) {
+        Symbols::Lines
+    } else if frames().any(|frame| frame.function.is_some()) {
+        Symbols::Functions
+    } else {
+        Symbols::Addresses
+    }
+}
+
+/// A measurement's call sites, parted into known noise and the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Noise {
+    pub(crate) suppressed: Vec<Suppressed>,
+    pub(crate) rest: Vec<SiteCount>,
+}
+
+impl Noise {
+    /// Without looking: everything counts.
+    pub(crate) fn none(sites: &[SiteCount]) -> Self {
+        Self { suppressed: Vec::new(), rest: sites.to_vec() }
+    }
+
+    /// By the names of the call sites, which takes their looking up.
+    pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
+        let mut noise = Self::default();
+        for site in sites {
+            let frames = symbols::frames(site.site);
+            match rules.iter().find(|rule| rule.covers(&frames)) {
+                Some(rule) => noise.suppress(rule, site),
+                None => noise.rest.push(*site),
+            }
+        }
+        noise
+    }
+
+    /// What was suppressed in all.
+    pub(crate) fn amount(&self) -> Amount {
+        sum(&self.suppressed)
+    }
+
+    fn suppress(&mut self, rule: &Suppression, site: &SiteCount) {
+        let known = self.suppressed.iter().position(|suppressed| suppressed.rule == rule.rule());
+        let index = known.unwrap_or_else(|| {
+            let (rule, why) = (rule.rule().to_owned(), rule.why().to_owned());
+            self.suppressed.push(Suppressed { rule, why, amount: Amount::default() });
+            self.suppressed.len() - 1
+        });
+        self.suppressed[index].amount.bytes += site.bytes;
+        self.suppressed[index].amount.blocks += site.blocks;
+    }
+}

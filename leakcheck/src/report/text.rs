@@ -1,0 +1,339 @@
+//! The text report: the message that a failing test shows.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+use std::path::Path;
+
+use super::{CallSite, Class, Figures, Frame, Report, Symbols};
+use crate::measurement::{Allowed, Amount};
+use crate::options::MB;
+use crate::verdict::{Excess, Figure, Verdict};
+
+/// Reports fit into this many columns where names allow it.
+const WIDTH: usize = 100;
+/// The most frames of the user's code that a call site shows.
+const MOST_FRAMES: usize = 6;
+/// The most frames of other code that a call site shows.
+const MOST_OTHER_FRAMES: usize = 3;
+
+/// Where the full report is, or why it is nowhere.
+pub(crate) type Written<'a> = Result<&'a Path, &'a str>;
+
+/// The report as text, with the `top` largest call sites. Ends without a newline.
+pub(crate) fn render(report: &Report, top: usize, written: Written<'_>) -> String {
+    let mut text = String::new();
+    write_report(&mut text, report, top, written).expect("a string takes all that is written");
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn write_report(out: &mut String, report: &Report, top: usize, written: Written<'_>) -> fmt::Result {
+    writeln!(out, "leakcheck: {}\n", headline(report))?;
+    write_figures(out, report)?;
+    write_call_sites(out, report, top)?;
+    write_threads(out, report)?;
+    write_left_out(out, report)?;
+    write_symbols(out, report)?;
+    match written {
+        Ok(path) => writeln!(out, "  full report: {}", path.display())?,
+        Err(why) => writeln!(out, "  full report: not written, {why}")?,
+    }
+    writeln!(
+        out,
+        "  intended? #[leak_check(threshold_mb = …)], leakcheck::allow(\"why\", || …) \
+         or #[leak_check(skip = \"why\")]"
+    )
+}
+
+/// The whole story in one line.
+fn headline(report: &Report) -> String {
+    let Verdict::Leaked { excesses } = &report.verdict else {
+        return format!("`{}` {}", report.test.name, report.verdict);
+    };
+    let told: Vec<String> = excesses.iter().map(excess).collect();
+    format!("`{}` {}", report.test.name, told.join("; "))
+}
+
+fn excess(Excess { figure, value, limit }: &Excess) -> String {
+    let value = value.unsigned_abs();
+    let source = &limit.source;
+    match figure {
+        Figure::Bytes => format!("leaked {}, limit {} ({source})", exact(value), size(limit.value)),
+        Figure::PeakBytes => format!("peaked at {}, limit {} ({source})", exact(value), size(limit.value)),
+        Figure::Blocks => format!("leaked {}, limit {} ({source})", blocks(value), count(limit.value)),
+        Figure::Threads => {
+            let threads = counted(value, "thread", "threads");
+            format!("left {threads} running, limit {} ({source})", count(limit.value))
+        }
+    }
+}
+
+fn write_figures(out: &mut String, report: &Report) -> fmt::Result {
+    let Some(figures) = &report.figures else { return Ok(()) };
+    writeln!(
+        out,
+        "  retained {} in {} · released {} · peak {} · allocated {} in all\n",
+        size(figures.retained.bytes),
+        blocks(figures.retained.blocks),
+        size(figures.released.bytes),
+        size(figures.peak_bytes),
+        blocks(figures.churn.blocks),
+    )
+}
+
+/// Call sites that look the same to the reader, as one.
+struct Group {
+    amount: Amount,
+    lines: Vec<(String, String)>,
+}
+
+fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Result {
+    let groups = group(&report.call_sites);
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let total = report.call_sites.iter().map(|site| site.bytes).sum::<u64>() + report.omitted.amount.bytes;
+    let shown = &groups[..top.min(groups.len())];
+    let columns = Columns::of(shown, total);
+    for (index, group) in shown.iter().enumerate() {
+        columns.write(out, index + 1, group)?;
+    }
+    write_rest(out, report, &groups[shown.len()..], &columns)?;
+    writeln!(out)
+}
+
+fn write_rest(out: &mut String, report: &Report, rest: &[Group], columns: &Columns) -> fmt::Result {
+    let number = rest.len() + report.omitted.call_sites;
+    if number == 0 {
+        return Ok(());
+    }
+    let bytes = rest.iter().map(|group| group.amount.bytes).sum::<u64>() + report.omitted.amount.bytes;
+    let sites = counted(number as u64, "more call site", "more call sites");
+    writeln!(out, "{:indent$}{:>width$} in {sites}", "", size(bytes), indent = columns.size_at(), width = columns.size)
+}
+
+/// The widths of the columns, so that everything stands in line.
+struct Columns {
+    total: u64,
+    number: usize,
+    size: usize,
+    share: usize,
+    blocks: usize,
+    function: usize,
+}
+
+impl Columns {
+    fn of(groups: &[Group], total: u64) -> Self {
+        let widest = |text: &dyn Fn(&Group) -> String| groups.iter().map(|group| len(&text(group))).max().unwrap_or(0);
+        let mut columns = Self {
+            total,
+            number: groups.len().to_string().len() + 1,
+            size: widest(&|group| size(group.amount.bytes)),
+            share: widest(&|group| share(group.amount.bytes, total)),
+            blocks: widest(&|group| blocks(group.amount.blocks)),
+            function: 0,
+        };
+        let lines = || groups.iter().flat_map(|group| &group.lines);
+        let place = lines().map(|(_, place)| len(place)).max().unwrap_or(0);
+        let room = WIDTH.saturating_sub(columns.function_at() + 3 + place);
+        columns.function = lines().map(|(function, _)| len(function)).filter(|len| *len <= room).max().unwrap_or(0);
+        columns
+    }
+
+    fn size_at(&self) -> usize {
+        2 + self.number + 2
+    }
+
+    fn function_at(&self) -> usize {
+        self.size_at() + self.size + 2 + self.share + 2 + self.blocks + 2
+    }
+
+    fn write(&self, out: &mut String, number: usize, group: &Group) -> fmt::Result {
+        write!(
+            out,
+            "  {:>number_width$}  {:>size_width$}  {:>share_width$}  {:>blocks_width$}  ",
+            format!("{number}."),
+            size(group.amount.bytes),
+            share(group.amount.bytes, self.total),
+            blocks(group.amount.blocks),
+            number_width = self.number,
+            size_width = self.size,
+            share_width = self.share,
+            blocks_width = self.blocks,
+        )?;
+        for (index, (function, place)) in group.lines.iter().enumerate() {
+            let indent = if index == 0 { 0 } else { self.function_at() };
+            let line = format!("{:indent$}{function:<width$}   {place}", "", width = self.function);
+            if len(function) <= self.function || place.is_empty() {
+                writeln!(out, "{}", line.trim_end())?;
+            } else {
+                // A name that leaves no room for the place has it on a line of its own.
+                writeln!(out, "{:indent$}{function}", "")?;
+                writeln!(out, "{:indent$}  {place}", "", indent = self.function_at())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn group(call_sites: &[CallSite]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut known: HashMap<Vec<(String, String)>, usize> = HashMap::new();
+    for site in call_sites {
+        let lines = lines(&site.frames);
+        let index = *known.entry(lines.clone()).or_insert_with(|| {
+            groups.push(Group { amount: Amount::default(), lines });
+            groups.len() - 1
+        });
+        groups[index].amount.bytes += site.bytes;
+        groups[index].amount.blocks += site.blocks;
+    }
+    groups.sort_by(|a, b| b.amount.bytes.cmp(&a.amount.bytes));
+    groups
+}
+
+/// What a call site shows: the user's own frames, then the dependency that allocated for them. Where the user has no
+/// frame in it, the frames nearest to the allocation.
+fn lines(frames: &[Frame]) -> Vec<(String, String)> {
+    let user: Vec<&Frame> = frames.iter().filter(|frame| frame.class == Class::User).collect();
+    let inner = frames.iter().take_while(|frame| frame.class != Class::User);
+    let through: Vec<&Frame> =
+        inner.filter(|frame| frame.class == Class::Dependency).take(MOST_OTHER_FRAMES).collect();
+    if user.is_empty() {
+        let nearest = if through.is_empty() { frames.iter().take(MOST_OTHER_FRAMES).collect() } else { through };
+        return if nearest.is_empty() {
+            vec![("call site not known".to_owned(), String::new())]
+        } else {
+            nearest.into_iter().map(line).collect()
+        };
+    }
+    let mut lines: Vec<(String, String)> = user.iter().copied().map(line).collect();
+    lines.dedup();
+    if lines.len() > MOST_FRAMES {
+        let left_out = lines.len() - MOST_FRAMES;
+        let more = counted(left_out as u64, "more frame", "more frames");
+        lines.splice(MOST_FRAMES - 1..lines.len() - 1, [(format!("… {more}"), String::new())]);
+    }
+    lines.extend(through.into_iter().map(line).map(|(function, place)| (format!("through {function}"), place)));
+    lines
+}
+
+fn line(frame: &Frame) -> (String, String) {
+    let name = frame.name();
+    let mut function = &*name;
+    while let Some((outer, inner)) = function.rsplit_once("::") {
+        if !(inner.starts_with('{') && inner.ends_with('}')) {
+            break;
+        }
+        function = outer;
+    }
+    (function.to_owned(), frame.place().unwrap_or_default())
+}
+
+fn write_threads(out: &mut String, report: &Report) -> fmt::Result {
+    if report.threads.is_empty() {
+        return Ok(());
+    }
+    let named = report.threads.iter().map(|thread| {
+        let starter = thread.started_at.iter().find(|frame| frame.class == Class::User);
+        match starter.and_then(Frame::place) {
+            Some(place) => format!("`{}`, started at {place}", thread.name),
+            None => format!("`{}`", thread.name),
+        }
+    });
+    let (shown, rest): (Vec<_>, Vec<_>) = named.enumerate().partition(|(index, _)| *index < 10);
+    let names: Vec<String> = shown.into_iter().map(|(_, name)| name).collect();
+    let number = counted(report.threads.len() as u64, "thread", "threads");
+    let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+    writeln!(out, "  still running: {number} started here ({}{more})", names.join("; "))
+}
+
+fn write_left_out(out: &mut String, report: &Report) -> fmt::Result {
+    for Allowed { why, amount } in report.allowed.iter().filter(|allowed| allowed.amount.blocks > 0) {
+        writeln!(out, "  allowed: {} in {}: {why}", size(amount.bytes), blocks(amount.blocks))?;
+    }
+    for suppressed in &report.suppressed {
+        let Amount { bytes, blocks: number } = suppressed.amount;
+        let (why, rule) = (&suppressed.why, &suppressed.rule);
+        writeln!(out, "  suppressed: {} in {}: {why} (`{rule}`)", size(bytes), blocks(number))?;
+    }
+    let Figures { unattributed, retained, .. } = report.figures.unwrap_or_default();
+    // libtest's threads allocate a little between tests; a pool that works for the test allocates in proportion.
+    if unattributed.bytes.max(0).unsigned_abs() > retained.bytes / 10 {
+        let bytes = size(unattributed.bytes.unsigned_abs());
+        writeln!(out, "  unattributed: {bytes}, allocated meanwhile by threads that belong to no check")?;
+    }
+    Ok(())
+}
+
+fn write_symbols(out: &mut String, report: &Report) -> fmt::Result {
+    match report.symbols {
+        Symbols::Lines => Ok(()),
+        Symbols::Functions => writeln!(
+            out,
+            "  no lines: the program was built without debug information; `debug = \"line-tables-only\"` in its \
+             profile\n  brings them"
+        ),
+        Symbols::Addresses => writeln!(
+            out,
+            "  no names: the program was stripped; `strip = false` and `debug = \"line-tables-only\"` in its profile \
+             bring them"
+        ),
+        Symbols::Off => writeln!(out, "  no call sites: LEAK_STACKS is `off`"),
+    }
+}
+
+/// A size in the unit that suits it.
+fn size(bytes: u64) -> String {
+    if bytes < 1024 {
+        format!("{bytes} B")
+    } else if bytes < 1 << 20 {
+        // 1,048,575 bytes must not print as 1024.0 kB.
+        format!("{:.1} kB", (bytes as f64 / 1024.0).min(1023.9))
+    } else {
+        let mb = format!("{:.2}", bytes as f64 / MB);
+        let (whole, part) = mb.split_once('.').unwrap_or((&mb, "00"));
+        format!("{}.{part} MB", grouped(whole))
+    }
+}
+
+/// A size with its bytes beside it.
+fn exact(bytes: u64) -> String {
+    if bytes < 1024 { size(bytes) } else { format!("{} ({} bytes)", size(bytes), count(bytes)) }
+}
+
+fn blocks(number: u64) -> String {
+    counted(number, "block", "blocks")
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+fn count(number: u64) -> String {
+    grouped(&number.to_string())
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn share(bytes: u64, total: u64) -> String {
+    format!("{:.1} %", if total == 0 { 0.0 } else { 100.0 * bytes as f64 / total as f64 })
+}
+
+/// The columns that a text takes.
+fn len(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests;

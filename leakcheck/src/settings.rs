@@ -1,0 +1,315 @@
+//! What the environment says: the `LEAK_*` variables, read once in a process.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::error::Error;
+use crate::options::{Kind, Options, Scope, mb_to_bytes};
+use crate::pattern::Pattern;
+use crate::suppress::{self, Suppression};
+use crate::thread::Quiet;
+use crate::verdict::{Limit, Limits};
+
+/// Every variable that leakcheck knows.
+pub(crate) const VARIABLES: [&str; 11] = [
+    "LEAK_CHECK",
+    "LEAK_RECORD",
+    "LEAK_REPORT_DIR",
+    "LEAK_SKIP",
+    "LEAK_STACKS",
+    "LEAK_SUPPRESSIONS",
+    "LEAK_THRESHOLD_MB",
+    "LEAK_THRESHOLD_MB_INTEGRATION",
+    "LEAK_THRESHOLD_MB_LONG_RUNNING",
+    "LEAK_THRESHOLD_MB_UNIT",
+    "LEAK_TOP",
+];
+
+const MEGABYTES: &str = "a number of megabytes, 0 or more, such as `5` or `0.5`";
+const DEFAULT_TOP: usize = 10;
+const DEFAULT_SETTLE_MS: u64 = 500;
+
+/// `LEAK_CHECK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A leak fails its test.
+    On,
+    /// A leak is told on stderr.
+    Warn,
+    /// Bodies just run.
+    Off,
+}
+
+/// What the environment says.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) mode: Mode,
+    pub(crate) record: bool,
+    pub(crate) report_dir: Option<PathBuf>,
+    pub(crate) stacks: bool,
+    pub(crate) suppressions: Vec<Suppression>,
+    /// Variables that begin with `LEAK_` and are not known.
+    pub(crate) unknown: Vec<String>,
+    threshold_bytes: Option<u64>,
+    kind_bytes: [Option<u64>; 3],
+    skip: Vec<Pattern>,
+    top: Option<usize>,
+    /// nextest gives every test a process of its own.
+    own_process: bool,
+}
+
+/// The settings of this process.
+///
+/// # Errors
+///
+/// When a variable has a value that cannot be read.
+pub(crate) fn of_process() -> Result<&'static Settings, &'static Error> {
+    static SETTINGS: OnceLock<Result<Settings, Error>> = OnceLock::new();
+    let _quiet = Quiet::new();
+    SETTINGS.get_or_init(|| Settings::read(std::env::vars_os())).as_ref()
+}
+
+impl Settings {
+    /// Reads the settings from the variables given.
+    pub(crate) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, Error> {
+        let variables = Variables::new(variables);
+        let mut suppressions: Vec<Suppression> = suppress::built_in().collect();
+        if let Some(path) = variables.path("LEAK_SUPPRESSIONS", "the path of a file of suppressions")? {
+            suppressions.extend(suppress::from_file(&path)?);
+        }
+        let mut kind_bytes = [None; 3];
+        for (bytes, kind) in kind_bytes.iter_mut().zip(Kind::ALL) {
+            *bytes = variables.parse(kind.variable(), MEGABYTES, megabytes)?;
+        }
+        Ok(Self {
+            mode: variables.parse("LEAK_CHECK", "`on`, `warn` or `off`", mode)?.unwrap_or(Mode::On),
+            record: variables.parse("LEAK_RECORD", "`on` or `off`", switch)?.unwrap_or(false),
+            report_dir: variables.path("LEAK_REPORT_DIR", "the path of a directory")?,
+            stacks: variables.parse("LEAK_STACKS", "`full` or `off`", stacks)?.unwrap_or(true),
+            suppressions,
+            unknown: variables.unknown(),
+            threshold_bytes: variables.parse("LEAK_THRESHOLD_MB", MEGABYTES, megabytes)?,
+            kind_bytes,
+            skip: variables.text("LEAK_SKIP", "globs over test names, separated by commas")?.map_or(vec![], globs),
+            top: variables.parse("LEAK_TOP", "a whole number of call sites, 1 or more", top)?,
+            own_process: variables.get("NEXTEST_EXECUTION_MODE").is_some_and(|mode| *mode == *"process-per-test"),
+        })
+    }
+
+    /// The limits of a check. For bytes: `LEAK_THRESHOLD_MB`, else the check's own, else the kind's variable, else the
+    /// kind's default.
+    pub(crate) fn limits(&self, options: &Options) -> Limits {
+        let kind = kind_of(options);
+        let argument = options.threshold_bytes.map(|limit| Limit::set_by(limit.argument, limit.bytes));
+        let of_kind = self.kind_bytes[kind as usize].map(|bytes| Limit::set_by(kind.variable(), bytes));
+        let bytes = self
+            .threshold_bytes
+            .map(|bytes| Limit::set_by("LEAK_THRESHOLD_MB", bytes))
+            .or(argument)
+            .or(of_kind)
+            .unwrap_or_else(|| Limit::default_of(kind));
+        Limits {
+            measure: options.measure,
+            bytes,
+            blocks: options.threshold_blocks.map(|blocks| Limit::set_by("threshold_blocks", blocks)),
+            peak_bytes: options.peak_bytes.map(|bytes| Limit::set_by("peak_mb", bytes)),
+            threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
+        }
+    }
+
+    /// Why a check is skipped, if it is.
+    pub(crate) fn skips(&self, options: &Options, name: &str) -> Option<String> {
+        let asked = options.skip.as_ref().map(|why| why.clone().into_owned());
+        let matching = self.skip.iter().find(|glob| glob.matches(name));
+        asked.or_else(|| matching.map(|glob| format!("LEAK_SKIP has `{}`", glob.text())))
+    }
+
+    pub(crate) fn scope(&self, options: &Options) -> Scope {
+        options.scope.unwrap_or(if self.own_process { Scope::Process } else { Scope::Test })
+    }
+
+    pub(crate) fn top(&self, options: &Options) -> usize {
+        self.top.or(options.top).unwrap_or(DEFAULT_TOP)
+    }
+
+    pub(crate) fn settle_ms(options: &Options) -> u64 {
+        options.settle_ms.unwrap_or(DEFAULT_SETTLE_MS)
+    }
+}
+
+/// The kind of a check: what it says, else what kind of target it was compiled in.
+pub(crate) fn kind_of(options: &Options) -> Kind {
+    options.kind.unwrap_or(if options.origin.integration { Kind::Integration } else { Kind::Unit })
+}
+
+/// The variables that concern leakcheck.
+struct Variables(Vec<(String, OsString)>);
+
+impl Variables {
+    fn new(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let ours = |name: &String| name.starts_with("LEAK_") || name == "NEXTEST_EXECUTION_MODE";
+        Self(all.filter_map(|(name, value)| Some((name.into_string().ok().filter(ours)?, value))).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&OsString> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    fn unknown(&self) -> Vec<String> {
+        let names = self.0.iter().map(|(name, _)| name);
+        names.filter(|name| name.starts_with("LEAK_") && !VARIABLES.contains(&name.as_str())).cloned().collect()
+    }
+
+    fn text(&self, name: &'static str, expected: &'static str) -> Result<Option<&str>, Error> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let text = value.to_str().ok_or_else(|| Error::setting(name, value.to_string_lossy(), expected))?;
+        Ok(Some(text.trim()))
+    }
+
+    fn path(&self, name: &'static str, expected: &'static str) -> Result<Option<PathBuf>, Error> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        if value.is_empty() { Err(Error::setting(name, "", expected)) } else { Ok(Some(PathBuf::from(value))) }
+    }
+
+    fn parse<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(text) = self.text(name, expected)? else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| Error::setting(name, text, expected))
+    }
+}
+
+fn megabytes(text: &str) -> Option<u64> {
+    text.parse().ok().and_then(mb_to_bytes)
+}
+
+fn mode(text: &str) -> Option<Mode> {
+    match text {
+        "on" => Some(Mode::On),
+        "warn" => Some(Mode::Warn),
+        "off" => Some(Mode::Off),
+        _ => None,
+    }
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text {
+        "on" | "1" | "true" => Some(true),
+        "off" | "0" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn stacks(text: &str) -> Option<bool> {
+    match text {
+        "full" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn top(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|top| *top > 0)
+}
+
+fn globs(text: &str) -> Vec<Pattern> {
+    text.split(',').map(str::trim).filter(|glob| !glob.is_empty()).map(Pattern::glob).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        Settings::read(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+    }
+
+    fn byte_limit(variables: &[(&str, &str)], options: &Options) -> (u64, String) {
+        let bytes = read(variables).unwrap().limits(options).bytes;
+        (bytes.value, bytes.source)
+    }
+
+    #[track_caller]
+    fn refused(name: &str, value: &str, expected: &str) {
+        let error = read(&[(name, value)]).expect_err("a value that cannot be read is an error").to_string();
+        assert_eq!(error, format!("`{name}` is `{value}`, expected {expected}"));
+    }
+
+    #[test]
+    fn a_limit_comes_from_the_nearest_place() {
+        let plain = Options::new();
+        let own = Options::new().threshold_bytes(77);
+        let unit = [("LEAK_THRESHOLD_MB_UNIT", "2")];
+        let both = [("LEAK_THRESHOLD_MB_UNIT", "2"), ("LEAK_THRESHOLD_MB", "0.5")];
+        assert_eq!(byte_limit(&[], &plain), (1 << 20, "default for unit tests".into()));
+        assert_eq!(byte_limit(&unit, &plain), (2 << 20, "LEAK_THRESHOLD_MB_UNIT".into()));
+        assert_eq!(byte_limit(&unit, &own), (77, "threshold_bytes".into()));
+        assert_eq!(byte_limit(&both, &own), (1 << 19, "LEAK_THRESHOLD_MB".into()));
+    }
+
+    #[test]
+    fn each_kind_has_its_default_and_its_variable() {
+        let of = |kind| Options::new().kind(kind);
+        assert_eq!(byte_limit(&[], &of(Kind::Integration)).0, 5 << 20);
+        assert_eq!(byte_limit(&[], &of(Kind::LongRunning)).0, 10 << 20);
+        let variables = [("LEAK_THRESHOLD_MB_INTEGRATION", "3"), ("LEAK_THRESHOLD_MB_LONG_RUNNING", "4")];
+        assert_eq!(byte_limit(&variables, &of(Kind::Integration)).0, 3 << 20);
+        assert_eq!(byte_limit(&variables, &of(Kind::LongRunning)).0, 4 << 20);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for bad in ["abc", "-1", "NaN", "inf", "", "5MB"] {
+            refused("LEAK_THRESHOLD_MB", bad, MEGABYTES);
+        }
+        refused("LEAK_THRESHOLD_MB_UNIT", "x", MEGABYTES);
+        refused("LEAK_CHECK", "yes", "`on`, `warn` or `off`");
+        refused("LEAK_STACKS", "deep", "`full` or `off`");
+        refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
+        refused("LEAK_RECORD", "", "`on` or `off`");
+        refused("LEAK_REPORT_DIR", "", "the path of a directory");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_no_text_is_named() {
+        use std::os::unix::ffi::OsStringExt;
+        let variable = (OsString::from("LEAK_CHECK"), OsString::from_vec(vec![b'o', 0xff]));
+        let error = Settings::read([variable].into_iter()).unwrap_err().to_string();
+        assert_eq!(error, "`LEAK_CHECK` is `o\u{fffd}`, expected `on`, `warn` or `off`");
+    }
+
+    #[test]
+    fn a_missing_file_of_suppressions_is_an_error() {
+        let error = read(&[("LEAK_SUPPRESSIONS", "no/such/file")]).unwrap_err().to_string();
+        assert!(error.starts_with("`LEAK_SUPPRESSIONS` names `no/such/file`, which cannot be read:"), "{error}");
+    }
+
+    #[test]
+    fn unknown_variables_are_told_apart() {
+        let settings = read(&[("LEAK_TRESHOLD_MB", "5"), ("LEAK_TOP", "3"), ("LEAKY", "1")]).unwrap();
+        assert_eq!(settings.unknown, ["LEAK_TRESHOLD_MB"]);
+    }
+
+    #[test]
+    fn a_skip_has_a_reason() {
+        let settings = read(&[("LEAK_SKIP", "cache::*, *slow")]).unwrap();
+        let plain = Options::new();
+        assert_eq!(settings.skips(&plain, "cache::evicts").unwrap(), "LEAK_SKIP has `cache::*`");
+        assert_eq!(settings.skips(&plain, "very_slow").unwrap(), "LEAK_SKIP has `*slow`");
+        assert_eq!(settings.skips(&plain, "other"), None);
+        assert_eq!(settings.skips(&Options::new().skip("see #12"), "other").unwrap(), "see #12");
+    }
+
+    #[test]
+    fn nextest_gives_a_process_to_every_test() {
+        let nextest = read(&[("NEXTEST_EXECUTION_MODE", "process-per-test")]).unwrap();
+        assert_eq!(nextest.scope(&Options::new()), Scope::Process);
+        assert_eq!(nextest.scope(&Options::new().scope(Scope::Test)), Scope::Test);
+        assert_eq!(read(&[]).unwrap().scope(&Options::new()), Scope::Test);
+    }
+}

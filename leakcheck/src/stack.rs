@@ -1,0 +1,34 @@
+//! Call stacks: captured as return addresses when a block is allocated, named only when a report is written.
+
+pub(crate) mod frame;
+#[allow(unsafe_code, reason = "says that zeroed memory is a call site")]
+pub(crate) mod site;
+#[allow(unsafe_code, reason = "asks the dynamic linker for the module of an address")]
+pub(crate) mod symbols;
+#[allow(unsafe_code, reason = "walks the stack")]
+mod unwind;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::thread::Thread;
+use site::SiteId;
+
+/// The most frames of a stack that are kept, counted from the allocation down.
+pub(crate) const MAX_FRAMES: usize = 128;
+
+/// `LEAK_STACKS=off` turns this on.
+pub(crate) static OFF: AtomicBool = AtomicBool::new(false);
+
+/// The call site of the allocation that this thread is about to make, 0 when it cannot be told.
+pub(crate) fn capture(thread: &Thread) -> SiteId {
+    if OFF.load(Ordering::Relaxed) {
+        return 0;
+    }
+    // An unwinder that allocates must not be captured in its turn.
+    thread.quiet.set(true);
+    let mut frames = [0; MAX_FRAMES];
+    let count = unwind::walk(&mut frames, thread.stack_base.get());
+    let site = site::intern(&frames[..count]);
+    thread.quiet.set(false);
+    site
+}

@@ -1,0 +1,204 @@
+//! A frame of a call stack with its names, and whose code it is.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+/// One function of a call stack; several share an address where calls were inlined.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Frame {
+    /// The function's path, `None` where the program has no symbol for it.
+    pub function: Option<String>,
+    /// The source file: relative to the workspace for its own code, from the package on (`lru-0.6.2/src/lib.rs`) for
+    /// dependencies. `None` without debug information.
+    pub file: Option<String>,
+    /// The line in the source file, counted from 1.
+    pub line: Option<u32>,
+    /// The file name of the program or library that the code lies in, for frames without a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Where in that module, in bytes from its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// Whose code it is.
+    pub class: Class,
+}
+
+/// Whose code a frame is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Class {
+    /// The user's workspace.
+    User,
+    /// A package from a registry, a repository or a vendor directory.
+    Dependency,
+    /// Rust's standard library.
+    Std,
+    /// leakcheck and the test harness.
+    Harness,
+    /// The C library and code without names.
+    #[default]
+    System,
+}
+
+const STD_CRATES: [&str; 8] = ["std", "core", "alloc", "proc_macro", "hashbrown", "gimli", "addr2line", "object"];
+const HARNESS_CRATES: [&str; 4] = ["leakcheck", "test", "__rustc", "backtrace"];
+const ENTRY_POINTS: [&str; 8] = [
+    "main",
+    "_start",
+    "__libc_start_main",
+    "__libc_start_call_main",
+    "start_thread",
+    "clone",
+    "clone3",
+    // leakcheck's own, which the linker knows by the name that it takes the place of.
+    "pthread_create",
+];
+
+impl Frame {
+    /// From what the debug information says.
+    pub(crate) fn new(function: Option<String>, path: Option<&Path>, line: Option<u32>) -> Self {
+        let class = classify(function.as_deref(), path);
+        let file = path.map(|path| shorten(path, workspace()).into_owned());
+        let function = function.map(|name| tidy(&name));
+        Self { function, file, line, class, ..Self::default() }
+    }
+
+    /// The function, or the place in the program where it has no name.
+    pub fn name(&self) -> Cow<'_, str> {
+        match (&self.function, &self.module, self.offset) {
+            (Some(function), ..) => function.into(),
+            (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}").into(),
+            _ => "unknown".into(),
+        }
+    }
+
+    /// `file:line`, or the place in the program where the line is not known.
+    pub fn place(&self) -> Option<String> {
+        match (&self.file, self.line, &self.module, self.offset) {
+            (Some(file), Some(line), ..) => Some(format!("{file}:{line}")),
+            (Some(file), None, ..) => Some(file.clone()),
+            (None, _, Some(module), Some(offset)) if self.function.is_some() => Some(format!("{module} + {offset:#x}")),
+            _ => None,
+        }
+    }
+}
+
+fn classify(function: Option<&str>, path: Option<&Path>) -> Class {
+    let krate = function.and_then(crate_of);
+    if krate.is_some_and(|krate| HARNESS_CRATES.contains(&krate))
+        || function.is_some_and(|name| ENTRY_POINTS.contains(&name))
+    {
+        return Class::Harness;
+    }
+    if let Some(path) = path {
+        let path = path.to_string_lossy().replace('\\', "/");
+        return if path.starts_with("/rustc/") || path.contains("/rust/deps/") || path.contains("/rustlib/src/rust/") {
+            Class::Std
+        } else if ["/registry/src/", "/git/checkouts/", "/vendor/"].iter().any(|part| path.contains(part)) {
+            Class::Dependency
+        } else {
+            Class::User
+        };
+    }
+    match krate {
+        Some(krate) if STD_CRATES.contains(&krate) => Class::Std,
+        Some(_) => Class::User,
+        None => Class::System,
+    }
+}
+
+/// The crate that a path such as `<alloc::vec::Vec<T> as core::ops::Drop>::drop` begins with; `None` for names of C.
+fn crate_of(function: &str) -> Option<&str> {
+    let path = function.trim_start_matches(['<', '&', '(', '[', '*']);
+    let path = ["mut ", "const ", "dyn "].iter().fold(path, |path, word| path.trim_start_matches(word));
+    let end = path.find(|c: char| !c.is_alphanumeric() && c != '_')?;
+    (end > 0 && path[end..].starts_with("::")).then(|| &path[..end])
+}
+
+/// Leaves out what a compiler added for linking and a reader has no use for.
+fn tidy(function: &str) -> String {
+    let mut name = function.replace("::{{closure}}", "::{closure}");
+    if let Some(at) = name.rfind(".llvm.") {
+        name.truncate(at);
+    }
+    name
+}
+
+/// The part of a path that tells where the file is, to a reader who knows the project.
+fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
+    if let Some(inside) = workspace.and_then(|workspace| path.strip_prefix(workspace).ok()) {
+        return inside.to_string_lossy();
+    }
+    let path = path.to_string_lossy();
+    let skipped = |marker: &str, folders: usize| {
+        let after = path.find(marker)? + marker.len();
+        let skipped = path[after..].match_indices('/').nth(folders.checked_sub(1)?)?;
+        Some(path[after + skipped.0 + 1..].to_owned())
+    };
+    // A registry's folder and the compiler's commit say nothing to the reader.
+    let short = skipped("/registry/src/", 1).or_else(|| skipped("/rustc/", 1)).or_else(|| skipped("/rust/deps/", 0));
+    short.map_or(path, Cow::Owned)
+}
+
+/// The root of the user's workspace: the topmost directory around the package that has a lock file.
+fn workspace() -> Option<&'static Path> {
+    static WORKSPACE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = || {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).or(std::env::current_dir().ok())?;
+        let root = package.ancestors().find(|directory| directory.join("Cargo.lock").is_file());
+        Some(root.unwrap_or(&package).to_owned())
+    };
+    WORKSPACE.get_or_init(find).as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_class(function: &str, path: &str, class: Class) {
+        let path = (!path.is_empty()).then(|| Path::new(path));
+        assert_eq!(classify(Some(function), path), class, "{function} in {path:?}");
+    }
+
+    #[test]
+    fn paths_tell_whose_code_it_is() {
+        check_class("app::Cache::insert", "/home/me/app/src/cache.rs", Class::User);
+        check_class("lru::LruCache<K,V>::put", "/h/.cargo/registry/src/index-1/lru-0.6.2/src/lib.rs", Class::Dependency);
+        check_class("slab::Slab<T>::insert", "/h/.cargo/git/checkouts/slab-1/abc/src/lib.rs", Class::Dependency);
+        check_class("alloc::vec::Vec<T,A>::push", "/rustc/abc/library/alloc/src/vec/mod.rs", Class::Std);
+        check_class("hashbrown::raw::RawTable<T>::new", "/rust/deps/hashbrown-0.15.5/src/raw.rs", Class::Std);
+        check_class("leakcheck::check::run_body", "/home/me/leakcheck/src/check.rs", Class::Harness);
+    }
+
+    #[test]
+    fn without_paths_names_tell() {
+        check_class("<alloc::boxed::Box<T> as core::ops::Drop>::drop", "", Class::Std);
+        check_class("<&mut app::Cache as app::Store>::put", "", Class::User);
+        check_class("app::main", "", Class::User);
+        check_class("main", "", Class::Harness);
+        check_class("onig_new", "", Class::System);
+        assert_eq!(classify(None, None), Class::System);
+    }
+
+    #[test]
+    fn paths_are_as_short_as_they_can_be() {
+        let short = |path: &str| shorten(Path::new(path), Some(Path::new("/home/me/app"))).into_owned();
+        assert_eq!(short("/home/me/app/core/src/lib.rs"), "core/src/lib.rs");
+        assert_eq!(short("/h/.cargo/registry/src/index-1/lru-0.6.2/src/lib.rs"), "lru-0.6.2/src/lib.rs");
+        assert_eq!(short("/rustc/abc/library/alloc/src/vec/mod.rs"), "library/alloc/src/vec/mod.rs");
+        assert_eq!(short("/elsewhere/lib.rs"), "/elsewhere/lib.rs");
+    }
+
+    #[test]
+    fn a_frame_without_a_name_says_where_it_is() {
+        let frame = Frame { module: Some("app-1f".into()), offset: Some(0x1234), ..Frame::default() };
+        assert_eq!(frame.name(), "app-1f + 0x1234");
+        assert_eq!(frame.place(), None);
+    }
+}

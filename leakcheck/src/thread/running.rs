@@ -1,0 +1,105 @@
+//! The threads that regions started and that have not ended.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+
+use crate::arena::{Arena, Zeroed};
+use crate::ledger::account::{self, RegionId};
+use crate::stack::site::SiteId;
+
+/// The index of an entry; 0 is none.
+pub(crate) type EntryId = u32;
+
+#[repr(C)]
+struct Entry {
+    used: AtomicU32,
+    region: AtomicU32,
+    started_at: AtomicU32,
+    /// The thread's id in the kernel, 0 until the thread runs.
+    tid: AtomicI32,
+}
+
+// SAFETY: the fields are atomic integers.
+unsafe impl Zeroed for Entry {}
+
+static ENTRIES: Arena<Entry> = Arena::new(6);
+
+/// Set once a thread was started through the interposed `pthread_create`.
+static FOLLOWED: AtomicBool = AtomicBool::new(false);
+
+/// A thread that a region started and that still runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) name: String,
+    pub(crate) started_at: SiteId,
+}
+
+/// Whether threads are known from their start to their end.
+pub(crate) fn followed() -> bool {
+    FOLLOWED.load(Ordering::Relaxed)
+}
+
+/// Whether this build can follow threads at all.
+pub(crate) const CAN_FOLLOW: bool = cfg!(interposed);
+
+/// Notes that the calling thread is about to start one for `region`. 0 when there is no memory to note it.
+#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
+    let Some(account) = account::get(region) else { return 0 };
+    let claimed = |entry: &Entry| entry.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    let free = (1..ENTRIES.end()).find(|&id| ENTRIES.get(id).is_some_and(claimed));
+    let id = free.or_else(|| ENTRIES.push().inspect(|&id| ENTRIES.get(id).iter().for_each(|entry| _ = claimed(entry))));
+    let Some((id, entry)) = id.and_then(|id| Some((id, ENTRIES.get(id)?))) else { return 0 };
+    account.hold();
+    entry.started_at.store(started_at, Ordering::Relaxed);
+    entry.tid.store(0, Ordering::Relaxed);
+    entry.region.store(region, Ordering::Release);
+    id
+}
+
+/// The thread of an entry runs.
+#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+pub(crate) fn begin(id: EntryId, tid: i32) {
+    if let Some(entry) = ENTRIES.get(id) {
+        entry.tid.store(tid, Ordering::Release);
+    }
+}
+
+/// The thread of an entry has ended, or was never started.
+#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+pub(crate) fn end(id: EntryId) {
+    let Some(entry) = ENTRIES.get(id) else { return };
+    let region = entry.region.swap(0, Ordering::AcqRel);
+    entry.used.store(0, Ordering::Release);
+    if let Some(account) = account::get(region) {
+        account.let_go();
+    }
+}
+
+#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+pub(crate) fn follow() {
+    FOLLOWED.store(true, Ordering::Relaxed);
+}
+
+/// The threads that the given regions started and that still run.
+pub(crate) fn list(regions: &[RegionId]) -> Vec<Running> {
+    of(regions)
+        .map(|entry| Running {
+            name: name(entry.tid.load(Ordering::Acquire)),
+            started_at: entry.started_at.load(Ordering::Relaxed),
+        })
+        .collect()
+}
+
+fn of(regions: &[RegionId]) -> impl Iterator<Item = &'static Entry> {
+    (1..ENTRIES.end()).filter_map(|id| ENTRIES.get(id)).filter(|entry| {
+        let region = entry.region.load(Ordering::Acquire);
+        region != 0 && regions.contains(&region)
+    })
+}
+
+/// The name that the kernel knows, which is cut to 15 bytes.
+fn name(tid: i32) -> String {
+    std::fs::read_to_string(format!("/proc/self/task/{tid}/comm"))
+        .map(|name| name.trim_end().to_owned())
+        .unwrap_or_else(|_| "not begun yet".to_owned())
+}

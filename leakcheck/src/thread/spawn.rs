@@ -1,0 +1,148 @@
+//! Follows threads: a `pthread_create` of our own stands before the C library's.
+//!
+//! The definition lies in the program, so that the dynamic linker finds it first, for Rust's standard library and for C
+//! code alike. It calls the real one with a start routine that takes over the starter's region. A thread is over when
+//! its thread-specific data are destroyed, which is after the destructors of Rust's and C++'s thread-locals.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::{c_int, c_void};
+use std::mem::transmute;
+use std::ptr::{null_mut, without_provenance};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use libc::{EAGAIN, pthread_attr_t, pthread_key_t, pthread_t};
+
+use super::running::{self, EntryId};
+use super::{Quiet, with};
+use crate::ledger::account::RegionId;
+use crate::{ledger, stack};
+
+type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+type PthreadCreate =
+    unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, StartRoutine, *mut c_void) -> c_int;
+
+/// What a new thread needs to know, handed over in memory of the system's.
+struct Start {
+    routine: StartRoutine,
+    argument: *mut c_void,
+    region: RegionId,
+    entry: EntryId,
+}
+
+/// Keeps the definition in the program, though no Rust code names it.
+#[used]
+static KEEP: PthreadCreate = pthread_create;
+
+/// # Safety
+///
+/// As for the C library's `pthread_create`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_create(
+    thread: *mut pthread_t,
+    attributes: *const pthread_attr_t,
+    routine: StartRoutine,
+    argument: *mut c_void,
+) -> c_int {
+    let Some(real) = real() else { return EAGAIN };
+    running::follow();
+    let region = with(|thread| if thread.quiet.get() { 0 } else { ledger::working_for(thread) });
+    if region == 0 {
+        // SAFETY: the caller's promise, unchanged.
+        return unsafe { real(thread, attributes, routine, argument) };
+    }
+    let entry = running::announce(region, with(stack::capture));
+    let Some(start) = Start { routine, argument, region, entry }.hand_over() else {
+        running::end(entry);
+        return EAGAIN;
+    };
+    // SAFETY: the caller's promise; the start routine takes the argument that is meant for it.
+    let error = unsafe { real(thread, attributes, begin, start.cast()) };
+    if error != 0 {
+        // SAFETY: no thread was started that could have taken it.
+        drop(unsafe { Start::take(start) });
+        running::end(entry);
+    }
+    error
+}
+
+/// The first code of a followed thread.
+///
+/// # Safety
+///
+/// `start` must come from [`Start::hand_over`] and be given to one thread only.
+unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let start = unsafe { Start::take(start.cast()) };
+    let here = 0_u8;
+    with(|thread| {
+        thread.started.set(true);
+        thread.region.set(start.region);
+        thread.stack_base.set(&raw const here as usize);
+    });
+    // SAFETY: asks the kernel for a number.
+    running::begin(start.entry, unsafe { libc::gettid() });
+    announce_end(start.entry);
+    // SAFETY: the routine and its argument were given to `pthread_create` for this thread.
+    unsafe { (start.routine)(start.argument) }
+}
+
+/// Sees to it that the end of this thread is noticed, however it ends.
+fn announce_end(entry: EntryId) {
+    static KEY: OnceLock<Option<pthread_key_t>> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: `key` is writable, and the destructor accepts any value that `announce_end` sets.
+        (unsafe { libc::pthread_key_create(&mut key, Some(end)) } == 0).then_some(key)
+    });
+    if let Some(key) = *key {
+        // SAFETY: the key was created above and is never deleted.
+        unsafe { libc::pthread_setspecific(key, without_provenance(entry as usize)) };
+    }
+}
+
+/// The last code of a followed thread.
+unsafe extern "C" fn end(entry: *mut c_void) {
+    with(|thread| thread.region.set(0));
+    running::end(entry.addr() as EntryId);
+}
+
+/// The C library's `pthread_create`.
+fn real() -> Option<PthreadCreate> {
+    static REAL: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let mut found = REAL.load(Ordering::Acquire);
+    if found.is_null() {
+        let _quiet = Quiet::new();
+        // SAFETY: the name is a C string.
+        found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr()) };
+        REAL.store(found, Ordering::Release);
+    }
+    // SAFETY: the next definition of `pthread_create` is the C library's, which has this type; null becomes `None`.
+    unsafe { transmute::<*mut c_void, Option<PthreadCreate>>(found) }
+}
+
+impl Start {
+    /// `None` when memory is used up.
+    fn hand_over(self) -> Option<*mut Self> {
+        // SAFETY: the layout is not empty.
+        let place = unsafe { System.alloc(Layout::new::<Self>()) }.cast::<Self>();
+        if place.is_null() {
+            return None;
+        }
+        // SAFETY: the block is fresh and has the layout of a `Start`.
+        unsafe { place.write(self) };
+        Some(place)
+    }
+
+    /// # Safety
+    ///
+    /// `place` must come from [`Start::hand_over`] and be taken once.
+    unsafe fn take(place: *mut Self) -> Self {
+        // SAFETY: `hand_over` wrote a `Start` there.
+        let start = unsafe { place.read() };
+        // SAFETY: `hand_over` allocated the block with this layout, and nobody reads it again.
+        unsafe { System.dealloc(place.cast(), Layout::new::<Self>()) };
+        start
+    }
+}
+

@@ -1,0 +1,18 @@
+//! The unbounded cache (the leaky variant) keeps some 400 bytes a call, the bounded one replaces
+//! what it has.
+
+use leakcheck::Options;
+
+#[test]
+fn a_memoised_function_does_not_grow() {
+    // Fills the bounded cache, which two calls do.
+    for _ in 0..10 {
+        case::trigger();
+    }
+    let options = Options::new().name("a_memoised_function_does_not_grow").threshold_bytes(15_000);
+    leakcheck::check(options, || {
+        for _ in 0..100 {
+            case::trigger();
+        }
+    });
+}

@@ -1,0 +1,16 @@
+//! The leaky version keeps some 250 bytes a call in a static channel: no block is added, one is
+//! reallocated, in steps that double.
+
+use leakcheck::Options;
+
+#[test]
+fn polling_again_adds_nothing() {
+    // Makes the channel.
+    case::trigger();
+    let options = Options::new().name("polling_again_adds_nothing").threshold_bytes(12_000);
+    leakcheck::check(options, || {
+        for _ in 0..200 {
+            case::trigger();
+        }
+    });
+}

@@ -1,0 +1,18 @@
+//! The cache holds 64 entries of some 150 bytes. In the check it replaces all of them: what is
+//! retained and what is released even out. Its hash table may grow by 2 kB once, much later.
+
+use leakcheck::Options;
+
+#[test]
+fn a_full_cache_stays_quiet() {
+    // Fills the cache, which 16 calls do.
+    for _ in 0..20 {
+        case::trigger();
+    }
+    let options = Options::new().name("a_full_cache_stays_quiet").threshold_bytes(6_000);
+    leakcheck::check(options, || {
+        for _ in 0..200 {
+            case::trigger();
+        }
+    });
+}
