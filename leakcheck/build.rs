@@ -11,8 +11,8 @@ fn main() {
         println!("cargo::rustc-cfg=sanitized");
     }
 
-    // A definition of `pthread_create` is found before the C library's one, which is then the next one of the dynamic
-    // linker. A statically linked program has no next one.
+    // A definition of `pthread_create` is found before the C library's one, which is then the next
+    // one of the dynamic linker. A statically linked program has no next one.
     let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let dynamic_glibc = var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux")
         && var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu")

@@ -89,7 +89,10 @@ impl Args {
             "kind" => put(&mut self.kind, argument, value::kind),
             "scope" => put(&mut self.scope, argument, value::scope),
             "measure" => put(&mut self.measure, argument, value::measure),
-            "skip" if argument.rest.is_empty() => Ok(self.skip = Some(without_reason(name))),
+            "skip" if argument.rest.is_empty() => {
+                self.skip = Some(without_reason(name));
+                Ok(())
+            }
             "skip" => put(&mut self.skip, argument, value::reason),
             "settle_ms" => put(&mut self.settle_ms, argument, value::milliseconds),
             "threads" => put(&mut self.threads, argument, value::threads),

@@ -9,7 +9,7 @@ use quote::quote_spanned;
 use syn::{Attribute, Meta, Path, parse_quote_spanned};
 
 /// Attributes of the language that a function can have. None of them rewrites it.
-const BUILT_IN: [&str; 34] = [
+const BUILT_IN: [&str; 26] = [
     "allow",
     "automatically_derived",
     "bench",
@@ -26,29 +26,20 @@ const BUILT_IN: [&str; 34] = [
     "ignore",
     "inline",
     "instruction_set",
-    "link_name",
-    "link_ordinal",
     "link_section",
     "must_use",
     "naked",
-    "no_coverage",
     "no_mangle",
     "optimize",
-    "panic_handler",
-    "proc_macro",
     "should_panic",
-    "stable",
     "target_feature",
     "track_caller",
     "unsafe",
-    "unstable",
-    "used",
     "warn",
 ];
 
 /// The first segments of attributes that are for tools.
-const TOOLS: [&str; 7] =
-    ["clippy", "diagnostic", "miri", "rust_analyzer", "rustc", "rustdoc", "rustfmt"];
+const TOOLS: [&str; 6] = ["clippy", "diagnostic", "miri", "rust_analyzer", "rustdoc", "rustfmt"];
 
 /// How many other macros have to run before the check can wrap the function, or `None` where it can now.
 ///
@@ -60,18 +51,17 @@ pub(crate) fn pending(args: &Args, function: &Function) -> Option<usize> {
     (macros > 0 && macros < before).then_some(macros)
 }
 
-/// The function as it is, with the attribute moved to its end.
-pub(crate) fn defer(args: &Args, mut function: Function, pending: usize) -> Function {
+/// Moves the attribute to the end of the function's list, and changes nothing else.
+pub(crate) fn defer(args: &Args, function: &mut Function, pending: usize) {
     let source = &args.source;
     let marker = Ident::new(DEFERRED, function.sig.ident.span());
     let tokens = quote_spanned!(function.sig.ident.span()=> #marker = #pending, #source);
-    function.attrs.push(attribute(args, &function.sig.ident, &tokens));
-    function
+    function.attrs.push(attribute_on(args, &function.sig.ident, &tokens));
 }
 
 /// This attribute, to be put on an item of that name. Its place in the source is the name's, so that a panic
 /// and `line!()` point there.
-pub(crate) fn attribute(args: &Args, name: &Ident, tokens: &TokenStream) -> Attribute {
+pub(crate) fn attribute_on(args: &Args, name: &Ident, tokens: &TokenStream) -> Attribute {
     let krate = args.krate(name.span());
     parse_quote_spanned!(name.span()=> #[#krate::leak_check(#tokens)])
 }
@@ -101,6 +91,8 @@ fn is_for_a_tool(path: &Path) -> bool {
 /// `::core::prelude::v1::test`, as other macros write it.
 fn is_test_of_the_prelude(path: &Path) -> bool {
     let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-    matches!(names.iter().map(String::as_str).collect::<Vec<_>>()[..],
-        ["core" | "std", "prelude", _, "test" | "bench"])
+    matches!(
+        names.iter().map(String::as_str).collect::<Vec<_>>()[..],
+        ["core" | "std", "prelude", _, "test" | "bench"]
+    )
 }

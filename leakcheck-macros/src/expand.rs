@@ -8,13 +8,14 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr, Meta, Path, Result, Token, Type};
 
-pub(crate) fn expand(args: &Args, function: Function) -> Result<Function> {
+pub(crate) fn expand(args: &Args, function: &mut Function) -> Result<()> {
     let (inner, body) = function.body()?;
-    let check = Check::new(args, &function);
+    let check = Check::new(args, function);
     let call = check.call(args, &body);
     let mut block = Group::new(Delimiter::Brace, quote!(#(#inner)* #call));
     block.set_span(check.span);
-    Ok(function.with_body(block))
+    function.set_body(block);
+    Ok(())
 }
 
 /// The call that the body turns into.
@@ -93,7 +94,7 @@ impl<'a> Check<'a> {
 
     fn choice(&self, given: &Option<Given<Choice>>) -> Option<TokenStream> {
         let krate = &self.krate;
-        given.as_ref().map(|given| builder_call(given, |choice| quote!(#krate::#choice)))
+        given.as_ref().map(|given| builder_call(given, quote!(#krate::)))
     }
 
     fn closure(&self, body: &Group) -> TokenStream {
@@ -161,15 +162,15 @@ impl<'a> Check<'a> {
 }
 
 fn value<T: ToTokens>(given: &Option<Given<T>>) -> Option<TokenStream> {
-    given.as_ref().map(|given| builder_call(given, T::to_token_stream))
+    given.as_ref().map(|given| builder_call(given, TokenStream::new()))
 }
 
-fn builder_call<T>(given: &Given<T>, value: impl FnOnce(&T) -> TokenStream) -> TokenStream {
+fn builder_call<T: ToTokens>(given: &Given<T>, prefix: TokenStream) -> TokenStream {
     let at = |span| Span::call_site().located_at(span);
     let mut method = given.name.clone();
     method.set_span(at(given.name.span()));
-    let value = relocated(value(&given.value), at(given.span));
-    quote_spanned!(method.span()=> .#method(#value))
+    let value = relocated(given.value.to_token_stream(), at(given.span));
+    quote_spanned!(method.span()=> .#method(#prefix #value))
 }
 
 fn relocated(tokens: TokenStream, span: Span) -> TokenStream {

@@ -1,23 +1,32 @@
 //! A module: the attribute goes on to each test function inside, however deep.
 
 use crate::args::Args;
-use crate::defer::attribute;
+use crate::defer::attribute_on;
 use crate::target::{Function, Item, Module};
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Meta, Path, Result, Token, parse_quote_spanned};
 
-/// Macros that make a test of a function, besides those whose names end in `test`.
-const TEST_MACROS: [&str; 7] =
-    ["apply", "parameterized", "proptest", "quickcheck", "rstest", "test_case", "test_matrix"];
+/// Macros that make a test of a function, besides those whose names end in `_test`.
+const TEST_MACROS: [&str; 9] = [
+    "apply",
+    "gtest",
+    "parameterized",
+    "proptest",
+    "quickcheck",
+    "rstest",
+    "test",
+    "test_case",
+    "test_matrix",
+];
 
-pub(crate) fn spread(args: &Args, mut module: Module) -> Result<Module> {
+pub(crate) fn spread(args: &Args, module: &mut Module) -> Result<()> {
     let mut tests = 0;
-    spread_over(args, &mut module, &mut tests);
+    spread_over(args, module, &mut tests);
     if tests > 0 {
-        return Ok(module);
+        return Ok(());
     }
     let name = &module.name;
     let message =
@@ -44,7 +53,7 @@ fn spread_over(args: &Args, module: &mut Module, tests: &mut usize) {
 
 /// Adds the attribute, except under the conditions where the item has one of its own.
 fn give(args: &Args, name: &Ident, attrs: &mut Vec<Attribute>) {
-    let given = attribute(args, name, &args.source);
+    let given = attribute_on(args, name, &args.source);
     match own(attrs) {
         None => attrs.push(given),
         Some(Own::Always) => {}
@@ -88,7 +97,7 @@ fn is_test(function: &Function) -> bool {
 
 fn is_test_macro(path: &Path) -> bool {
     let name = last_name(path);
-    name.ends_with("test") || TEST_MACROS.contains(&name.as_str())
+    name.ends_with("_test") || TEST_MACROS.contains(&name.as_str())
 }
 
 fn last_name(path: &Path) -> String {
@@ -103,11 +112,11 @@ fn any_path(meta: &Meta, holds: &dyn Fn(&Path) -> bool) -> bool {
     }
 }
 
-/// The condition of a `cfg_attr`, and the attributes behind it.
+/// The condition of a `cfg_attr` and the attributes behind it.
 fn conditional(meta: &Meta) -> Option<(TokenStream, Vec<Meta>)> {
     let list = meta.require_list().ok().filter(|list| list.path.is_ident("cfg_attr"))?;
     let metas = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()).ok()?;
     let mut metas = metas.into_iter();
     let condition = metas.next()?.into_token_stream();
-    Some((quote!(#condition), metas.collect()))
+    Some((condition, metas.collect()))
 }

@@ -4,10 +4,12 @@ use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Safety, Signature, Token, Type, Visibility};
+use syn::{
+    AttrStyle, Attribute, Error, Result, ReturnType, Safety, Signature, Token, Type, Visibility,
+};
 
 pub(crate) enum Target {
-    Function(Function),
+    Function(Box<Function>),
     Module(Module),
 }
 
@@ -29,7 +31,7 @@ pub(crate) struct Module {
 }
 
 pub(crate) enum Item {
-    Function(Function),
+    Function(Box<Function>),
     Module(Module),
     Other(TokenStream),
 }
@@ -72,8 +74,8 @@ impl Function {
         split.parse2(self.body.stream())
     }
 
-    pub(crate) fn with_body(self, body: Group) -> Function {
-        Function { body, ..self }
+    pub(crate) fn set_body(&mut self, body: Group) {
+        self.body = body;
     }
 }
 
@@ -163,15 +165,22 @@ fn other(input: ParseStream<'_>) -> Result<TokenStream> {
     }
 }
 
+/// The next group, also where it comes from a `$body:block` of a macro and has invisible delimiters around it.
+fn braces(input: ParseStream<'_>) -> Result<Group> {
+    match input.parse()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            braces.parse2(group.stream())
+        }
+        other => Err(Error::new(other.span(), "expected braces")),
+    }
+}
+
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> Result<Function> {
         let attrs = Attribute::parse_outer(input)?;
-        let vis = input.parse()?;
-        let sig = input.parse()?;
-        if !input.peek(syn::token::Brace) {
-            return Err(input.error("expected a function body"));
-        }
-        Ok(Function { attrs, vis, sig, body: input.parse()? })
+        let (vis, sig) = (input.parse()?, input.parse()?);
+        Ok(Function { attrs, vis, sig, body: braces(input)? })
     }
 }
 
@@ -182,7 +191,7 @@ impl Parse for Module {
         let unsafety = input.parse()?;
         let mod_token = input.parse()?;
         let name = input.parse()?;
-        let braces: Group = input.parse()?;
+        let braces = braces(input)?;
         let content = |input: ParseStream<'_>| {
             let inner = Attribute::parse_inner(input)?;
             let mut items = Vec::new();

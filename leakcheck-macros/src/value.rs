@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use std::fmt::Display;
 use std::str::FromStr;
-use syn::{Error, Ident, Lit, LitInt, LitStr, Path, Result};
+use syn::{Error, Ident, Lit, Path, Result};
 
 /// What stands behind `name =`.
 pub(crate) struct Value {
@@ -96,15 +96,12 @@ fn count<N: FromStr<Err: Display> + Display>(
     example: &str,
     most: N,
 ) -> Result<N> {
-    let literal = match value.literal() {
-        Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => literal,
-        _ => return Err(value.unexpected(&format!("{what} such as `{example}`"))),
-    };
-    parse_count(&literal).ok_or_else(|| value.unexpected(&format!("{what} up to {most}")))
-}
-
-fn parse_count<N: FromStr<Err: Display>>(literal: &LitInt) -> Option<N> {
-    literal.base10_parse().ok()
+    match value.literal() {
+        Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => {
+            literal.base10_parse().map_err(|_| value.unexpected(&format!("{what} up to {most}")))
+        }
+        _ => Err(value.unexpected(&format!("{what} such as `{example}`"))),
+    }
 }
 
 fn is_integer_suffix(suffix: &str) -> bool {
@@ -175,7 +172,7 @@ pub(crate) fn path(value: &Value) -> Result<Path> {
 
 fn string(value: &Value) -> Option<String> {
     match value.literal() {
-        Some(Lit::Str(literal)) if literal.suffix().is_empty() => Some(LitStr::value(&literal)),
+        Some(Lit::Str(literal)) if literal.suffix().is_empty() => Some(literal.value()),
         _ => None,
     }
 }

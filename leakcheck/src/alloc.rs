@@ -1,8 +1,9 @@
 //! The allocator that counts.
 //!
-//! Every block has a header in front that says who owns it (see [`header`]). Each method of [`GlobalAlloc`] does the same
-//! in the same order: ask the allocator underneath, stop if it has nothing to give, tell the ledger, write the header.
-//! What fails is never counted. Nothing here allocates, locks, panics or waits.
+//! Every block has a header in front that says who owns it (see [`header`]). Each method of
+//! [`GlobalAlloc`] does the same in the same order: ask the allocator underneath, stop if it has
+//! nothing to give, tell the ledger, write the header. What fails is never counted. Nothing here
+//! allocates, locks, panics or waits.
 
 mod header;
 
@@ -16,10 +17,10 @@ pub(crate) const PASS_THROUGH: bool = cfg!(any(miri, sanitized));
 
 /// A global allocator that knows for every block which region it was allocated in.
 ///
-/// With the default feature `install` this crate declares it for your program, over the system's allocator. A project
-/// with an allocator of its own turns default features off and wraps it:
+/// With the default feature `install` this crate declares it for your program, over the system's
+/// allocator. A project with an allocator of its own turns default features off and wraps it:
 ///
-/// ```ignore
+/// ```text
 /// #[global_allocator]
 /// static ALLOC: leakcheck::Alloc<mimalloc::MiMalloc> = leakcheck::Alloc::new(mimalloc::MiMalloc);
 /// ```
@@ -57,9 +58,10 @@ impl<A> Alloc<A> {
     }
 }
 
-// SAFETY: every pointer handed out lies one header behind the start of a block of the inner allocator that is larger by
-// that header, so it is aligned and sized as asked (`header::outer`); it goes back to the inner allocator with the layout
-// that it was allocated with, header included. No method unwinds: the ledger neither panics nor allocates.
+// SAFETY: every pointer handed out lies one header behind the start of a block of the inner
+// allocator that is larger by that header, so it is aligned and sized as asked (`header::outer`);
+// it goes back to the inner allocator with the layout that it was allocated with, header included.
+// No method unwinds: the ledger neither panics nor allocates.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if PASS_THROUGH {
@@ -111,8 +113,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         let header = unsafe { Header::read(block) };
         // SAFETY: a block starts one pad before what the user sees.
         let start = unsafe { block.sub(header::pad(layout)) };
-        // SAFETY: `start` came from the inner allocator with the layout `old`, and `new` has the same alignment, is not
-        // empty and does not overflow.
+        // SAFETY: `start` came from the inner allocator with the layout `old`, and `new` has the
+        // same alignment, is not empty and does not overflow.
         let start = unsafe { self.inner.realloc(start, old, new.size()) };
         if start.is_null() {
             return start;

@@ -21,9 +21,10 @@ static ALLOWANCES: Mutex<Vec<Allowance>> = Mutex::new(Vec::new());
 
 /// Leaves what a closure allocates out of the verdict, and has the report list it with the reason.
 ///
-/// For memory that is meant to stay: a registry that lives as long as the process, an interned name, a deliberate
-/// `Box::leak`. What threads started by the closure allocate is left out too. A block that is later reallocated outside
-/// counts again from then on. Where nothing is checked, the closure just runs.
+/// For memory that is meant to stay: a registry that lives as long as the process, an interned
+/// name, a deliberate `Box::leak`. What threads started by the closure allocate is left out too. A
+/// block that is later reallocated outside counts again from then on. Where nothing is checked, the
+/// closure just runs.
 ///
 /// ```
 /// # use leakcheck::{Options, check};
@@ -48,7 +49,8 @@ pub fn allow<T>(why: impl Into<Cow<'static, str>>, body: impl FnOnce() -> T) -> 
 
 fn find_or_open(parent: RegionId, why: Cow<'static, str>) -> Option<RegionId> {
     let mut allowances = allowances();
-    if let Some(known) = allowances.iter().find(|known| known.parent == parent && known.why == why) {
+    if let Some(known) = allowances.iter().find(|known| known.parent == parent && known.why == why)
+    {
         return Some(known.region);
     }
     let region = account::open(parent)?;
@@ -72,8 +74,8 @@ pub(crate) fn inside(region: RegionId) -> Vec<Allowance> {
     all.iter().filter(inside).filter(outermost).cloned().collect()
 }
 
-/// Closes the allowances that were made inside a region that closes. They are remembered until the outermost region
-/// closes, whose verdict they stay out of too.
+/// Closes the allowances that were made inside a region that closes. They are remembered until the
+/// outermost region closes, whose verdict they stay out of too.
 pub(crate) fn close_inside(region: RegionId) {
     let outermost = account::get(region).is_none_or(|account| account.parent() == 0);
     allowances().retain(|allowance| {

@@ -1,8 +1,9 @@
 //! A table that grows without moving what is in it.
 //!
-//! The ledger keeps its regions, records, call sites and threads in arenas: an index stays valid for the life of the
-//! process, any thread may read and append without a lock, and the memory comes from [`System`], never from the
-//! allocator that is being watched. Chunks double in size, so that 26 of them hold more entries than an index can name.
+//! The ledger keeps its regions, records, call sites and threads in arenas: an index stays valid
+//! for the life of the process, any thread may read and append without a lock, and the memory comes
+//! from [`System`], never from the allocator that is being watched. Chunks double in size, so that
+//! 26 of them hold more entries than an index can name.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
@@ -30,7 +31,11 @@ pub(crate) struct Arena<T> {
 
 impl<T: Zeroed> Arena<T> {
     pub(crate) const fn new(first_bits: u32) -> Self {
-        Self { chunks: [const { AtomicPtr::new(null_mut()) }; CHUNKS], next: AtomicU32::new(1), first_bits }
+        Self {
+            chunks: [const { AtomicPtr::new(null_mut()) }; CHUNKS],
+            next: AtomicU32::new(1),
+            first_bits,
+        }
     }
 
     /// Indices below this one were handed out.
@@ -55,7 +60,8 @@ impl<T: Zeroed> Arena<T> {
             if chunk + 1 >= CHUNKS {
                 return None;
             }
-            if self.next.compare_exchange(index, end, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            if self.next.compare_exchange(index, end, Ordering::AcqRel, Ordering::Relaxed).is_err()
+            {
                 continue;
             }
             if start == index {
@@ -65,7 +71,8 @@ impl<T: Zeroed> Arena<T> {
         }
     }
 
-    /// The entry at an index that [`push`](Self::push) returned, `None` for index 0 and for those not handed out.
+    /// The entry at an index that [`push`](Self::push) returned, `None` for index 0 and for those
+    /// not handed out.
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         self.slice(index, 1).map(|entries| &entries[0])
     }
@@ -82,8 +89,9 @@ impl<T: Zeroed> Arena<T> {
         }
         // SAFETY: a chunk holds `chunk_len` entries and `offset` is below that.
         let first = unsafe { start.add(offset as usize) };
-        // SAFETY: the `count` entries from `first` on lie in the chunk (checked above), were zeroed, which `Zeroed`
-        // makes a valid value, and chunks are never freed. `T: Sync`, and nobody holds an exclusive reference.
+        // SAFETY: the `count` entries from `first` on lie in the chunk (checked above), were
+        // zeroed, which `Zeroed` makes a valid value, and chunks are never freed. `T:
+        // Sync`, and nobody holds an exclusive reference.
         Some(unsafe { std::slice::from_raw_parts(first, count as usize) })
     }
 
@@ -105,16 +113,22 @@ impl<T: Zeroed> Arena<T> {
         }
         let layout = Layout::array::<T>(self.chunk_len(chunk) as usize).ok()?;
         const { assert!(size_of::<T>() > 0, "an entry takes room") };
-        // SAFETY: the layout is not empty: neither the entries (checked above) nor their number is zero.
+        // SAFETY: the layout is not empty: neither the entries (checked above) nor their number is
+        // zero.
         let fresh = unsafe { System.alloc_zeroed(layout) }.cast::<T>();
         if fresh.is_null() {
             return None;
         }
-        match self.chunks[chunk].compare_exchange(null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        match self.chunks[chunk].compare_exchange(
+            null_mut(),
+            fresh,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
             Ok(_) => Some(fresh),
             Err(theirs) => {
-                // SAFETY: `fresh` came from `System` with this layout, and another thread's chunk won, so that nobody
-                // else has seen it.
+                // SAFETY: `fresh` came from `System` with this layout, and another thread's chunk
+                // won, so that nobody else has seen it.
                 unsafe { System.dealloc(fresh.cast(), layout) };
                 Some(theirs)
             }
@@ -163,7 +177,10 @@ mod tests {
         for count in [1, 3, 7, 2, 8, 5, 13] {
             let index = arena.push_slice(count).unwrap();
             let slice = arena.slice(index, count).unwrap();
-            assert!(slice.iter().all(|entry| entry.swap(9, Ordering::Relaxed) == 0), "fresh entries are zero");
+            assert!(
+                slice.iter().all(|entry| entry.swap(9, Ordering::Relaxed) == 0),
+                "fresh entries are zero"
+            );
         }
     }
 

@@ -9,8 +9,9 @@ use crate::thread::{self, Entered};
 
 /// The region that a thread works for, to be carried into threads that outlive it.
 ///
-/// Threads that a test starts belong to it by themselves. The threads of a pool that was there before do not: what they
-/// allocate on the test's behalf is *unattributed*, until they enter the test's context.
+/// Threads that a test starts belong to it by themselves. The threads of a pool that was there
+/// before do not: what they allocate on the test's behalf is *unattributed*, until they enter the
+/// test's context.
 ///
 /// ```
 /// use leakcheck::Context;
@@ -35,7 +36,8 @@ pub struct Context {
     region: RegionId,
 }
 
-/// While it lives, its thread works for the region of a [`Context`]. It stays on the thread that made it.
+/// While it lives, its thread works for the region of a [`Context`]. It stays on the thread that
+/// made it.
 #[must_use = "the thread leaves the context when the guard is dropped"]
 pub struct InContext<'a> {
     _entered: Entered,
@@ -50,10 +52,11 @@ impl Context {
         Self { region }
     }
 
-    /// Makes the calling thread work for this context's region until the guard is dropped. Once the region is closed,
-    /// what the thread allocates is unattributed.
+    /// Makes the calling thread work for this context's region until the guard is dropped. Once the
+    /// region is closed, what the thread allocates is unattributed.
     pub fn enter(&self) -> InContext<'_> {
-        let (own, stack_base) = thread::with(|thread| (thread.region.get(), thread.stack_base.get()));
+        let (own, stack_base) =
+            thread::with(|thread| (thread.region.get(), thread.stack_base.get()));
         let region = if self.region == 0 { own } else { self.region };
         InContext { _entered: Entered::new(region, stack_base), _context: PhantomData }
     }

@@ -42,7 +42,11 @@ impl Error {
         ErrorKind::ThreadsUnseen.into()
     }
 
-    pub(crate) fn setting(variable: &'static str, value: impl Into<String>, expected: &'static str) -> Self {
+    pub(crate) fn setting(
+        variable: &'static str,
+        value: impl Into<String>,
+        expected: &'static str,
+    ) -> Self {
         ErrorKind::Setting { variable, value: value.into(), expected }.into()
     }
 

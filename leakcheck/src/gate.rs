@@ -25,8 +25,10 @@ struct State {
     waiting_alone: usize,
 }
 
-static GATE: Gate =
-    Gate { state: Mutex::new(State { sharing: 0, alone: false, waiting_alone: 0 }), changed: Condvar::new() };
+static GATE: Gate = Gate {
+    state: Mutex::new(State { sharing: 0, alone: false, waiting_alone: 0 }),
+    changed: Condvar::new(),
+};
 
 /// The permission to be open; gives it back when dropped.
 #[derive(Debug)]

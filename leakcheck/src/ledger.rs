@@ -1,7 +1,8 @@
 //! Allocator events in, figures per region and call site out.
 //!
-//! The ledger knows nothing of allocators: whoever sees a block come, change its size and go says so here and keeps the
-//! [`Tag`] with the block. Nothing in these functions allocates, locks, panics or waits.
+//! The ledger knows nothing of allocators: whoever sees a block come, change its size and go says
+//! so here and keeps the [`Tag`] with the block. Nothing in these functions allocates, locks,
+//! panics or waits.
 
 #[allow(unsafe_code, reason = "says that zeroed memory is an account")]
 pub(crate) mod account;
@@ -116,8 +117,9 @@ pub(crate) fn working_for(thread: &Thread) -> RegionId {
     if thread.main.get() { 0 } else { PROCESS_REGION.load(Ordering::Acquire) }
 }
 
-/// Where threads are not followed from their start: the first event of a new thread of std's is the free of a block that
-/// its parent allocated, so the block's owner is the region that the thread was started in.
+/// Where threads are not followed from their start: the first event of a new thread of std's is the
+/// free of a block that its parent allocated, so the block's owner is the region that the thread
+/// was started in.
 fn adopt(thread: &Thread, tag: Tag) {
     let adopts = !thread::running::followed() && thread.region.get() == 0;
     if let Some(account) = account::get(tag.owner).filter(|account| adopts && account.is_open()) {
@@ -140,8 +142,9 @@ fn charge(thread: &Thread, region: RegionId, size: u64) -> Tag {
     Tag { owner: region, record: record_id }
 }
 
-/// Takes a block off its owner's account and those of the regions around it. The record comes first and the owner's
-/// parent is read before the owner is told, because an account without live blocks may be used again at once.
+/// Takes a block off its owner's account and those of the regions around it. The record comes first
+/// and the owner's parent is read before the owner is told, because an account without live blocks
+/// may be used again at once.
 fn discharge(tag: Tag, size: u64) {
     if let Some(record) = record::get(tag.record) {
         record.count_freed(size);
@@ -153,7 +156,8 @@ fn discharge(tag: Tag, size: u64) {
     }
 }
 
-/// Counts a block that `region` freed without owning it, for `region` and for those around it that do not own it either.
+/// Counts a block that `region` freed without owning it, for `region` and for those around it that
+/// do not own it either.
 fn release(owner: RegionId, region: RegionId, size: u64) {
     let mut next = region;
     while let Some(account) = account::get(next) {
@@ -171,7 +175,8 @@ fn resize(thread: &Thread, tag: Tag, region: RegionId, old: u64, new: u64) -> Ta
         next = account.parent();
         account.count_resized(old, new);
     }
-    // The block belongs to the place that grew it last; a thread without a region leaves it where it was.
+    // The block belongs to the place that grew it last; a thread without a region leaves it where
+    // it was.
     let site = if region == 0 { 0 } else { stack::capture(thread) };
     let record_id = if site == 0 { tag.record } else { record::find_or_add(tag.owner, site) };
     if record_id == tag.record {

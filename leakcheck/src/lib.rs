@@ -1,5 +1,5 @@
-//! The leak check that Rust developers leave on: a `cargo test` that leaves memory behind fails, names the line that
-//! allocated it and says why it counts.
+//! The leak check that Rust developers leave on: a `cargo test` that leaves memory behind fails,
+//! names the line that allocated it and says why it counts.
 //!
 //! # Set-up
 //!
@@ -8,7 +8,7 @@
 //! leakcheck = "0.1"
 //! ```
 //!
-//! ```
+//! ```no_run
 //! # fn main() {}
 //! #[leakcheck::leak_check(threshold_mb = 5)]
 //! #[test]
@@ -17,8 +17,9 @@
 //! }
 //! ```
 //!
-//! That is all: the default feature `install` declares the counting allocator, and the attribute works with `#[test]`,
-//! `#[tokio::test]`, `rstest`, `test_case` and others, above or below them, on functions and on whole modules.
+//! That is all: the default feature `install` declares the counting allocator, and the attribute
+//! works with `#[test]`, `#[tokio::test]`, `rstest`, `test_case` and others, above or below them,
+//! on functions and on whole modules.
 //!
 //! # What it says
 //!
@@ -34,10 +35,11 @@
 //!
 //! # Words
 //!
-//! A *region* is the stretch of a program that is watched: one run of a test's body, with every thread it starts. Every
-//! block belongs to the region it was allocated in, for life, so that a free on any thread, in any test, at any time is
-//! charged to the right one. *Retained* is what the region owns and is still live at its end; *released* is what its
-//! threads freed without owning it; *net growth* is the difference, and what a threshold is held against. *Unattributed*
+//! A *region* is the stretch of a program that is watched: one run of a test's body, with every
+//! thread it starts. Every block belongs to the region it was allocated in, for life, so that a
+//! free on any thread, in any test, at any time is charged to the right one. *Retained* is what the
+//! region owns and is still live at its end; *released* is what its threads freed without owning
+//! it; *net growth* is the difference, and what a threshold is held against. *Unattributed*
 //! is growth in the same stretch that no open region owns. A MB is 1,048,576 bytes, everywhere.
 //!
 //! # Limits
@@ -48,12 +50,14 @@
 //! | `integration` | 5 MB | tests in the `tests` directory |
 //! | `long_running` | 10 MB | tests that say `kind = "long_running"` |
 //!
-//! The limit of a check is what `LEAK_THRESHOLD_MB` says; else its own `threshold_mb` or `threshold_bytes`; else the
-//! kind's variable; else the kind's default. All arguments: [`leak_check`]. A figure that equals its limit passes.
+//! The limit of a check is what `LEAK_THRESHOLD_MB` says; else its own `threshold_mb` or
+//! `threshold_bytes`; else the kind's variable; else the kind's default. All arguments:
+//! [`leak_check`]. A figure that equals its limit passes.
 //!
 //! # Settings
 //!
-//! Variables of the environment, so that cargo's own `[env]` table in `.cargo/config.toml` keeps them for a project.
+//! Variables of the environment, so that cargo's own `[env]` table in `.cargo/config.toml` keeps
+//! them for a project.
 //!
 //! | variable | value | |
 //! |---|---|---|
@@ -67,37 +71,45 @@
 //! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
 //!
-//! A value that cannot be read fails the check; a variable that begins with `LEAK_` and is not known earns a warning.
+//! A value that cannot be read fails the check; a variable that begins with `LEAK_` and is not
+//! known earns a warning.
 //!
 //! # What it leaves out
 //!
-//! Memory that is meant to stay is excused by [`allow`], which takes a reason, and whole tests by `skip = "reason"`.
-//! What the standard library and libtest keep is suppressed by default: captured output, buffers of standard streams,
-//! debug information kept for backtraces. The report says what was left out and how much.
+//! Memory that is meant to stay is excused by [`allow`], which takes a reason, and whole tests by
+//! `skip = "reason"`. What the standard library and libtest keep is suppressed by default: captured
+//! output, buffers of standard streams, debug information kept for backtraces. The report says what
+//! was left out and how much.
 //!
 //! # Without the attribute
 //!
-//! [`check`] and [`check_async`] take any body, [`measure`] tells figures without judging them, and a [`Context`]
-//! carries a region into the threads of a pool.
+//! [`check`] and [`check_async`] take any body, [`measure`] tells figures without judging them, and
+//! a [`Context`] carries a region into the threads of a pool.
 //!
 //! # What it cannot see
 //!
-//! - Memory of C libraries, memory maps, descriptors: it sees what goes through Rust's global allocator.
-//! - In test scope, what threads allocate that no test started, such as a global pool's: that is *unattributed*. Hand
-//!   them a [`Context`], or use `scope = "process"`, which watches all threads and runs alone; under nextest, where every
-//!   test has a process of its own, that is the default.
-//! - On systems other than Linux with glibc, whether threads still run; there a thread inherits its region by the first
-//!   block it frees, which is right for threads of the standard library.
-//! - One run cannot tell a small leak from a cache that warms up; limits are for what is large enough to matter.
+//! - Memory of C libraries, memory maps, descriptors: it sees what goes through Rust's global
+//!   allocator.
+//! - In test scope, what threads allocate that no test started, such as a global pool's: that is
+//!   *unattributed*. Hand them a [`Context`], or use `scope = "process"`, which watches all threads
+//!   and runs alone; under nextest, where every test has a process of its own, that is the default.
+//! - On systems other than Linux with glibc, whether threads still run; there a thread inherits its
+//!   region by the first block it frees, which is right for threads of the standard library.
+//! - One run cannot tell a small leak from a cache that warms up; limits are for what is large
+//!   enough to matter.
 //! - Under Miri and the sanitizers nothing is judged, and stderr says so.
 //!
 //! # Features
 //!
-//! - `install` (default): declares [`Alloc`] as the program's global allocator. A project with an allocator of its own
-//!   turns it off and wraps that one, see [`Alloc`]; as cargo unifies features, all members of a workspace must then turn
-//!   it off.
-//! - `threads` (default): on Linux with glibc, follows threads through a `pthread_create` of its own.
+//! - `install` (default): declares [`Alloc`] as the program's global allocator. A project with an
+//!   allocator of its own turns it off and wraps that one, see [`Alloc`]; as cargo unifies
+//!   features, all members of a workspace must then turn it off.
+//! - `threads` (default): on Linux with glibc, follows threads through a `pthread_create` of its
+//!   own.
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 #[allow(unsafe_code, reason = "implements GlobalAlloc and reads the headers in front of blocks")]
 mod alloc;
 mod allow;
@@ -114,9 +126,6 @@ mod options;
 mod origin;
 mod outcome;
 mod pattern;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 mod region;
 pub mod report;
 mod settings;
@@ -125,6 +134,7 @@ mod stack;
 mod suppress;
 mod thread;
 mod verdict;
+mod watch;
 
 pub use alloc::Alloc;
 pub use allow::allow;

@@ -57,7 +57,8 @@ pub struct Measurement {
     pub peak_bytes: u64,
     /// What was allocated in total. A reallocation adds the bytes that it grew by, and no block.
     pub churn: Amount,
-    /// Growth in the same stretch that no open region owns: pool threads, other libraries' threads.
+    /// Growth in the same stretch that no open region owns: pool threads, other libraries'
+    /// threads.
     pub unattributed: Growth,
     /// What [`allow`](crate::allow) left out of the verdict; part of [`retained`](Self::retained).
     pub allowed: Vec<Allowed>,
@@ -77,20 +78,23 @@ impl Measurement {
 
     /// The counters as `stats_alloc` keeps them.
     ///
-    /// In a region of process scope they count every thread's events, in one of test scope those of the region. Net
-    /// growth is `bytes_allocated - bytes_deallocated`; `bytes_reallocated` is already part of both.
+    /// In a region of process scope they count every thread's events, in one of test scope those of
+    /// the region. Net growth is `bytes_allocated - bytes_deallocated`; `bytes_reallocated` is
+    /// already part of both.
     pub fn stats(&self) -> Stats {
         self.stats
     }
 
     /// The call sites that retain memory, the largest first, with names.
     ///
-    /// Looking the names up reads the program's debug information, which takes some milliseconds the first time.
+    /// Looking the names up reads the program's debug information, which takes some milliseconds
+    /// the first time.
     pub fn call_sites(&self) -> Vec<CallSite> {
         crate::report::call_sites(&self.sites)
     }
 
-    /// The names of the threads that the region started and that still run, as the kernel knows them (up to 15 bytes).
+    /// The names of the threads that the region started and that still run, as the kernel knows
+    /// them (up to 15 bytes).
     ///
     /// Known on Linux with the feature `threads`; empty elsewhere.
     pub fn running_threads(&self) -> Vec<String> {

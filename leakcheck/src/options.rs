@@ -30,7 +30,8 @@ pub enum Scope {
     /// The test's own thread and every thread that is started inside.
     #[default]
     Test,
-    /// Every thread of the process but the one that libtest itself runs on. Such a region runs alone.
+    /// Every thread of the process but the one that libtest itself runs on. Such a region runs
+    /// alone.
     Process,
 }
 
@@ -89,8 +90,8 @@ impl Options {
         Self { origin, ..Self::default() }
     }
 
-    /// The name that reports and `LEAK_SKIP` know the check by. By default the name of the thread, which under libtest
-    /// is the name of the test.
+    /// The name that reports and `LEAK_SKIP` know the check by. By default the name of the thread,
+    /// which under libtest is the name of the test.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.origin.name = Some(name.into());
         self
@@ -103,7 +104,8 @@ impl Options {
     /// When `mb` is negative or not a finite number.
     #[track_caller]
     pub fn threshold_mb(mut self, mb: f64) -> Self {
-        let bytes = mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("threshold_mb", mb)));
+        let bytes =
+            mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("threshold_mb", mb)));
         self.threshold_bytes = Some(Threshold { bytes, argument: "threshold_mb" });
         self
     }
@@ -120,14 +122,16 @@ impl Options {
         self
     }
 
-    /// The most megabytes of 1,048,576 bytes that may be live at once. Without it, the peak is not limited.
+    /// The most megabytes of 1,048,576 bytes that may be live at once. Without it, the peak is not
+    /// limited.
     ///
     /// # Panics
     ///
     /// When `mb` is negative or not a finite number.
     #[track_caller]
     pub fn peak_mb(mut self, mb: f64) -> Self {
-        self.peak_bytes = Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("peak_mb", mb))));
+        self.peak_bytes =
+            Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("peak_mb", mb))));
         self
     }
 
@@ -137,7 +141,8 @@ impl Options {
         self
     }
 
-    /// Which threads are watched. By default the test's; the process's under nextest, which gives every test a process.
+    /// Which threads are watched. By default the test's; the process's under nextest, which gives
+    /// every test a process.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self
@@ -149,17 +154,18 @@ impl Options {
         self
     }
 
-    /// How many milliseconds to wait, while the check would otherwise fail, for threads that are just ending and for
-    /// deferred drops. 500 by default; 0 does not wait.
+    /// How many milliseconds to wait, while the check would otherwise fail, for threads that are
+    /// just ending and for deferred drops. 500 by default; 0 does not wait.
     pub fn settle_ms(mut self, milliseconds: u64) -> Self {
         self.settle_ms = Some(milliseconds);
         self
     }
 
-    /// How many threads that the body started may still run at the end. Without it, they are reported but not limited.
+    /// How many threads that the body started may still run at the end. Without it, they are
+    /// reported but not limited.
     ///
-    /// Threads are followed on Linux with the feature `threads`. Elsewhere a check with this limit fails, because it
-    /// could not see them.
+    /// Threads are followed on Linux with the feature `threads`. Elsewhere a check with this limit
+    /// fails, because it could not see them.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads as u64);
         self

@@ -16,9 +16,15 @@ pub struct Origin {
 
 impl Origin {
     /// Of a function with the attribute; `module` is its `module_path!()`.
-    pub fn of_function(module: &'static str, function: &'static str, file: &'static str, line: u32) -> Self {
+    pub fn of_function(
+        module: &'static str,
+        function: &'static str,
+        file: &'static str,
+        line: u32,
+    ) -> Self {
         let (krate, path) = module.split_once("::").unwrap_or((module, ""));
-        let name = if path.is_empty() { function.to_owned() } else { format!("{path}::{function}") };
+        let name =
+            if path.is_empty() { function.to_owned() } else { format!("{path}::{function}") };
         Self {
             name: Some(name.into()),
             krate: Some(krate),
@@ -28,7 +34,8 @@ impl Origin {
         }
     }
 
-    /// What cargo says of the target at compile time: package, program and whether it is an integration test.
+    /// What cargo says of the target at compile time: package, program and whether it is an
+    /// integration test.
     pub fn in_target(
         mut self,
         package: Option<&'static str>,
@@ -54,7 +61,9 @@ mod tests {
 
     #[test]
     fn a_test_is_named_as_libtest_names_it() {
-        let name = |module, function| Origin::of_function(module, function, "src/lib.rs", 1).display_name();
+        let name = |module, function| {
+            Origin::of_function(module, function, "src/lib.rs", 1).display_name()
+        };
         assert_eq!(name("app::cache::tests", "evicts"), "cache::tests::evicts");
         assert_eq!(name("api", "serves"), "serves");
     }

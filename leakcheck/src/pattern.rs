@@ -16,7 +16,8 @@ impl Pattern {
         Self::new(text, text, true, true)
     }
 
-    /// A template as LeakSanitizer reads it: matches anywhere in the name, `^` ties it to the start and `$` to the end.
+    /// A template as LeakSanitizer reads it: matches anywhere in the name, `^` ties it to the start
+    /// and `$` to the end.
     pub(crate) fn template(text: &str) -> Self {
         let from_start = text.starts_with('^');
         let to_end = text.len() > 1 && text.ends_with('$');
@@ -26,7 +27,12 @@ impl Pattern {
     }
 
     fn new(text: &str, inner: &str, from_start: bool, to_end: bool) -> Self {
-        Self { text: text.to_owned(), parts: inner.split('*').map(str::to_owned).collect(), from_start, to_end }
+        Self {
+            text: text.to_owned(),
+            parts: inner.split('*').map(str::to_owned).collect(),
+            from_start,
+            to_end,
+        }
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -34,16 +40,20 @@ impl Pattern {
     }
 
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let (first, rest) = self.parts.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+        let (first, rest) =
+            self.parts.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let starts = if self.from_start { 0..1 } else { 0..name.len() + 1 };
         starts.filter(|&at| name.is_char_boundary(at)).any(|at| {
             name[at..].strip_prefix(first).is_some_and(|after| self.rest_matches(after, rest))
         })
     }
 
-    /// Takes every part at the first place where it is found, and the last one at the end where it is tied to it.
+    /// Takes every part at the first place where it is found, and the last one at the end where it
+    /// is tied to it.
     fn rest_matches(&self, mut name: &str, parts: &[String]) -> bool {
-        let Some((last, middle)) = parts.split_last() else { return !self.to_end || name.is_empty() };
+        let Some((last, middle)) = parts.split_last() else {
+            return !self.to_end || name.is_empty();
+        };
         for part in middle {
             let Some(at) = name.find(part.as_str()) else { return false };
             name = &name[at + part.len()..];

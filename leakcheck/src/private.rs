@@ -1,4 +1,5 @@
-//! The door for the attribute's expansion. Nothing here is for people, and all of it may change at any time.
+//! The door for the attribute's expansion. Nothing here is for people, and all of it may change at
+//! any time.
 
 use std::future::Future;
 
@@ -11,12 +12,17 @@ pub use crate::origin::Origin;
 #[macro_export]
 macro_rules! __origin {
     ($function:expr) => {
-        $crate::__private::Origin::of_function(::core::module_path!(), $function, ::core::file!(), ::core::line!())
-            .in_target(
-                ::core::option_env!("CARGO_PKG_NAME"),
-                ::core::option_env!("CARGO_BIN_NAME"),
-                ::core::option_env!("CARGO_TARGET_TMPDIR").is_some(),
-            )
+        $crate::__private::Origin::of_function(
+            ::core::module_path!(),
+            $function,
+            ::core::file!(),
+            ::core::line!(),
+        )
+        .in_target(
+            ::core::option_env!("CARGO_PKG_NAME"),
+            ::core::option_env!("CARGO_BIN_NAME"),
+            ::core::option_env!("CARGO_TARGET_TMPDIR").is_some(),
+        )
     };
 }
 
@@ -44,8 +50,8 @@ pub async fn check_async<T>(
     checks::check_async_with(options, body, failed).await
 }
 
-/// Tells whether a value of any type is a failure: a `Result` by its own method, others by the one found second, on a
-/// reference more.
+/// Tells whether a value of any type is a failure: a `Result` by its own method, others by the one
+/// found second, on a reference more.
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 

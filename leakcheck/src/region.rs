@@ -29,13 +29,13 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// Opens a region, inside the one that this thread works for, if any. Waits while regions are open that it may not
-    /// run beside.
+    /// Opens a region, inside the one that this thread works for, if any. Waits while regions are
+    /// open that it may not run beside.
     ///
     /// # Errors
     ///
-    /// When the allocator is not installed, when a region of process scope would be opened inside another one, or when
-    /// there is no memory to keep its figures.
+    /// When the allocator is not installed, when a region of process scope would be opened inside
+    /// another one, or when there is no memory to keep its figures.
     pub(crate) fn open(scope: Scope) -> Result<Self, Error> {
         see_a_planted_block()?;
         let _quiet = Quiet::new();
@@ -62,9 +62,11 @@ impl Region {
         })
     }
 
-    /// Makes the calling thread work for the region until the guard is dropped.
-    pub(crate) fn enter(&self, stack_base: usize) -> Entered {
-        Entered::new(self.id, stack_base)
+    /// Runs a part of the body; the calling thread works for the region meanwhile.
+    pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> T {
+        let here = 0_u8;
+        let _entered = Entered::new(self.id, &raw const here as usize);
+        run_body(body)
     }
 
     /// What the region has come to by now.
@@ -76,7 +78,9 @@ impl Region {
         let mut owners = vec![self.id];
         owners.extend(account::inner_regions(self.id));
         let threads = running::list(&owners);
-        owners.retain(|owner| !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region)));
+        owners.retain(|owner| {
+            !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
+        });
         Measurement {
             retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
@@ -116,6 +120,13 @@ impl Drop for Region {
         account::get(self.id).inspect(|account| account.close());
         OPEN_REGIONS.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// The outermost frame that call stacks keep: they are cut above the address of a variable of its
+/// caller. It is never inlined, so that the body, which may be inlined here, stays below the cut.
+#[inline(never)]
+fn run_body<T>(body: impl FnOnce() -> T) -> T {
+    body()
 }
 
 fn growth(stats: &Stats) -> Growth {

@@ -3,6 +3,8 @@
 pub(crate) mod file;
 pub(crate) mod text;
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::record::SiteCount;
@@ -15,7 +17,8 @@ use crate::verdict::{Limits, Verdict};
 
 pub use crate::stack::frame::{Class, Frame};
 
-/// The version of the report's schema. It changes when a reader of the last version would misread a report.
+/// The version of the report's schema. It changes when a reader of the last version would misread a
+/// report.
 pub const SCHEMA: u32 = 1;
 
 /// The most call sites in a JSON report, unless `top` asks for more.
@@ -35,7 +38,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// What the figures were held against; none where nothing was judged.
     pub limits: Option<Limits>,
-    /// What was held against the limits of bytes and blocks: without what was allowed and suppressed.
+    /// What was held against the limits of bytes and blocks: without what was allowed and
+    /// suppressed.
     pub judged: Option<Growth>,
     /// The figures; none where nothing was measured.
     pub figures: Option<Figures>,
@@ -192,8 +196,15 @@ impl Report {
         }
     }
 
-    /// A report of a measurement with names for its `top` largest call sites, or for a hundred where `top` is fewer.
-    pub(crate) fn new(test: Test, verdict: Verdict, measurement: &Measurement, noise: Noise, top: usize) -> Self {
+    /// A report of a measurement with names for its `top` largest call sites, or for a hundred
+    /// where `top` is fewer.
+    pub(crate) fn new(
+        test: Test,
+        verdict: Verdict,
+        measurement: &Measurement,
+        noise: Noise,
+        top: usize,
+    ) -> Self {
         let (listed, omitted) = largest(noise.rest, top.max(MOST_CALL_SITES));
         let call_sites = call_sites(&listed);
         let threads = measurement.threads.iter().map(|thread| Thread {
@@ -242,7 +253,7 @@ pub(crate) fn call_sites(sites: &[SiteCount]) -> Vec<CallSite> {
         frames: visible(symbols::frames(count.site)),
     };
     let mut call_sites: Vec<CallSite> = sites.iter().map(named).collect();
-    call_sites.sort_by(|a, b| (b.bytes, b.blocks).cmp(&(a.bytes, a.blocks)));
+    call_sites.sort_by_key(|site| Reverse((site.bytes, site.blocks)));
     call_sites
 }
 
@@ -263,7 +274,7 @@ fn visible(mut frames: Vec<Frame>) -> Vec<Frame> {
 }
 
 fn largest(mut sites: Vec<SiteCount>, most: usize) -> (Vec<SiteCount>, Omitted) {
-    sites.sort_by(|a, b| (b.bytes, b.blocks).cmp(&(a.bytes, a.blocks)));
+    sites.sort_by_key(|site| Reverse((site.bytes, site.blocks)));
     let rest = sites.split_off(most.min(sites.len()));
     let amount = rest.iter().fold(Amount::default(), |sum, count| Amount {
         bytes: sum.bytes + count.bytes,
@@ -272,9 +283,12 @@ fn largest(mut sites: Vec<SiteCount>, most: usize) -> (Vec<SiteCount>, Omitted) 
     (sites, Omitted { call_sites: rest.len(), amount })
 }
 
-/// Judged by the user's and the dependencies' frames: the standard library brings its own debug information.
+/// Judged by the user's and the dependencies' frames: the standard library brings its own debug
+/// information.
 fn symbols_in(call_sites: &[CallSite]) -> Symbols {
-    let frames = || call_sites.iter().flat_map(|site| &site.frames).filter(|frame| frame.class != Class::Std);
+    let frames = || {
+        call_sites.iter().flat_map(|site| &site.frames).filter(|frame| frame.class != Class::Std)
+    };
     if frames().next().is_none() || frames().any(|frame| frame.line.is_some()) {
         Symbols::Lines
     } else if frames().any(|frame| frame.function.is_some()) {

@@ -72,10 +72,14 @@ pub(crate) fn of_process() -> Result<&'static Settings, &'static Error> {
 
 impl Settings {
     /// Reads the settings from the variables given.
-    pub(crate) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, Error> {
+    pub(crate) fn read(
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Error> {
         let variables = Variables::new(variables);
         let mut suppressions: Vec<Suppression> = suppress::built_in().collect();
-        if let Some(path) = variables.path("LEAK_SUPPRESSIONS", "the path of a file of suppressions")? {
+        if let Some(path) =
+            variables.path("LEAK_SUPPRESSIONS", "the path of a file of suppressions")?
+        {
             suppressions.extend(suppress::from_file(&path)?);
         }
         let mut kind_bytes = [None; 3];
@@ -91,18 +95,24 @@ impl Settings {
             unknown: variables.unknown(),
             threshold_bytes: variables.parse("LEAK_THRESHOLD_MB", MEGABYTES, megabytes)?,
             kind_bytes,
-            skip: variables.text("LEAK_SKIP", "globs over test names, separated by commas")?.map_or(vec![], globs),
+            skip: variables
+                .text("LEAK_SKIP", "globs over test names, separated by commas")?
+                .map_or(vec![], globs),
             top: variables.parse("LEAK_TOP", "a whole number of call sites, 1 or more", top)?,
-            own_process: variables.get("NEXTEST_EXECUTION_MODE").is_some_and(|mode| *mode == *"process-per-test"),
+            own_process: variables
+                .get("NEXTEST_EXECUTION_MODE")
+                .is_some_and(|mode| *mode == *"process-per-test"),
         })
     }
 
-    /// The limits of a check. For bytes: `LEAK_THRESHOLD_MB`, else the check's own, else the kind's variable, else the
-    /// kind's default.
+    /// The limits of a check. For bytes: `LEAK_THRESHOLD_MB`, else the check's own, else the kind's
+    /// variable, else the kind's default.
     pub(crate) fn limits(&self, options: &Options) -> Limits {
         let kind = kind_of(options);
-        let argument = options.threshold_bytes.map(|limit| Limit::set_by(limit.argument, limit.bytes));
-        let of_kind = self.kind_bytes[kind as usize].map(|bytes| Limit::set_by(kind.variable(), bytes));
+        let argument =
+            options.threshold_bytes.map(|limit| Limit::set_by(limit.argument, limit.bytes));
+        let of_kind =
+            self.kind_bytes[kind as usize].map(|bytes| Limit::set_by(kind.variable(), bytes));
         let bytes = self
             .threshold_bytes
             .map(|bytes| Limit::set_by("LEAK_THRESHOLD_MB", bytes))
@@ -112,7 +122,9 @@ impl Settings {
         Limits {
             measure: options.measure,
             bytes,
-            blocks: options.threshold_blocks.map(|blocks| Limit::set_by("threshold_blocks", blocks)),
+            blocks: options
+                .threshold_blocks
+                .map(|blocks| Limit::set_by("threshold_blocks", blocks)),
             peak_bytes: options.peak_bytes.map(|bytes| Limit::set_by("peak_mb", bytes)),
             threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
         }
@@ -149,7 +161,10 @@ struct Variables(Vec<(String, OsString)>);
 impl Variables {
     fn new(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let ours = |name: &String| name.starts_with("LEAK_") || name == "NEXTEST_EXECUTION_MODE";
-        Self(all.filter_map(|(name, value)| Some((name.into_string().ok().filter(ours)?, value))).collect())
+        Self(
+            all.filter_map(|(name, value)| Some((name.into_string().ok().filter(ours)?, value)))
+                .collect(),
+        )
     }
 
     fn get(&self, name: &str) -> Option<&OsString> {
@@ -158,18 +173,27 @@ impl Variables {
 
     fn unknown(&self) -> Vec<String> {
         let names = self.0.iter().map(|(name, _)| name);
-        names.filter(|name| name.starts_with("LEAK_") && !VARIABLES.contains(&name.as_str())).cloned().collect()
+        names
+            .filter(|name| name.starts_with("LEAK_") && !VARIABLES.contains(&name.as_str()))
+            .cloned()
+            .collect()
     }
 
     fn text(&self, name: &'static str, expected: &'static str) -> Result<Option<&str>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let text = value.to_str().ok_or_else(|| Error::setting(name, value.to_string_lossy(), expected))?;
+        let text = value
+            .to_str()
+            .ok_or_else(|| Error::setting(name, value.to_string_lossy(), expected))?;
         Ok(Some(text.trim()))
     }
 
     fn path(&self, name: &'static str, expected: &'static str) -> Result<Option<PathBuf>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        if value.is_empty() { Err(Error::setting(name, "", expected)) } else { Ok(Some(PathBuf::from(value))) }
+        if value.is_empty() {
+            Err(Error::setting(name, "", expected))
+        } else {
+            Ok(Some(PathBuf::from(value)))
+        }
     }
 
     fn parse<T>(
@@ -225,7 +249,9 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Error> {
-        Settings::read(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+        Settings::read(
+            variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))),
+        )
     }
 
     fn byte_limit(variables: &[(&str, &str)], options: &Options) -> (u64, String) {
@@ -235,7 +261,9 @@ mod tests {
 
     #[track_caller]
     fn refused(name: &str, value: &str, expected: &str) {
-        let error = read(&[(name, value)]).expect_err("a value that cannot be read is an error").to_string();
+        let error = read(&[(name, value)])
+            .expect_err("a value that cannot be read is an error")
+            .to_string();
         assert_eq!(error, format!("`{name}` is `{value}`, expected {expected}"));
     }
 
@@ -256,7 +284,8 @@ mod tests {
         let of = |kind| Options::new().kind(kind);
         assert_eq!(byte_limit(&[], &of(Kind::Integration)).0, 5 << 20);
         assert_eq!(byte_limit(&[], &of(Kind::LongRunning)).0, 10 << 20);
-        let variables = [("LEAK_THRESHOLD_MB_INTEGRATION", "3"), ("LEAK_THRESHOLD_MB_LONG_RUNNING", "4")];
+        let variables =
+            [("LEAK_THRESHOLD_MB_INTEGRATION", "3"), ("LEAK_THRESHOLD_MB_LONG_RUNNING", "4")];
         assert_eq!(byte_limit(&variables, &of(Kind::Integration)).0, 3 << 20);
         assert_eq!(byte_limit(&variables, &of(Kind::LongRunning)).0, 4 << 20);
     }
@@ -286,12 +315,16 @@ mod tests {
     #[test]
     fn a_missing_file_of_suppressions_is_an_error() {
         let error = read(&[("LEAK_SUPPRESSIONS", "no/such/file")]).unwrap_err().to_string();
-        assert!(error.starts_with("`LEAK_SUPPRESSIONS` names `no/such/file`, which cannot be read:"), "{error}");
+        assert!(
+            error.starts_with("`LEAK_SUPPRESSIONS` names `no/such/file`, which cannot be read:"),
+            "{error}"
+        );
     }
 
     #[test]
     fn unknown_variables_are_told_apart() {
-        let settings = read(&[("LEAK_TRESHOLD_MB", "5"), ("LEAK_TOP", "3"), ("LEAKY", "1")]).unwrap();
+        let settings =
+            read(&[("LEAK_TRESHOLD_MB", "5"), ("LEAK_TOP", "3"), ("LEAKY", "1")]).unwrap();
         assert_eq!(settings.unknown, ["LEAK_TRESHOLD_MB"]);
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A bounded wait with back-off. What the looks in between take does not count: the first one may have to read debug
-/// information for longer than the whole wait is meant to be.
+/// A bounded wait with back-off. What the looks in between take does not count: the first one may
+/// have to read debug information for longer than the whole wait is meant to be.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     left: Duration,

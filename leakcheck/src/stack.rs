@@ -1,4 +1,5 @@
-//! Call stacks: captured as return addresses when a block is allocated, named only when a report is written.
+//! Call stacks: captured as return addresses when a block is allocated, named only when a report is
+//! written.
 
 pub(crate) mod frame;
 #[allow(unsafe_code, reason = "says that zeroed memory is a call site")]

@@ -17,24 +17,20 @@ pub(crate) struct Suppression {
 /// Which frames of a call stack a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// Those of the standard library in which the block was allocated: what a user's function allocates, called back
-    /// from there, is not the library's noise.
+    /// Those of the standard library in which the block was allocated: what a user's function
+    /// allocates, called back from there, is not the library's noise.
     Leaf,
     /// All.
     Stack,
 }
 
 /// What the standard library keeps once it was used, by function and reason.
-const BUILT_IN: [(&str, &str); 10] = [
-    // libtest keeps the output of a test until the test is over, in a buffer that grows by doubling.
-    ("^std::io::stdio::print_to_buffer_if_capture_used", "output captured by libtest"),
-    // The same where the function above was inlined and the program has no debug information.
-    ("^std::io::stdio::_print", "output captured by libtest"),
-    ("^std::io::stdio::_eprint", "output captured by libtest"),
+const BUILT_IN: [(&str, &str); 7] = [
+    // libtest keeps the output of a test until the test is over, in a buffer that grows by
+    // doubling. The buffers of stdin and stdout are made when they are first used and stay.
+    ("^std::io::stdio::", "output captured by libtest, buffers of the standard streams"),
     // A panic's message goes through its own way into the same buffer.
     ("^std::panicking::default_hook", "output captured by libtest"),
-    // The buffers of stdin and stdout are made when they are first used and stay.
-    ("^std::io::stdio::std", "buffers of the standard streams"),
     // A backtrace keeps the debug information that it has read.
     ("^std::backtrace_rs::", "debug information kept for backtraces"),
     ("^std::sys::backtrace::", "debug information kept for backtraces"),
@@ -55,7 +51,8 @@ pub(crate) fn built_in() -> impl Iterator<Item = Suppression> {
     })
 }
 
-/// The rules of a file in LeakSanitizer's format: `leak:pattern` on each line, `#` before a comment.
+/// The rules of a file in LeakSanitizer's format: `leak:pattern` on each line, `#` before a
+/// comment.
 ///
 /// # Errors
 ///
@@ -77,7 +74,9 @@ fn parse(text: &str) -> Result<Vec<Suppression>, String> {
                 why: "LEAK_SUPPRESSIONS",
                 reach: Reach::Stack,
             }),
-            _ => Err(format!("whose line {number} is `{line}`, expected `leak:pattern` or `# comment`")),
+            _ => Err(format!(
+                "whose line {number} is `{line}`, expected `leak:pattern` or `# comment`"
+            )),
         })
         .collect()
 }
@@ -98,7 +97,9 @@ impl Suppression {
             Reach::Stack => frames.iter().any(|frame| self.names(frame)),
             Reach::Leaf => frames
                 .iter()
-                .take_while(|frame| matches!(frame.class, Class::Std | Class::Harness | Class::System))
+                .take_while(|frame| {
+                    matches!(frame.class, Class::Std | Class::Harness | Class::System)
+                })
                 .any(|frame| self.names(frame)),
         }
     }
@@ -148,9 +149,13 @@ mod tests {
 
     #[test]
     fn a_file_names_functions_anywhere_in_the_stack() {
-        let rules = parse("# the legacy cache\nleak:app::legacy\n\n  leak:*third_party/*\n").unwrap();
+        let rules =
+            parse("# the legacy cache\nleak:app::legacy\n\n  leak:*third_party/*\n").unwrap();
         assert_eq!(rules.len(), 2);
-        let frames = stack(&[("alloc::alloc::alloc", Class::Std), ("app::legacy::Cache::load", Class::User)]);
+        let frames = stack(&[
+            ("alloc::alloc::alloc", Class::Std),
+            ("app::legacy::Cache::load", Class::User),
+        ]);
         assert!(rules[0].covers(&frames) && !rules[1].covers(&frames));
     }
 

@@ -1,7 +1,7 @@
 //! What this thread works for.
 //!
-//! The state is a constant thread-local without a destructor, so that the allocator may read it at any moment in the
-//! life of a thread, its first and its last ones included.
+//! The state is a constant thread-local without a destructor, so that the allocator may read it at
+//! any moment in the life of a thread, its first and its last ones included.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +45,8 @@ thread_local! {
     };
 }
 
-/// The first thread with an allocator event is the main thread: the runtime allocates before `main`.
+/// The first thread with an allocator event is the main thread: the runtime allocates before
+/// `main`.
 static MAIN_SEEN: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn with<R>(look: impl FnOnce(&Thread) -> R) -> R {
@@ -88,7 +89,10 @@ pub(crate) struct Entered {
 impl Entered {
     /// Enters a region; call stacks are cut at the given stack address.
     pub(crate) fn new(region: RegionId, stack_base: usize) -> Self {
-        with(|thread| Self { region: thread.region.replace(region), stack_base: thread.stack_base.replace(stack_base) })
+        with(|thread| Self {
+            region: thread.region.replace(region),
+            stack_base: thread.stack_base.replace(stack_base),
+        })
     }
 }
 

@@ -96,9 +96,10 @@ impl Limit {
 pub(crate) fn judged(measurement: &Measurement, measure: Measure, suppressed: Amount) -> Growth {
     let start = match measure {
         Measure::Net => measurement.net_growth(),
-        Measure::Retained => {
-            Growth { bytes: measurement.retained.bytes as i64, blocks: measurement.retained.blocks as i64 }
-        }
+        Measure::Retained => Growth {
+            bytes: measurement.retained.bytes as i64,
+            blocks: measurement.retained.blocks as i64,
+        },
     };
     let allowed = measurement.allowed.iter().map(|allowed| allowed.amount);
     allowed.chain([suppressed]).fold(start, |growth, excused| Growth {
@@ -180,7 +181,9 @@ mod tests {
 
     fn over(verdict: &Verdict) -> Vec<(Figure, i64)> {
         match verdict {
-            Verdict::Leaked { excesses } => excesses.iter().map(|excess| (excess.figure, excess.value)).collect(),
+            Verdict::Leaked { excesses } => {
+                excesses.iter().map(|excess| (excess.figure, excess.value)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -188,7 +191,10 @@ mod tests {
     #[test]
     fn what_equals_its_limit_passes() {
         assert_eq!(verdict(&measured((100, 1), (0, 0)), &limits(100)), Verdict::Passed);
-        assert_eq!(over(&verdict(&measured((101, 1), (0, 0)), &limits(100))), [(Figure::Bytes, 101)]);
+        assert_eq!(
+            over(&verdict(&measured((101, 1), (0, 0)), &limits(100))),
+            [(Figure::Bytes, 101)]
+        );
     }
 
     #[test]
@@ -207,16 +213,24 @@ mod tests {
     #[test]
     fn allowed_and_suppressed_memory_is_left_out() {
         let mut measurement = measured((1000, 10), (0, 0));
-        measurement.allowed = vec![Allowed { why: "plugins".into(), amount: Amount { bytes: 600, blocks: 6 } }];
+        measurement.allowed =
+            vec![Allowed { why: "plugins".into(), amount: Amount { bytes: 600, blocks: 6 } }];
         let suppressed = Amount { bytes: 300, blocks: 3 };
-        assert_eq!(judged(&measurement, Measure::Net, suppressed), Growth { bytes: 100, blocks: 1 });
-        assert_eq!(judged(&measurement, Measure::Retained, suppressed), Growth { bytes: 100, blocks: 1 });
+        assert_eq!(
+            judged(&measurement, Measure::Net, suppressed),
+            Growth { bytes: 100, blocks: 1 }
+        );
+        assert_eq!(
+            judged(&measurement, Measure::Retained, suppressed),
+            Growth { bytes: 100, blocks: 1 }
+        );
     }
 
     #[test]
     fn every_limit_is_held_on_its_own() {
         let mut measurement = measured((100, 7), (0, 0));
-        measurement.threads = vec![crate::thread::running::Running { name: "sweeper".into(), started_at: 0 }];
+        measurement.threads =
+            vec![crate::thread::running::Running { name: "sweeper".into(), started_at: 0 }];
         let limits = Limits {
             blocks: Some(Limit::set_by("threshold_blocks", 6)),
             peak_bytes: Some(Limit::set_by("peak_mb", 4999)),

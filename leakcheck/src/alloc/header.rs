@@ -6,8 +6,8 @@
 //!         └── 16 bytes ───┘
 //! ```
 //!
-//! The pad is 16 bytes, or one unit of the block's alignment where that is larger; the header is its last 16 bytes. Half
-//! of it is spare.
+//! The pad is 16 bytes, or one unit of the block's alignment where that is larger; the header is
+//! its last 16 bytes. Half of it is spare.
 
 use std::alloc::Layout;
 
@@ -29,10 +29,11 @@ pub(super) fn pad(layout: Layout) -> usize {
     if layout.align() > SIZE { layout.align() } else { SIZE }
 }
 
-/// The layout to ask the inner allocator for, when the user asks for `size` bytes aligned as `layout` says. `None` when
-/// no memory can be that large.
+/// The layout to ask the inner allocator for, when the user asks for `size` bytes aligned as
+/// `layout` says. `None` when no memory can be that large.
 pub(super) fn outer(layout: Layout, size: usize) -> Option<Layout> {
-    let align = if layout.align() > align_of::<Header>() { layout.align() } else { align_of::<Header>() };
+    let align =
+        if layout.align() > align_of::<Header>() { layout.align() } else { align_of::<Header>() };
     Layout::from_size_align(size.checked_add(pad(layout))?, align).ok()
 }
 
@@ -43,14 +44,15 @@ impl Header {
     pub(super) unsafe fn read(block: *mut u8) -> Self {
         // SAFETY: the 16 bytes in front of a block are its header.
         let header = unsafe { block.sub(SIZE) }.cast::<Self>();
-        // SAFETY: blocks are aligned to at least the header's alignment, and so is what lies 16 bytes before; the header
-        // was written when the block was handed out.
+        // SAFETY: blocks are aligned to at least the header's alignment, and so is what lies 16
+        // bytes before; the header was written when the block was handed out.
         unsafe { header.read() }
     }
 
     /// # Safety
     ///
-    /// The 16 bytes in front of `block` must belong to it, and `block` must be aligned for a header.
+    /// The 16 bytes in front of `block` must belong to it, and `block` must be aligned for a
+    /// header.
     pub(super) unsafe fn write(block: *mut u8, tag: Tag) {
         // SAFETY: the 16 bytes in front of a block belong to it.
         let header = unsafe { block.sub(SIZE) }.cast::<Self>();

@@ -1,8 +1,9 @@
 //! What one region owns and has done: the counters that its blocks are charged to.
 //!
-//! Every region has an account, and every block names the account of its owner. An account is used again only when
-//! its region is closed, none of its blocks is live and no thread, context or inner region can work for it any more, so
-//! that a block that outlives its region never touches the figures of a later one.
+//! Every region has an account, and every block names the account of its owner. An account is used
+//! again only when its region is closed, none of its blocks is live and no thread, context or inner
+//! region can work for it any more, so that a block that outlives its region never touches the
+//! figures of a later one.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -51,8 +52,8 @@ struct Cursor {
     next: RegionId,
 }
 
-/// How many accounts an opening looks at before it takes a new one: bounded, so that a suite in which ten thousand tests
-/// retain something does not pay for all of them at every opening.
+/// How many accounts an opening looks at before it takes a new one: bounded, so that a suite in
+/// which ten thousand tests retain something does not pay for all of them at every opening.
 const LOOK_AT: u32 = 64;
 
 /// A reading of an account's counters.
@@ -175,7 +176,8 @@ impl Account {
     pub(crate) fn is_idle(&self) -> bool {
         !self.is_open()
             && self.holders.load(Ordering::Acquire) == 0
-            && self.freed_blocks.load(Ordering::Acquire) == self.allocated_blocks.load(Ordering::Acquire)
+            && self.freed_blocks.load(Ordering::Acquire)
+                == self.allocated_blocks.load(Ordering::Acquire)
     }
 
     pub(crate) fn count_allocated(&self, size: u64) {
@@ -216,7 +218,8 @@ impl Account {
 
     pub(crate) fn counts(&self) -> Counts {
         Counts {
-            // What was freed is read first: a block freed in between is still seen as live, never as freed twice.
+            // What was freed is read first: a block freed in between is still seen as live, never
+            // as freed twice.
             freed_bytes: self.freed_bytes.load(Ordering::Acquire),
             freed_blocks: self.freed_blocks.load(Ordering::Acquire),
             released_bytes: self.released_bytes.load(Ordering::Relaxed),

@@ -1,7 +1,8 @@
 //! What one region owns from one call site.
 //!
-//! A block names its record, so that a free finds it without a search. A record stays in the list of its call site and
-//! passes to another region when nothing of the first one can reach it any more.
+//! A block names its record, so that a free finds it without a search. A record stays in the list
+//! of its call site and passes to another region when nothing of the first one can reach it any
+//! more.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -42,8 +43,8 @@ pub(crate) fn get(id: RecordId) -> Option<&'static Record> {
     RECORDS.get(id)
 }
 
-/// The record of a region at a call site, made when there is none. 0 when memory is used up: the region's totals stay
-/// exact, only the split by call site misses the block.
+/// The record of a region at a call site, made when there is none. 0 when memory is used up: the
+/// region's totals stay exact, only the split by call site misses the block.
 pub(crate) fn find_or_add(region: RegionId, site: SiteId) -> RecordId {
     let (Some(account), Some(entry)) = (account::get(region), site::get(site)) else { return 0 };
     let owner = owner_word(region, account.generation());
@@ -66,7 +67,8 @@ fn add(owner: u64, site: SiteId, records: &AtomicU32) -> RecordId {
     let mut head = records.load(Ordering::Relaxed);
     loop {
         record.next.store(head, Ordering::Relaxed);
-        // Two threads of one region may each add a record for the same call site: a reading adds them up.
+        // Two threads of one region may each add a record for the same call site: a reading adds
+        // them up.
         match records.compare_exchange_weak(head, id, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return id,
             Err(now) => head = now,
@@ -103,13 +105,17 @@ fn owner_word(region: RegionId, generation: u32) -> u64 {
 }
 
 impl Record {
-    /// Makes this the record of another region if nothing can reach it for the one that it belongs to.
+    /// Makes this the record of another region if nothing can reach it for the one that it belongs
+    /// to.
     fn take_over(&self, owner: u64) -> bool {
         let current = self.owner.load(Ordering::Acquire);
         let current_generation = (current >> 32) as u32;
         let gone = account::get(current as u32)
             .is_none_or(|account| account.generation() != current_generation || account.is_idle());
-        gone && self.owner.compare_exchange(current, owner, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        gone && self
+            .owner
+            .compare_exchange(current, owner, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     pub(crate) fn count_allocated(&self, size: u64) {

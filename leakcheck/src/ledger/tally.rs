@@ -1,8 +1,8 @@
 //! Counts over the whole process, kept by `stats_alloc` and only while a region is open.
 //!
-//! `stats_alloc` counts before it calls the allocator underneath and does not look at what comes back, so that a failed
-//! allocation would count. It is therefore told of an event after the block is known to be there: underneath it sits
-//! [`Event`], which hands out nothing.
+//! `stats_alloc` counts before it calls the allocator underneath and does not look at what comes
+//! back, so that a failed allocation would count. It is therefore told of an event after the block
+//! is known to be there: underneath it sits [`Event`], which hands out nothing.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::without_provenance_mut;
@@ -19,12 +19,13 @@ pub(crate) static PROCESS: StatsAlloc<Event> = StatsAlloc::new(Event);
 /// Events of threads that work for no open region, with blocks that no open region owns.
 pub(crate) static UNATTRIBUTED: StatsAlloc<Event> = StatsAlloc::new(Event);
 
-/// Stands where `stats_alloc` expects an allocator; nothing is ever read or written through its pointers.
+/// Stands where `stats_alloc` expects an allocator; nothing is ever read or written through its
+/// pointers.
 #[derive(Debug)]
 pub(crate) struct Event;
 
-// SAFETY: the methods neither touch memory nor unwind. The pointers that they return are never dereferenced: the only
-// callers are in this file and drop them.
+// SAFETY: the methods neither touch memory nor unwind. The pointers that they return are never
+// dereferenced: the only callers are in this file and drop them.
 unsafe impl GlobalAlloc for Event {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         without_provenance_mut(layout.align())
@@ -92,7 +93,8 @@ fn remove(tally: &StatsAlloc<Event>, size: usize) {
 }
 
 fn resize(tally: &StatsAlloc<Event>, old: usize, new: usize) {
-    // SAFETY: `Event` does nothing with pointer and layout, and returns the pointer that it is given.
+    // SAFETY: `Event` does nothing with pointer and layout, and returns the pointer that it is
+    // given.
     unsafe { tally.realloc(without_provenance_mut(1), layout(old), new) };
 }
 

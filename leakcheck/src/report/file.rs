@@ -1,4 +1,5 @@
-//! Writes reports as JSON files: beside their place and renamed, so that a reader never sees half a file.
+//! Writes reports as JSON files: beside their place and renamed, so that a reader never sees half a
+//! file.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,15 +10,18 @@ use super::{Report, Test};
 /// The longest file name that is made of a test's name as it is.
 const MOST_BYTES: usize = 150;
 
-/// Writes a report below `directory`, or below the build's `target/leakcheck`, and returns its path.
+/// Writes a report below `directory`, or below the build's `target/leakcheck`, and returns its
+/// path.
 ///
 /// # Errors
 ///
 /// Why it could not be written, in words.
 pub(crate) fn write(report: &Report, directory: Option<&Path>) -> Result<PathBuf, String> {
-    let directory = directory.map_or_else(default_directory, Path::to_owned).join(folder(&report.test));
+    let directory =
+        directory.map_or_else(default_directory, Path::to_owned).join(folder(&report.test));
     let json = serde_json::to_vec_pretty(report).map_err(|error| error.to_string())?;
-    let cannot = |what: &str, path: &Path, error| format!("`{}` cannot be {what}: {error}", path.display());
+    let cannot =
+        |what: &str, path: &Path, error| format!("`{}` cannot be {what}: {error}", path.display());
     fs::create_dir_all(&directory).map_err(|error| cannot("created", &directory, error))?;
 
     let stem = file_stem(&report.test.name);
@@ -53,13 +57,18 @@ fn program() -> Option<String> {
     let path = std::env::current_exe().ok()?;
     let stem = path.file_stem()?.to_string_lossy();
     let name = match stem.rsplit_once('-') {
-        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name,
+        Some((name, hash))
+            if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            name
+        }
         _ => &stem,
     };
     Some(name.to_owned())
 }
 
-/// A test's name as a file name: what is not safe everywhere becomes `_`, and a hash keeps apart what would fall together.
+/// A test's name as a file name: what is not safe everywhere becomes `_`, and a hash keeps apart
+/// what would fall together.
 fn file_stem(name: &str) -> String {
     let stem = safe(&name.replace("::", "__"));
     let reads_back = stem.replace("__", "::") == name;
@@ -83,17 +92,21 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// `leakcheck` in cargo's target directory, which is marked by a file: above the test program, or, for doctests, which
-/// are built elsewhere, beside the package.
+/// `leakcheck` in cargo's target directory, which is marked by a file: above the test program, or,
+/// for doctests, which are built elsewhere, beside the package.
 fn default_directory() -> PathBuf {
     let program = std::env::current_exe().ok();
-    let above_program = program.iter().flat_map(|program| program.ancestors().skip(1).map(Path::to_owned));
+    let above_program =
+        program.iter().flat_map(|program| program.ancestors().skip(1).map(Path::to_owned));
     let asked = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let here = std::env::current_dir().ok();
-    let beside_package = here.iter().flat_map(|here| here.ancestors().map(|folder| folder.join("target")));
+    let beside_package =
+        here.iter().flat_map(|here| here.ancestors().map(|folder| folder.join("target")));
     let mut candidates = above_program.chain(asked).chain(beside_package);
     let target = candidates.find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    let fallback = || program.as_deref().and_then(Path::parent).map_or_else(std::env::temp_dir, Path::to_owned);
+    let fallback = || {
+        program.as_deref().and_then(Path::parent).map_or_else(std::env::temp_dir, Path::to_owned)
+    };
     target.unwrap_or_else(fallback).join("leakcheck")
 }
 
@@ -107,7 +120,10 @@ mod tests {
         assert_eq!(file_stem("plain"), "plain");
         for odd in ["../../etc/passwd", "a/b", "grün", "", "a b", "nul\0", "a__b"] {
             let stem = file_stem(odd);
-            assert!(stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{stem}");
+            assert!(
+                stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+                "{stem}"
+            );
             assert_ne!(stem, file_stem(&format!("{odd}!")));
         }
         assert_ne!(file_stem("a__b"), file_stem("a::b"));

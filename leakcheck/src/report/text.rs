@@ -1,5 +1,6 @@
 //! The text report: the message that a failing test shows.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use super::{CallSite, Class, Figures, Frame, Report, Symbols};
 use crate::measurement::{Allowed, Amount};
 use crate::options::MB;
+use crate::stack::frame::from_workspace;
 use crate::verdict::{Excess, Figure, Verdict};
 
 /// Reports fit into this many columns where names allow it.
@@ -15,6 +17,8 @@ const WIDTH: usize = 100;
 const MOST_FRAMES: usize = 6;
 /// The most frames of other code that a call site shows.
 const MOST_OTHER_FRAMES: usize = 3;
+/// Unattributed growth below this is libtest at work.
+const UNATTRIBUTED_NOISE: u64 = 64 << 10;
 
 /// Where the full report is, or why it is nowhere.
 pub(crate) type Written<'a> = Result<&'a Path, &'a str>;
@@ -27,7 +31,12 @@ pub(crate) fn render(report: &Report, top: usize, written: Written<'_>) -> Strin
     text
 }
 
-fn write_report(out: &mut String, report: &Report, top: usize, written: Written<'_>) -> fmt::Result {
+fn write_report(
+    out: &mut String,
+    report: &Report,
+    top: usize,
+    written: Written<'_>,
+) -> fmt::Result {
     writeln!(out, "leakcheck: {}\n", headline(report))?;
     write_figures(out, report)?;
     write_call_sites(out, report, top)?;
@@ -35,14 +44,28 @@ fn write_report(out: &mut String, report: &Report, top: usize, written: Written<
     write_left_out(out, report)?;
     write_symbols(out, report)?;
     match written {
-        Ok(path) => writeln!(out, "  full report: {}", path.display())?,
+        Ok(path) => writeln!(out, "  full report: {}", from_workspace(path).display())?,
         Err(why) => writeln!(out, "  full report: not written, {why}")?,
     }
-    writeln!(
-        out,
-        "  intended? #[leak_check(threshold_mb = …)], leakcheck::allow(\"why\", || …) \
-         or #[leak_check(skip = \"why\")]"
-    )
+    writeln!(out, "  intended? {}", ways_out(&report.verdict).join(", "))
+}
+
+/// What to write when the memory, or the thread, is meant to stay. The first is what would have
+/// let the figure pass that is over its limit.
+fn ways_out(verdict: &Verdict) -> Vec<String> {
+    let Verdict::Leaked { excesses } = verdict else { return Vec::new() };
+    let Some(Excess { figure, limit, .. }) = excesses.first() else { return Vec::new() };
+    let raise = match limit.source.as_str() {
+        variable if variable.starts_with("LEAK_") => format!("{variable}=…"),
+        default if default.contains(' ') => "#[leak_check(threshold_mb = …)]".to_owned(),
+        argument => format!("#[leak_check({argument} = …)]"),
+    };
+    let mut ways = vec![raise];
+    if matches!(figure, Figure::Bytes | Figure::Blocks) {
+        ways.push("leakcheck::allow(\"why\", || …)".to_owned());
+    }
+    ways.push("#[leak_check(skip = \"why\")]".to_owned());
+    ways
 }
 
 /// The whole story in one line.
@@ -59,8 +82,12 @@ fn excess(Excess { figure, value, limit }: &Excess) -> String {
     let source = &limit.source;
     match figure {
         Figure::Bytes => format!("leaked {}, limit {} ({source})", exact(value), size(limit.value)),
-        Figure::PeakBytes => format!("peaked at {}, limit {} ({source})", exact(value), size(limit.value)),
-        Figure::Blocks => format!("leaked {}, limit {} ({source})", blocks(value), count(limit.value)),
+        Figure::PeakBytes => {
+            format!("peaked at {}, limit {} ({source})", exact(value), size(limit.value))
+        }
+        Figure::Blocks => {
+            format!("leaked {}, limit {} ({source})", blocks(value), count(limit.value))
+        }
         Figure::Threads => {
             let threads = counted(value, "thread", "threads");
             format!("left {threads} running, limit {} ({source})", count(limit.value))
@@ -92,24 +119,22 @@ fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Resul
     if groups.is_empty() {
         return Ok(());
     }
-    let total = report.call_sites.iter().map(|site| site.bytes).sum::<u64>() + report.omitted.amount.bytes;
-    let shown = &groups[..top.min(groups.len())];
-    let columns = Columns::of(shown, total);
+    let total =
+        report.call_sites.iter().map(|site| site.bytes).sum::<u64>() + report.omitted.amount.bytes;
+    let (shown, rest) = groups.split_at(top.min(groups.len()));
+    let rest_bytes =
+        rest.iter().map(|group| group.amount.bytes).sum::<u64>() + report.omitted.amount.bytes;
+    let columns = Columns::of(shown, rest_bytes, total);
     for (index, group) in shown.iter().enumerate() {
         columns.write(out, index + 1, group)?;
     }
-    write_rest(out, report, &groups[shown.len()..], &columns)?;
-    writeln!(out)
-}
-
-fn write_rest(out: &mut String, report: &Report, rest: &[Group], columns: &Columns) -> fmt::Result {
-    let number = rest.len() + report.omitted.call_sites;
-    if number == 0 {
-        return Ok(());
+    let rest_sites = rest.len() + report.omitted.call_sites;
+    if rest_sites > 0 {
+        let sites = counted(rest_sites as u64, "more call site", "more call sites");
+        let (indent, width) = (columns.size_at(), columns.size);
+        writeln!(out, "{:indent$}{:>width$} in {sites}", "", size(rest_bytes))?;
     }
-    let bytes = rest.iter().map(|group| group.amount.bytes).sum::<u64>() + report.omitted.amount.bytes;
-    let sites = counted(number as u64, "more call site", "more call sites");
-    writeln!(out, "{:indent$}{:>width$} in {sites}", "", size(bytes), indent = columns.size_at(), width = columns.size)
+    writeln!(out)
 }
 
 /// The widths of the columns, so that everything stands in line.
@@ -123,12 +148,14 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(groups: &[Group], total: u64) -> Self {
-        let widest = |text: &dyn Fn(&Group) -> String| groups.iter().map(|group| len(&text(group))).max().unwrap_or(0);
+    fn of(groups: &[Group], rest_bytes: u64, total: u64) -> Self {
+        let widest = |text: &dyn Fn(&Group) -> String| {
+            groups.iter().map(|group| len(&text(group))).max().unwrap_or(0)
+        };
         let mut columns = Self {
             total,
             number: groups.len().to_string().len() + 1,
-            size: widest(&|group| size(group.amount.bytes)),
+            size: widest(&|group| size(group.amount.bytes)).max(len(&size(rest_bytes))),
             share: widest(&|group| share(group.amount.bytes, total)),
             blocks: widest(&|group| blocks(group.amount.blocks)),
             function: 0,
@@ -136,7 +163,11 @@ impl Columns {
         let lines = || groups.iter().flat_map(|group| &group.lines);
         let place = lines().map(|(_, place)| len(place)).max().unwrap_or(0);
         let room = WIDTH.saturating_sub(columns.function_at() + 3 + place);
-        columns.function = lines().map(|(function, _)| len(function)).filter(|len| *len <= room).max().unwrap_or(0);
+        columns.function = lines()
+            .map(|(function, _)| len(function))
+            .filter(|len| *len <= room)
+            .max()
+            .unwrap_or(0);
         columns
     }
 
@@ -188,19 +219,23 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
         groups[index].amount.bytes += site.bytes;
         groups[index].amount.blocks += site.blocks;
     }
-    groups.sort_by(|a, b| b.amount.bytes.cmp(&a.amount.bytes));
+    groups.sort_by_key(|group| Reverse(group.amount.bytes));
     groups
 }
 
-/// What a call site shows: the user's own frames, then the dependency that allocated for them. Where the user has no
-/// frame in it, the frames nearest to the allocation.
+/// What a call site shows: the user's own frames, then the dependency that allocated for them.
+/// Where the user has no frame in it, the frames nearest to the allocation.
 fn lines(frames: &[Frame]) -> Vec<(String, String)> {
     let user: Vec<&Frame> = frames.iter().filter(|frame| frame.class == Class::User).collect();
     let inner = frames.iter().take_while(|frame| frame.class != Class::User);
     let through: Vec<&Frame> =
         inner.filter(|frame| frame.class == Class::Dependency).take(MOST_OTHER_FRAMES).collect();
     if user.is_empty() {
-        let nearest = if through.is_empty() { frames.iter().take(MOST_OTHER_FRAMES).collect() } else { through };
+        let nearest = if through.is_empty() {
+            frames.iter().take(MOST_OTHER_FRAMES).collect()
+        } else {
+            through
+        };
         return if nearest.is_empty() {
             vec![("call site not known".to_owned(), String::new())]
         } else {
@@ -214,7 +249,12 @@ fn lines(frames: &[Frame]) -> Vec<(String, String)> {
         let more = counted(left_out as u64, "more frame", "more frames");
         lines.splice(MOST_FRAMES - 1..lines.len() - 1, [(format!("… {more}"), String::new())]);
     }
-    lines.extend(through.into_iter().map(line).map(|(function, place)| (format!("through {function}"), place)));
+    lines.extend(
+        through
+            .into_iter()
+            .map(line)
+            .map(|(function, place)| (format!("through {function}"), place)),
+    );
     lines
 }
 
@@ -249,7 +289,8 @@ fn write_threads(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn write_left_out(out: &mut String, report: &Report) -> fmt::Result {
-    for Allowed { why, amount } in report.allowed.iter().filter(|allowed| allowed.amount.blocks > 0) {
+    for Allowed { why, amount } in report.allowed.iter().filter(|allowed| allowed.amount.blocks > 0)
+    {
         writeln!(out, "  allowed: {} in {}: {why}", size(amount.bytes), blocks(amount.blocks))?;
     }
     for suppressed in &report.suppressed {
@@ -258,10 +299,15 @@ fn write_left_out(out: &mut String, report: &Report) -> fmt::Result {
         writeln!(out, "  suppressed: {} in {}: {why} (`{rule}`)", size(bytes), blocks(number))?;
     }
     let Figures { unattributed, retained, .. } = report.figures.unwrap_or_default();
-    // libtest's threads allocate a little between tests; a pool that works for the test allocates in proportion.
-    if unattributed.bytes.max(0).unsigned_abs() > retained.bytes / 10 {
+    // libtest's threads allocate a little between tests; a pool that works for the test allocates
+    // in proportion.
+    let noticed = (retained.bytes / 10).max(UNATTRIBUTED_NOISE);
+    if unattributed.bytes.max(0).unsigned_abs() > noticed {
         let bytes = size(unattributed.bytes.unsigned_abs());
-        writeln!(out, "  unattributed: {bytes}, allocated meanwhile by threads that belong to no check")?;
+        writeln!(
+            out,
+            "  unattributed: {bytes}, allocated meanwhile by threads that belong to no check"
+        )?;
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Frame {
     /// The function's path, `None` where the program has no symbol for it.
     pub function: Option<String>,
-    /// The source file: relative to the workspace for its own code, from the package on (`lru-0.6.2/src/lib.rs`) for
-    /// dependencies. `None` without debug information.
+    /// The source file: relative to the workspace for its own code, from the package on
+    /// (`lru-0.6.2/src/lib.rs`) for dependencies. `None` without debug information.
     pub file: Option<String>,
     /// The line in the source file, counted from 1.
     pub line: Option<u32>,
@@ -45,7 +45,8 @@ pub enum Class {
     System,
 }
 
-const STD_CRATES: [&str; 8] = ["std", "core", "alloc", "proc_macro", "hashbrown", "gimli", "addr2line", "object"];
+const STD_CRATES: [&str; 8] =
+    ["std", "core", "alloc", "proc_macro", "hashbrown", "gimli", "addr2line", "object"];
 const HARNESS_CRATES: [&str; 4] = ["leakcheck", "test", "__rustc", "backtrace"];
 const ENTRY_POINTS: [&str; 8] = [
     "main",
@@ -82,40 +83,68 @@ impl Frame {
         match (&self.file, self.line, &self.module, self.offset) {
             (Some(file), Some(line), ..) => Some(format!("{file}:{line}")),
             (Some(file), None, ..) => Some(file.clone()),
-            (None, _, Some(module), Some(offset)) if self.function.is_some() => Some(format!("{module} + {offset:#x}")),
+            (None, _, Some(module), Some(offset)) if self.function.is_some() => {
+                Some(format!("{module} + {offset:#x}"))
+            }
             _ => None,
         }
     }
 }
 
-fn classify(function: Option<&str>, path: Option<&Path>) -> Class {
-    let krate = function.and_then(crate_of);
-    if krate.is_some_and(|krate| HARNESS_CRATES.contains(&krate))
+/// The sources of this crate, as the debug information names them: in builds with line tables only,
+/// functions that were inlined have lost their crate.
+fn own_sources() -> PathBuf {
+    match Path::new(file!()).ancestors().nth(2) {
+        Some(sources) if sources.is_absolute() => sources.to_owned(),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+    }
+}
+
+/// Whether a frame is part of the way from an allocation to the ledger or from the harness to the
+/// body.
+fn is_harness(function: Option<&str>, path: Option<&Path>) -> bool {
+    function.and_then(crate_of).is_some_and(|krate| HARNESS_CRATES.contains(&krate))
         || function.is_some_and(|name| ENTRY_POINTS.contains(&name))
-    {
+        || path.is_some_and(|path| path.starts_with(own_sources()) || is_unwinder(path))
+}
+
+fn is_unwinder(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("backtrace-0.3."))
+}
+
+fn classify(function: Option<&str>, path: Option<&Path>) -> Class {
+    if is_harness(function, path) {
         return Class::Harness;
     }
     if let Some(path) = path {
         let path = path.to_string_lossy().replace('\\', "/");
-        return if path.starts_with("/rustc/") || path.contains("/rust/deps/") || path.contains("/rustlib/src/rust/") {
+        return if path.starts_with("/rustc/")
+            || path.contains("/rust/deps/")
+            || path.contains("/rustlib/src/rust/")
+        {
             Class::Std
-        } else if ["/registry/src/", "/git/checkouts/", "/vendor/"].iter().any(|part| path.contains(part)) {
+        } else if ["/registry/src/", "/git/checkouts/", "/vendor/"]
+            .iter()
+            .any(|part| path.contains(part))
+        {
             Class::Dependency
         } else {
             Class::User
         };
     }
-    match krate {
+    match function.and_then(crate_of) {
         Some(krate) if STD_CRATES.contains(&krate) => Class::Std,
         Some(_) => Class::User,
         None => Class::System,
     }
 }
 
-/// The crate that a path such as `<alloc::vec::Vec<T> as core::ops::Drop>::drop` begins with; `None` for names of C.
+/// The crate that a path such as `<alloc::vec::Vec<T> as core::ops::Drop>::drop` begins with;
+/// `None` for names of C.
 fn crate_of(function: &str) -> Option<&str> {
     let path = function.trim_start_matches(['<', '&', '(', '[', '*']);
-    let path = ["mut ", "const ", "dyn "].iter().fold(path, |path, word| path.trim_start_matches(word));
+    let path =
+        ["mut ", "const ", "dyn "].iter().fold(path, |path, word| path.trim_start_matches(word));
     let end = path.find(|c: char| !c.is_alphanumeric() && c != '_')?;
     (end > 0 && path[end..].starts_with("::")).then(|| &path[..end])
 }
@@ -141,15 +170,24 @@ fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
         Some(path[after + skipped.0 + 1..].to_owned())
     };
     // A registry's folder and the compiler's commit say nothing to the reader.
-    let short = skipped("/registry/src/", 1).or_else(|| skipped("/rustc/", 1)).or_else(|| skipped("/rust/deps/", 0));
+    let short = skipped("/registry/src/", 1)
+        .or_else(|| skipped("/rustc/", 1))
+        .or_else(|| skipped("/rust/deps/", 0));
     short.map_or(path, Cow::Owned)
+}
+
+/// A path as seen from the workspace, where it lies inside.
+pub(crate) fn from_workspace(path: &Path) -> &Path {
+    workspace().and_then(|workspace| path.strip_prefix(workspace).ok()).unwrap_or(path)
 }
 
 /// The root of the user's workspace: the topmost directory around the package that has a lock file.
 fn workspace() -> Option<&'static Path> {
     static WORKSPACE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let find = || {
-        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).or(std::env::current_dir().ok())?;
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map(PathBuf::from)
+            .or(std::env::current_dir().ok())?;
         let root = package.ancestors().find(|directory| directory.join("Cargo.lock").is_file());
         Some(root.unwrap_or(&package).to_owned())
     };
@@ -169,11 +207,41 @@ mod tests {
     #[test]
     fn paths_tell_whose_code_it_is() {
         check_class("app::Cache::insert", "/home/me/app/src/cache.rs", Class::User);
-        check_class("lru::LruCache<K,V>::put", "/h/.cargo/registry/src/index-1/lru-0.6.2/src/lib.rs", Class::Dependency);
-        check_class("slab::Slab<T>::insert", "/h/.cargo/git/checkouts/slab-1/abc/src/lib.rs", Class::Dependency);
-        check_class("alloc::vec::Vec<T,A>::push", "/rustc/abc/library/alloc/src/vec/mod.rs", Class::Std);
-        check_class("hashbrown::raw::RawTable<T>::new", "/rust/deps/hashbrown-0.15.5/src/raw.rs", Class::Std);
-        check_class("leakcheck::check::run_body", "/home/me/leakcheck/src/check.rs", Class::Harness);
+        check_class(
+            "lru::LruCache<K,V>::put",
+            "/h/.cargo/registry/src/index-1/lru-0.6.2/src/lib.rs",
+            Class::Dependency,
+        );
+        check_class(
+            "slab::Slab<T>::insert",
+            "/h/.cargo/git/checkouts/slab-1/abc/src/lib.rs",
+            Class::Dependency,
+        );
+        check_class(
+            "alloc::vec::Vec<T,A>::push",
+            "/rustc/abc/library/alloc/src/vec/mod.rs",
+            Class::Std,
+        );
+        check_class(
+            "hashbrown::raw::RawTable<T>::new",
+            "/rust/deps/hashbrown-0.15.5/src/raw.rs",
+            Class::Std,
+        );
+        check_class(
+            "leakcheck::check::run_body",
+            "/home/me/leakcheck/src/check.rs",
+            Class::Harness,
+        );
+        check_class(
+            "run_body<()>",
+            &own_sources().join("check.rs").to_string_lossy(),
+            Class::Harness,
+        );
+        check_class(
+            "trace",
+            "/h/.cargo/registry/src/index-1/backtrace-0.3.77/src/lib.rs",
+            Class::Harness,
+        );
     }
 
     #[test]
@@ -188,16 +256,24 @@ mod tests {
 
     #[test]
     fn paths_are_as_short_as_they_can_be() {
-        let short = |path: &str| shorten(Path::new(path), Some(Path::new("/home/me/app"))).into_owned();
+        let short =
+            |path: &str| shorten(Path::new(path), Some(Path::new("/home/me/app"))).into_owned();
         assert_eq!(short("/home/me/app/core/src/lib.rs"), "core/src/lib.rs");
-        assert_eq!(short("/h/.cargo/registry/src/index-1/lru-0.6.2/src/lib.rs"), "lru-0.6.2/src/lib.rs");
-        assert_eq!(short("/rustc/abc/library/alloc/src/vec/mod.rs"), "library/alloc/src/vec/mod.rs");
+        assert_eq!(
+            short("/h/.cargo/registry/src/index-1/lru-0.6.2/src/lib.rs"),
+            "lru-0.6.2/src/lib.rs"
+        );
+        assert_eq!(
+            short("/rustc/abc/library/alloc/src/vec/mod.rs"),
+            "library/alloc/src/vec/mod.rs"
+        );
         assert_eq!(short("/elsewhere/lib.rs"), "/elsewhere/lib.rs");
     }
 
     #[test]
     fn a_frame_without_a_name_says_where_it_is() {
-        let frame = Frame { module: Some("app-1f".into()), offset: Some(0x1234), ..Frame::default() };
+        let frame =
+            Frame { module: Some("app-1f".into()), offset: Some(0x1234), ..Frame::default() };
         assert_eq!(frame.name(), "app-1f + 0x1234");
         assert_eq!(frame.place(), None);
     }

@@ -1,6 +1,7 @@
 //! The call-site table: every distinct call stack once.
 //!
-//! Insert-only and lock-free: a site is published at the head of its bucket's list and never changes afterwards.
+//! Insert-only and lock-free: a site is published at the head of its bucket's list and never
+//! changes afterwards.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -100,11 +101,16 @@ impl Site {
     pub(crate) fn frames(&self) -> impl Iterator<Item = usize> + use<> {
         let start = self.frames.load(Ordering::Relaxed);
         let count = self.frame_count.load(Ordering::Relaxed);
-        FRAMES.slice(start, count).unwrap_or_default().iter().map(|frame| frame.load(Ordering::Relaxed))
+        FRAMES
+            .slice(start, count)
+            .unwrap_or_default()
+            .iter()
+            .map(|frame| frame.load(Ordering::Relaxed))
     }
 
     fn is(&self, frames: &[usize]) -> bool {
-        self.frame_count.load(Ordering::Relaxed) as usize == frames.len() && self.frames().eq(frames.iter().copied())
+        self.frame_count.load(Ordering::Relaxed) as usize == frames.len()
+            && self.frames().eq(frames.iter().copied())
     }
 }
 

@@ -50,7 +50,8 @@ fn module_of(address: usize) -> Option<(String, u64)> {
 
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: `dladdr` reads its tables only and fills `info`, for any address.
-    let found = unsafe { libc::dladdr(without_provenance_mut::<c_void>(address), info.as_mut_ptr()) };
+    let found =
+        unsafe { libc::dladdr(without_provenance_mut::<c_void>(address), info.as_mut_ptr()) };
     // SAFETY: `info` was zeroed, which is a value of a struct of pointers, and perhaps filled.
     let info = unsafe { info.assume_init() };
     if found == 0 || info.dli_fname.is_null() {
@@ -58,7 +59,8 @@ fn module_of(address: usize) -> Option<(String, u64)> {
     }
     // SAFETY: the name is a C string that lives as long as the module is loaded.
     let path = unsafe { CStr::from_ptr(info.dli_fname) };
-    let name = Path::new(OsStr::from_bytes(path.to_bytes())).file_name()?.to_string_lossy().into_owned();
+    let name =
+        Path::new(OsStr::from_bytes(path.to_bytes())).file_name()?.to_string_lossy().into_owned();
     Some((name, address.checked_sub(info.dli_fbase.addr())? as u64))
 }
 

@@ -41,13 +41,21 @@ pub(crate) fn followed() -> bool {
 /// Whether this build can follow threads at all.
 pub(crate) const CAN_FOLLOW: bool = cfg!(interposed);
 
-/// Notes that the calling thread is about to start one for `region`. 0 when there is no memory to note it.
-#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+/// Notes that the calling thread is about to start one for `region`. 0 when there is no memory to
+/// note it.
+#[cfg_attr(
+    not(interposed),
+    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
+)]
 pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
     let Some(account) = account::get(region) else { return 0 };
-    let claimed = |entry: &Entry| entry.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    let claimed = |entry: &Entry| {
+        entry.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    };
     let free = (1..ENTRIES.end()).find(|&id| ENTRIES.get(id).is_some_and(claimed));
-    let id = free.or_else(|| ENTRIES.push().inspect(|&id| ENTRIES.get(id).iter().for_each(|entry| _ = claimed(entry))));
+    let id = free.or_else(|| {
+        ENTRIES.push().inspect(|&id| ENTRIES.get(id).iter().for_each(|entry| _ = claimed(entry)))
+    });
     let Some((id, entry)) = id.and_then(|id| Some((id, ENTRIES.get(id)?))) else { return 0 };
     account.hold();
     entry.started_at.store(started_at, Ordering::Relaxed);
@@ -57,7 +65,10 @@ pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
 }
 
 /// The thread of an entry runs.
-#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+#[cfg_attr(
+    not(interposed),
+    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
+)]
 pub(crate) fn begin(id: EntryId, tid: i32) {
     if let Some(entry) = ENTRIES.get(id) {
         entry.tid.store(tid, Ordering::Release);
@@ -65,7 +76,10 @@ pub(crate) fn begin(id: EntryId, tid: i32) {
 }
 
 /// The thread of an entry has ended, or was never started.
-#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+#[cfg_attr(
+    not(interposed),
+    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
+)]
 pub(crate) fn end(id: EntryId) {
     let Some(entry) = ENTRIES.get(id) else { return };
     let region = entry.region.swap(0, Ordering::AcqRel);
@@ -75,7 +89,10 @@ pub(crate) fn end(id: EntryId) {
     }
 }
 
-#[cfg_attr(not(interposed), expect(dead_code, reason = "threads are followed by the interposed pthread_create"))]
+#[cfg_attr(
+    not(interposed),
+    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
+)]
 pub(crate) fn follow() {
     FOLLOWED.store(true, Ordering::Relaxed);
 }

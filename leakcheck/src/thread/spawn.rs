@@ -1,8 +1,9 @@
 //! Follows threads: a `pthread_create` of our own stands before the C library's.
 //!
-//! The definition lies in the program, so that the dynamic linker finds it first, for Rust's standard library and for C
-//! code alike. It calls the real one with a start routine that takes over the starter's region. A thread is over when
-//! its thread-specific data are destroyed, which is after the destructors of Rust's and C++'s thread-locals.
+//! The definition lies in the program, so that the dynamic linker finds it first, for Rust's
+//! standard library and for C code alike. It calls the real one with a start routine that takes
+//! over the starter's region. A thread is over when its thread-specific data are destroyed, which
+//! is after the destructors of Rust's and C++'s thread-locals.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_int, c_void};
@@ -60,7 +61,7 @@ unsafe extern "C" fn pthread_create(
     let error = unsafe { real(thread, attributes, begin, start.cast()) };
     if error != 0 {
         // SAFETY: no thread was started that could have taken it.
-        drop(unsafe { Start::take(start) });
+        _ = unsafe { Start::take(start) };
         running::end(entry);
     }
     error
@@ -117,7 +118,8 @@ fn real() -> Option<PthreadCreate> {
         found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr()) };
         REAL.store(found, Ordering::Release);
     }
-    // SAFETY: the next definition of `pthread_create` is the C library's, which has this type; null becomes `None`.
+    // SAFETY: the next definition of `pthread_create` is the C library's, which has this type; null
+    // becomes `None`.
     unsafe { transmute::<*mut c_void, Option<PthreadCreate>>(found) }
 }
 
@@ -145,4 +147,3 @@ impl Start {
         start
     }
 }
-

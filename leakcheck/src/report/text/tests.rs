@@ -1,1 +1,246 @@
+use super::*;
+use crate::measurement::Growth;
+use crate::report::{Figures, Omitted, Suppressed, Test, Thread};
+use crate::verdict::Limit;
 
+fn frame(class: Class, function: &str, place: (&str, u32)) -> Frame {
+    Frame {
+        function: Some(function.into()),
+        file: Some(place.0.into()),
+        line: Some(place.1),
+        class,
+        ..Frame::default()
+    }
+}
+
+fn user(function: &str, file: &str, line: u32) -> Frame {
+    frame(Class::User, function, (file, line))
+}
+
+fn site(bytes: u64, blocks: u64, frames: Vec<Frame>) -> CallSite {
+    CallSite { bytes, blocks, frames }
+}
+
+fn leaked(bytes: u64, limit: u64) -> Verdict {
+    let limit = Limit { value: limit, source: "default for unit tests".into() };
+    Verdict::Leaked { excesses: vec![Excess { figure: Figure::Bytes, value: bytes as i64, limit }] }
+}
+
+fn report() -> Report {
+    let test = Test { name: "cache::tests::evicts".into(), ..Test::default() };
+    let body = || user("app::cache::tests::evicts::{closure}", "src/cache.rs", 311);
+    Report {
+        figures: Some(Figures {
+            net_growth: Growth { bytes: 8_829_042, blocks: 3072 },
+            retained: Amount { bytes: 8_829_042, blocks: 3072 },
+            peak_bytes: 12_687_769,
+            churn: Amount { bytes: 99_999_999, blocks: 41_220 },
+            ..Figures::default()
+        }),
+        call_sites: vec![
+            site(
+                5_347_737,
+                2048,
+                vec![
+                    frame(
+                        Class::Std,
+                        "alloc::vec::Vec<T>::reserve",
+                        ("library/alloc/src/vec/mod.rs", 1),
+                    ),
+                    user("app::cache::Cache::insert", "src/cache.rs", 123),
+                    user("app::cache::Cache::load", "src/cache.rs", 88),
+                    body(),
+                ],
+            ),
+            site(
+                3_365_962,
+                1020,
+                vec![
+                    frame(
+                        Class::Dependency,
+                        "lru::LruCache<K,V>::put",
+                        ("lru-0.6.2/src/lib.rs", 42),
+                    ),
+                    body(),
+                ],
+            ),
+            site(
+                115_343,
+                4,
+                vec![frame(Class::Std, "std::thread::spawn", ("library/std/src/thread/mod.rs", 7))],
+            ),
+        ],
+        ..Report::without_figures(test, leaked(8_829_042, 1 << 20))
+    }
+}
+
+#[test]
+fn the_first_line_is_the_whole_story() {
+    let text =
+        render(&report(), 2, Ok(Path::new("target/leakcheck/app/cache__tests__evicts.json")));
+    let expected = "\
+leakcheck: `cache::tests::evicts` leaked 8.42 MB (8,829,042 bytes), limit 1.00 MB (default for unit tests)
+
+  retained 8.42 MB in 3,072 blocks · released 0 B · peak 12.10 MB · allocated 41,220 blocks in all
+
+  1.   5.10 MB  60.6 %  2,048 blocks  app::cache::Cache::insert         src/cache.rs:123
+                                      app::cache::Cache::load           src/cache.rs:88
+                                      app::cache::tests::evicts         src/cache.rs:311
+  2.   3.21 MB  38.1 %  1,020 blocks  app::cache::tests::evicts         src/cache.rs:311
+                                      through lru::LruCache<K,V>::put   lru-0.6.2/src/lib.rs:42
+      112.6 kB in 1 more call site
+
+  full report: target/leakcheck/app/cache__tests__evicts.json
+  intended? #[leak_check(threshold_mb = …)], leakcheck::allow(\"why\", || …), #[leak_check(skip = \"why\")]";
+    assert_eq!(text, expected, "\n{text}\n");
+}
+
+#[test]
+fn call_sites_that_look_the_same_are_one() {
+    let same = |std: &str| {
+        let std = frame(Class::Std, std, ("library/alloc/src/raw_vec.rs", 1));
+        vec![std, user("app::load", "src/lib.rs", 9)]
+    };
+    let groups =
+        group(&[site(100, 1, same("grow")), site(300, 2, same("reserve")), site(250, 1, vec![])]);
+    let amounts: Vec<Amount> = groups.iter().map(|group| group.amount).collect();
+    assert_eq!(amounts, [Amount { bytes: 400, blocks: 3 }, Amount { bytes: 250, blocks: 1 }]);
+}
+
+#[test]
+fn deep_stacks_keep_their_two_ends() {
+    let frames: Vec<Frame> =
+        (1..=20).map(|line| user(&format!("app::f{line}"), "src/lib.rs", line)).collect();
+    let shown: Vec<String> = lines(&frames).into_iter().map(|(function, _)| function).collect();
+    assert_eq!(
+        shown,
+        ["app::f1", "app::f2", "app::f3", "app::f4", "app::f5", "… 14 more frames", "app::f20"]
+    );
+}
+
+#[test]
+fn without_a_user_the_nearest_code_is_shown() {
+    let frames = vec![
+        frame(Class::Std, "alloc::alloc::alloc", ("library/alloc/src/alloc.rs", 1)),
+        frame(
+            Class::Dependency,
+            "tokio::runtime::Builder::build",
+            ("tokio-1.0.0/src/builder.rs", 5),
+        ),
+    ];
+    assert_eq!(
+        lines(&frames)[0],
+        ("tokio::runtime::Builder::build".into(), "tokio-1.0.0/src/builder.rs:5".into())
+    );
+    assert_eq!(lines(&frames[..1])[0].0, "alloc::alloc::alloc");
+    assert_eq!(lines(&[]), [("call site not known".to_owned(), String::new())]);
+}
+
+#[test]
+fn a_place_without_room_has_a_line_of_its_own() {
+    let long = "app::".to_owned() + &"very_long_name".repeat(8);
+    let mut report = report();
+    report.call_sites =
+        vec![site(10, 1, vec![user(&long, "src/lib.rs", 1), user("app::short", "src/lib.rs", 2)])];
+    let text = render(&report, 5, Err("no room"));
+    assert!(text.contains(&format!("  {long}\n")), "{text}");
+    assert!(text.lines().any(|line| line.trim() == "src/lib.rs:1"), "{text}");
+    assert!(text.contains("app::short   src/lib.rs:2"), "{text}");
+}
+
+#[test]
+fn every_excess_is_in_the_first_line() {
+    let excess = |figure, value, limit: u64, source: &str| Excess {
+        figure,
+        value,
+        limit: Limit { value: limit, source: source.into() },
+    };
+    let mut report = report();
+    report.verdict = Verdict::Leaked {
+        excesses: vec![
+            excess(Figure::Bytes, 240, 0, "threshold_bytes"),
+            excess(Figure::Blocks, 1, 0, "threshold_blocks"),
+            excess(Figure::PeakBytes, 3 << 20, 2 << 20, "peak_mb"),
+            excess(Figure::Threads, 2, 0, "threads"),
+        ],
+    };
+    assert_eq!(
+        headline(&report),
+        "`cache::tests::evicts` leaked 240 B, limit 0 B (threshold_bytes); \
+         leaked 1 block, limit 0 (threshold_blocks); \
+         peaked at 3.00 MB (3,145,728 bytes), limit 2.00 MB (peak_mb); \
+         left 2 threads running, limit 0 (threads)"
+    );
+}
+
+#[test]
+fn what_was_left_out_is_listed() {
+    let mut report = report();
+    report.allowed =
+        vec![Allowed { why: "plugins stay".into(), amount: Amount { bytes: 2048, blocks: 2 } }];
+    report.suppressed = vec![Suppressed {
+        rule: "^std::io::stdio::_print".into(),
+        why: "output captured by libtest".into(),
+        amount: Amount { bytes: 122_880, blocks: 1 },
+    }];
+    report.threads = vec![Thread {
+        name: "sweeper".into(),
+        started_at: vec![user("app::start", "src/cache.rs", 12)],
+    }];
+    report.omitted = Omitted { call_sites: 3, amount: Amount { bytes: 10, blocks: 3 } };
+    let text = render(&report, 10, Err("no room"));
+    for expected in [
+        "  allowed: 2.0 kB in 2 blocks: plugins stay\n",
+        "  suppressed: 120.0 kB in 1 block: output captured by libtest (`^std::io::stdio::_print`)\n",
+        "  still running: 1 thread started here (`sweeper`, started at src/cache.rs:12)\n",
+        "  full report: not written, no room\n",
+        "10 B in 3 more call sites\n",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+}
+
+#[test]
+fn missing_names_are_explained() {
+    let mut report = report();
+    report.symbols = Symbols::Functions;
+    assert!(
+        render(&report, 1, Err(""))
+            .contains("no lines: the program was built without debug information")
+    );
+    report.symbols = Symbols::Addresses;
+    assert!(render(&report, 1, Err("")).contains("no names: the program was stripped"));
+}
+
+#[test]
+fn sizes_have_the_unit_that_suits_them() {
+    let sizes = [0, 1023, 1024, 12_595, (1 << 20) - 1, 1 << 20, 8_829_042, 5_000 << 20].map(size);
+    let expected =
+        ["0 B", "1023 B", "1.0 kB", "12.3 kB", "1023.9 kB", "1.00 MB", "8.42 MB", "5,000.00 MB"]
+            .map(String::from);
+    assert_eq!(sizes, expected);
+    assert_eq!(exact(185), "185 B");
+    assert_eq!(exact(8_829_042), "8.42 MB (8,829,042 bytes)");
+    assert_eq!(
+        ["1", "999", "1000", "41220", "1234567"].map(grouped),
+        ["1", "999", "1,000", "41,220", "1,234,567"]
+    );
+}
+
+#[test]
+fn the_way_out_fits_the_limit_that_was_broken() {
+    let first = |figure, source: &str| {
+        let limit = Limit { value: 0, source: source.into() };
+        ways_out(&Verdict::Leaked { excesses: vec![Excess { figure, value: 1, limit }] })
+    };
+    assert_eq!(
+        first(Figure::Bytes, "default for unit tests")[0],
+        "#[leak_check(threshold_mb = …)]"
+    );
+    assert_eq!(first(Figure::Bytes, "threshold_bytes")[0], "#[leak_check(threshold_bytes = …)]");
+    assert_eq!(first(Figure::Bytes, "LEAK_THRESHOLD_MB")[0], "LEAK_THRESHOLD_MB=…");
+    assert_eq!(
+        first(Figure::Threads, "threads"),
+        ["#[leak_check(threads = …)]", "#[leak_check(skip = \"why\")]"]
+    );
+}

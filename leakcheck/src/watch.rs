@@ -1,0 +1,222 @@
+//! One check under way: from the opened region to the verdict and its report.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::Ordering;
+
+use crate::error::Error;
+use crate::gate::{Access, Pass};
+use crate::ledger::working_for;
+use crate::measurement::Measurement;
+use crate::message;
+use crate::options::Options;
+use crate::region::Region;
+use crate::report::{Noise, Report, Symbols, Test, file, text};
+use crate::settings::{self, Mode, Settings};
+use crate::settle;
+use crate::stack;
+use crate::thread::{self, Quiet, running};
+use crate::verdict::{self, Limits, Verdict};
+
+/// Whether a body is watched.
+pub(crate) enum Watching {
+    Yes(Box<Watch>),
+    /// It just runs. A skipped body still does not run beside a region of process scope.
+    No(Option<Pass>),
+}
+
+/// One check under way.
+pub(crate) struct Watch {
+    pub(crate) region: Region,
+    settings: &'static Settings,
+    options: Options,
+    test: Test,
+    limits: Limits,
+}
+
+/// A leak that was found and reported.
+pub(crate) struct Leak {
+    text: String,
+    mode: Mode,
+}
+
+impl Watch {
+    #[track_caller]
+    pub(crate) fn start(options: Options) -> Watching {
+        match Self::try_start(options) {
+            Ok(watching) => watching,
+            Err(problem) => fail_with(format!("leakcheck: {problem}")),
+        }
+    }
+
+    fn try_start(options: Options) -> Result<Watching, String> {
+        let _quiet = Quiet::new();
+        let settings = settings::of_process().map_err(ToString::to_string)?;
+        warn_of_unknown(settings);
+        if settings.mode == Mode::Off {
+            return Ok(Watching::No(None));
+        }
+        let name = options.origin.display_name();
+        let scope = settings.scope(&options);
+        let test = Test::new(&options, &name, scope);
+        if let Some(why) = settings.skips(&options, &name) {
+            record(settings, || Report::without_figures(test, Verdict::Skipped { why }));
+            let nested = thread::with(working_for) != 0;
+            return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
+        }
+        let region = match Region::open(scope) {
+            Ok(region) => region,
+            Err(error) if error.is_pass_through() => {
+                warn_once(&format!("nothing is judged: {error}"));
+                record(settings, || {
+                    Report::without_figures(test, Verdict::NotJudged { why: error.to_string() })
+                });
+                return Ok(Watching::No(None));
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        if options.threads.is_some() && !running::CAN_FOLLOW {
+            return Err(Error::threads_unseen().to_string());
+        }
+        stack::OFF.store(!settings.stacks, Ordering::Relaxed);
+        let limits = settings.limits(&options);
+        Ok(Watching::Yes(Box::new(Self { region, settings, options, test, limits })))
+    }
+
+    /// Runs the body inside the region; the error is what it panicked with.
+    pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+        catch_unwind(AssertUnwindSafe(|| self.region.run(body)))
+    }
+
+    pub(crate) fn not_judged(&self, why: &str) {
+        let _quiet = Quiet::new();
+        record(self.settings, || {
+            let measurement = self.region.measure();
+            let noise = Noise::none(&measurement.sites);
+            let verdict = Verdict::NotJudged { why: why.to_owned() };
+            Report::new(self.test.clone(), verdict, &measurement, noise, self.top())
+        });
+    }
+
+    pub(crate) fn judge(&self) -> Result<(), Leak> {
+        let _quiet = Quiet::new();
+        let (measurement, noise, verdict) = self.settle();
+        let report = || {
+            let mut report =
+                Report::new(self.test.clone(), verdict.clone(), &measurement, noise, self.top());
+            report.limits = Some(self.limits.clone());
+            report.judged = Some(verdict::judged(
+                &measurement,
+                self.limits.measure,
+                report.suppressed_amount(),
+            ));
+            if !self.settings.stacks {
+                report.symbols = Symbols::Off;
+            }
+            report
+        };
+        if verdict.is_leak() {
+            Err(self.leak(&report()))
+        } else {
+            record(self.settings, report);
+            Ok(())
+        }
+    }
+
+    /// Measures, and while that would fail, again and again until the time for settling is over.
+    fn settle(&self) -> (Measurement, Noise, Verdict) {
+        let mut waiting = settle::Waiting::new(Settings::settle_ms(&self.options));
+        loop {
+            let measurement = self.region.measure();
+            let (noise, verdict) = self.judge_once(&measurement);
+            if !verdict.can_settle() || !waiting.goes_on() {
+                return (measurement, noise, verdict);
+            }
+        }
+    }
+
+    /// Looks for known noise only where it makes a difference.
+    fn judge_once(&self, measurement: &Measurement) -> (Noise, Verdict) {
+        let judge = |noise: &Noise| {
+            let judged = verdict::judged(measurement, self.limits.measure, noise.amount());
+            verdict::judge(judged, measurement, &self.limits)
+        };
+        let noise = Noise::none(&measurement.sites);
+        let verdict = judge(&noise);
+        if !verdict.is_leak() {
+            return (noise, verdict);
+        }
+        let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);
+        let verdict = judge(&noise);
+        (noise, verdict)
+    }
+
+    fn leak(&self, report: &Report) -> Leak {
+        let written = file::write(report, self.settings.report_dir.as_deref());
+        if let Err(why) = &written {
+            message::to_stderr(&format!(
+                "the report of `{}` is not written: {why}",
+                report.test.name
+            ));
+        }
+        let shown = written.as_deref().map_err(String::as_str);
+        Leak { text: text::render(report, self.top(), shown), mode: self.settings.mode }
+    }
+
+    fn top(&self) -> usize {
+        self.settings.top(&self.options)
+    }
+}
+
+impl Leak {
+    /// Fails the test, or just tells where that was asked for.
+    #[track_caller]
+    pub(crate) fn fail(self) {
+        if self.must_fail() { fail_with(self.text) } else { message::to_stderr_as_is(&self.text) }
+    }
+
+    /// Whether the test is to fail for it.
+    pub(crate) fn must_fail(&self) -> bool {
+        self.mode == Mode::On
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The words of the panic are leakcheck's own and count for no check around this one.
+#[track_caller]
+pub(crate) fn fail_with(text: String) -> ! {
+    let _quiet = Quiet::new();
+    panic!("{text}")
+}
+
+/// Writes the report of a test that does not fail, where `LEAK_RECORD` asks for it.
+fn record(settings: &Settings, report: impl FnOnce() -> Report) {
+    if !settings.record {
+        return;
+    }
+    let report = report();
+    if let Err(why) = file::write(&report, settings.report_dir.as_deref()) {
+        message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
+    }
+}
+
+fn warn_of_unknown(settings: &Settings) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for name in &settings.unknown {
+            let known = settings::VARIABLES.join("`, `");
+            message::to_stderr(&format!(
+                "`{name}` is not a variable of leakcheck and does nothing; known are `{known}`"
+            ));
+        }
+    });
+}
+
+fn warn_once(text: &str) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| message::to_stderr(text));
+}
