@@ -61,7 +61,12 @@ impl Args {
     /// Where the library is, seen from the user's crate. A path that the user gave keeps its place.
     pub(crate) fn krate(&self, span: Span) -> Path {
         let given = self.krate.as_ref().map(|given| given.value.clone());
-        given.unwrap_or_else(|| parse_quote_spanned!(span=> ::leakcheck))
+        given.unwrap_or_else(|| {
+            // The path is read as this crate's edition reads it: in edition 2015, which the user may
+            // be in, a leading `::` is the user's own crate.
+            let span = Span::call_site().located_at(span);
+            parse_quote_spanned!(span=> ::leakcheck)
+        })
     }
 
     fn read(&mut self, piece: &Piece, seen: &mut Vec<Ident>) -> Result<()> {

@@ -5,7 +5,6 @@ use crate::target::Function;
 use crate::value::Choice;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::{Attribute, Expr, Meta, Path, Result, Token, Type};
 
 pub(crate) fn expand(args: &Args, function: &mut Function) -> Result<()> {
@@ -68,12 +67,12 @@ impl<'a> Check<'a> {
 
     fn private(&self, name: TokenStream, args: TokenStream) -> TokenStream {
         let krate = &self.krate_at_name;
-        quote_spanned!(self.name=> #krate::__private::#name(#args))
+        quote_spanned!(self.name=> (#krate::__private::#name)(#args))
     }
 
     fn options(&self, args: &Args) -> TokenStream {
-        let Check { krate, span, function, .. } = self;
-        let name = function.sig.ident.unraw().to_string();
+        let Check { span, function, .. } = self;
+        let name = function.sig.ident.to_string();
         let calls = [
             value(&args.threshold_mb),
             value(&args.threshold_bytes),
@@ -89,7 +88,8 @@ impl<'a> Check<'a> {
         ];
         let here = &self.krate_at_name;
         let origin = quote_spanned!(self.name=> #here::__private::origin!(#name));
-        quote_spanned!(*span=> #krate::__private::options(#origin) #(#calls)*)
+        let options = self.private(quote_spanned!(*span=> options), origin);
+        quote_spanned!(*span=> #options #(#calls)*)
     }
 
     fn choice(&self, given: &Option<Given<Choice>>) -> Option<TokenStream> {
@@ -99,7 +99,6 @@ impl<'a> Check<'a> {
 
     fn closure(&self, body: &Group) -> TokenStream {
         let span = self.span;
-        let body = self.block(body);
         match self.annotation() {
             Some(ty) => quote_spanned!(span=> move || -> #ty #body),
             None => quote_spanned!(span=> move || #body),
@@ -110,7 +109,6 @@ impl<'a> Check<'a> {
     /// in the body find the type that the function declares.
     fn future(&self, body: &Group) -> TokenStream {
         let span = self.span;
-        let body = self.block(body);
         let Some(ty) = self.future_output() else {
             return quote_spanned!(span=> async move #body);
         };
@@ -120,15 +118,6 @@ impl<'a> Check<'a> {
             }
             #body
         })
-    }
-
-    /// The body, as unsafe as the function made it.
-    fn block(&self, body: &Group) -> TokenStream {
-        if self.function.is_unsafe() {
-            quote_spanned!(self.span=> { #[allow(unused_unsafe)] unsafe #body })
-        } else {
-            body.to_token_stream()
-        }
     }
 
     /// The type of the body, where it can be written outside of a signature.

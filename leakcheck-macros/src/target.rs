@@ -5,7 +5,7 @@ use quote::{ToTokens, TokenStreamExt};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    AttrStyle, Attribute, Error, Result, ReturnType, Safety, Signature, Token, Type, Visibility,
+    Abi, AttrStyle, Attribute, Error, Result, ReturnType, Signature, Token, Type, Visibility,
 };
 
 pub(crate) enum Target {
@@ -48,10 +48,6 @@ impl Target {
 impl Function {
     pub(crate) fn is_async(&self) -> bool {
         self.sig.asyncness.is_some()
-    }
-
-    pub(crate) fn is_unsafe(&self) -> bool {
-        matches!(self.sig.safety, Safety::Unsafe(_))
     }
 
     /// The return type, unless it is `()`.
@@ -101,7 +97,8 @@ impl Parse for Target {
 fn misplaced(item: ParseStream<'_>) -> Error {
     let word = Attribute::parse_outer(item)
         .and_then(|_| item.parse::<Visibility>())
-        .and_then(|_| item.parse::<TokenTree>());
+        .and_then(|_| skip_qualifiers(item))
+        .and_then(|()| item.parse::<TokenTree>());
     match word {
         Ok(word) => {
             let bodiless = matches!(word.to_string().as_str(), "fn" | "mod");
@@ -113,6 +110,19 @@ fn misplaced(item: ParseStream<'_>) -> Error {
         }
         Err(error) => error,
     }
+}
+
+/// Passes over what may stand before `fn`, so that the word is `fn` where the item is a function.
+fn skip_qualifiers(item: ParseStream<'_>) -> Result<()> {
+    let ahead = item.fork();
+    ahead.parse::<Option<Token![const]>>()?;
+    ahead.parse::<Option<Token![async]>>()?;
+    ahead.parse::<Option<Token![unsafe]>>()?;
+    ahead.parse::<Option<Abi>>()?;
+    if ahead.peek(Token![fn]) {
+        item.advance_to(&ahead);
+    }
+    Ok(())
 }
 
 impl Parse for Item {

@@ -29,8 +29,8 @@ fn checked(attrs: TokenStream, calls: TokenStream) -> TokenStream {
     quote! {
         #attrs
         fn f() {
-            ::leakcheck::__private::check(
-                ::leakcheck::__private::options(::leakcheck::__private::origin!("f")) #calls,
+            (::leakcheck::__private::check)(
+                (::leakcheck::__private::options)(::leakcheck::__private::origin!("f")) #calls,
                 move || -> () { body(); },
                 |_| false
             )

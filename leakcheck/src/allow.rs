@@ -90,6 +90,15 @@ pub(crate) fn close_inside(region: RegionId) {
     });
 }
 
+/// The allowances, held over a fork.
+#[cfg(unix)]
+pub(crate) type Held = MutexGuard<'static, Vec<Allowance>>;
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    allowances()
+}
+
 fn allowances() -> MutexGuard<'static, Vec<Allowance>> {
     ALLOWANCES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

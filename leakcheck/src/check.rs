@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
@@ -10,6 +10,8 @@ use crate::measurement::Measurement;
 use crate::options::{Options, Scope};
 use crate::outcome::Outcome;
 use crate::region::Region;
+use crate::settings;
+use crate::stack;
 use crate::watch::{Watch, Watching, fail_with};
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
@@ -35,7 +37,8 @@ use crate::watch::{Watch, Watching, fail_with};
 /// that panics, or returns what [`Outcome::is_failure`] says is a failure, fails as itself and is
 /// not judged.
 #[track_caller]
-pub fn check<T: Outcome>(options: Options, body: impl FnOnce() -> T) -> T {
+pub fn check<T: Outcome>(mut options: Options, body: impl FnOnce() -> T) -> T {
+    options.origin = options.origin.at(Location::caller());
     check_with(options, body, T::is_failure)
 }
 
@@ -180,12 +183,17 @@ impl<F: Future> Future for Polled<'_, F> {
 ///
 /// # Panics
 ///
-/// When the allocator is not installed, and when the body panics.
+/// When the allocator is not installed or a `LEAK_*` variable cannot be read, and when the body
+/// panics.
 #[track_caller]
 pub fn measure(body: impl FnOnce()) -> Measurement {
-    let region = match Region::open(Scope::Test) {
+    let opened = settings::of_process().map_err(ToString::to_string).and_then(|settings| {
+        stack::capture_if(settings.stacks);
+        Region::open(Scope::Test).map_err(|error| error.to_string())
+    });
+    let region = match opened {
         Ok(region) => region,
-        Err(error) => fail_with(format!("leakcheck: {error}")),
+        Err(problem) => fail_with(format!("leakcheck: {problem}")),
     };
     region.run(body);
     region.measure()

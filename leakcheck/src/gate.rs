@@ -18,7 +18,7 @@ struct Gate {
 }
 
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     sharing: usize,
     alone: bool,
     /// How many wait to be alone; new sharers wait behind them.
@@ -62,11 +62,27 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = GATE.lock();
         match self.0 {
-            Access::Shared => state.sharing -= 1,
+            // A pass may have come along in a fork, to a gate that does not know it.
+            Access::Shared => state.sharing = state.sharing.saturating_sub(1),
             Access::Alone => state.alone = false,
         }
         GATE.changed.notify_all();
     }
+}
+
+/// The gate, held over a fork.
+#[cfg(unix)]
+pub(crate) type Held = MutexGuard<'static, State>;
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    GATE.lock()
+}
+
+/// Forgets who is inside: they are not in this process.
+#[cfg(unix)]
+pub(crate) fn reopen() {
+    *GATE.lock() = State { sharing: 0, alone: false, waiting_alone: 0 };
 }
 
 impl Gate {

@@ -51,7 +51,7 @@ pub(crate) fn allocated(size: usize) -> Tag {
             return Tag::UNOWNED;
         }
         let region = working_for(thread);
-        tally::allocated(region, thread.main.get(), size);
+        tally::allocated(region, thread.is_harness(), size);
         if region == 0 { Tag::UNOWNED } else { charge(thread, region, size as u64) }
     })
 }
@@ -68,10 +68,10 @@ pub(crate) fn freed(tag: Tag, size: usize) {
         }
         let region = if thread.quiet.get() { 0 } else { working_for(thread) };
         if OPEN_REGIONS.load(Ordering::Relaxed) != 0 && !thread.quiet.get() {
-            tally::freed(tag.owner, region, thread.main.get(), size);
+            tally::freed(tag.owner, region, thread.is_harness(), size);
         }
         if tag.owner != region {
-            release(tag.owner, region, size as u64);
+            release(thread, tag.owner, region, size as u64);
         }
         discharge(tag, size as u64);
     });
@@ -92,7 +92,7 @@ pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
             return None;
         }
         if !quiet && OPEN_REGIONS.load(Ordering::Relaxed) != 0 {
-            tally::resized(tag.owner, region, thread.main.get(), old, new);
+            tally::resized(tag.owner, region, thread.is_harness(), old, new);
         }
         Some(resize(thread, tag, region, old as u64, new as u64))
     });
@@ -103,10 +103,10 @@ pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
     })
 }
 
-/// The open region that the thread's allocations belong to, 0 for none.
+/// The open region that the thread entered or inherited, 0 for none.
 ///
 /// A region that was closed passes its threads on to the region around it.
-pub(crate) fn working_for(thread: &Thread) -> RegionId {
+pub(crate) fn entered(thread: &Thread) -> RegionId {
     let mut region = thread.region.get();
     while let Some(account) = account::get(region) {
         if account.is_open() {
@@ -114,7 +114,18 @@ pub(crate) fn working_for(thread: &Thread) -> RegionId {
         }
         region = account.parent();
     }
-    if thread.main.get() { 0 } else { PROCESS_REGION.load(Ordering::Acquire) }
+    0
+}
+
+/// The open region that the thread's allocations belong to, 0 for none: its own, else the one of
+/// process scope.
+pub(crate) fn working_for(thread: &Thread) -> RegionId {
+    let region = entered(thread);
+    if region != 0 {
+        return region;
+    }
+    let process = PROCESS_REGION.load(Ordering::Acquire);
+    if process == 0 || thread.is_harness() { 0 } else { process }
 }
 
 /// Where threads are not followed from their start: the first event of a new thread of std's is the
@@ -158,11 +169,18 @@ fn discharge(tag: Tag, size: u64) {
 
 /// Counts a block that `region` freed without owning it, for `region` and for those around it that
 /// do not own it either.
-fn release(owner: RegionId, region: RegionId, size: u64) {
+fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64) {
+    if region == 0 || account::is_inside(owner, region) {
+        return;
+    }
+    let site = stack::capture(thread);
     let mut next = region;
     while let Some(account) = account::get(next) {
         if account::is_inside(owner, next) {
             return;
+        }
+        if let Some(record) = record::get(record::find_or_add(next, site)) {
+            record.count_released(size);
         }
         account.count_released(size);
         next = account.parent();

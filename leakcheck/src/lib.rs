@@ -118,6 +118,9 @@ mod arena;
 mod check;
 mod context;
 mod error;
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "registers fork handlers")]
+mod fork;
 mod gate;
 mod ledger;
 mod measurement;

@@ -1,5 +1,8 @@
 //! What a region came to.
 
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub};
+
 use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
 
@@ -16,6 +19,22 @@ pub struct Amount {
     pub blocks: u64,
 }
 
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.blocks += other.blocks;
+    }
+}
+
+impl Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::default(), |mut sum, amount| {
+            sum += amount;
+            sum
+        })
+    }
+}
+
 /// A difference between two amounts of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Growth {
@@ -23,6 +42,28 @@ pub struct Growth {
     pub bytes: i64,
     /// Blocks; negative when more went than came.
     pub blocks: i64,
+}
+
+impl From<Amount> for Growth {
+    fn from(amount: Amount) -> Self {
+        Self { bytes: amount.bytes as i64, blocks: amount.blocks as i64 }
+    }
+}
+
+impl Add for Growth {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, blocks: self.blocks + other.blocks }
+    }
+}
+
+impl Sub for Growth {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { bytes: self.bytes - other.bytes, blocks: self.blocks - other.blocks }
+    }
 }
 
 /// Memory that [`allow`](crate::allow) left out of the verdict.
@@ -70,10 +111,7 @@ pub struct Measurement {
 impl Measurement {
     /// Retained minus released: what a threshold is held against.
     pub fn net_growth(&self) -> Growth {
-        Growth {
-            bytes: self.retained.bytes as i64 - self.released.bytes as i64,
-            blocks: self.retained.blocks as i64 - self.released.blocks as i64,
-        }
+        Growth::from(self.retained) - self.released.into()
     }
 
     /// The counters as `stats_alloc` keeps them.
@@ -90,7 +128,7 @@ impl Measurement {
     /// Looking the names up reads the program's debug information, which takes some milliseconds
     /// the first time.
     pub fn call_sites(&self) -> Vec<CallSite> {
-        crate::report::call_sites(&self.sites)
+        crate::report::call_sites(&self.sites, None)
     }
 
     /// The names of the threads that the region started and that still run, as the kernel knows

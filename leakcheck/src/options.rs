@@ -91,7 +91,8 @@ impl Options {
     }
 
     /// The name that reports and `LEAK_SKIP` know the check by. By default the name of the thread,
-    /// which under libtest is the name of the test.
+    /// which under libtest is the name of the test, or, on a thread without a name of its own, the
+    /// place of the call.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.origin.name = Some(name.into());
         self

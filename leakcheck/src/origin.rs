@@ -1,37 +1,31 @@
 //! Where a check stands in the user's project.
 
 use std::borrow::Cow;
+use std::panic::Location;
 
 /// What the compiler knows of a check's place. Without the attribute, only a name may be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     pub(crate) name: Option<Cow<'static, str>>,
+    /// The module and the name of the function that the attribute is on.
+    function: Option<(&'static str, &'static str)>,
     pub(crate) package: Option<&'static str>,
     pub(crate) binary: Option<&'static str>,
-    pub(crate) krate: Option<&'static str>,
     pub(crate) integration: bool,
     pub(crate) file: Option<&'static str>,
     pub(crate) line: Option<u32>,
 }
 
+/// Where libtest runs a test on the main thread, and in threads without a name, the thread does not
+/// name the check.
+const NO_NAME: &str = "main";
+
 impl Origin {
     /// Of a function with the attribute; `module` is its `module_path!()`.
-    pub fn of_function(
-        module: &'static str,
-        function: &'static str,
-        file: &'static str,
-        line: u32,
-    ) -> Self {
-        let (krate, path) = module.split_once("::").unwrap_or((module, ""));
-        let name =
-            if path.is_empty() { function.to_owned() } else { format!("{path}::{function}") };
-        Self {
-            name: Some(name.into()),
-            krate: Some(krate),
-            file: Some(file),
-            line: Some(line),
-            ..Self::default()
-        }
+    ///
+    /// Nothing is allocated here, where it would count for a check around this one.
+    pub fn of_function(module: &'static str, function: &'static str) -> Self {
+        Self { function: Some((module, function)), ..Self::default() }
     }
 
     /// What cargo says of the target at compile time: package, program and whether it is an
@@ -46,11 +40,35 @@ impl Origin {
         self
     }
 
-    /// The name that reports know the check by; the name of the thread where none was given.
+    /// Where the check is written.
+    pub(crate) fn at(mut self, place: &Location<'static>) -> Self {
+        self.file.get_or_insert(place.file());
+        self.line.get_or_insert(place.line());
+        self
+    }
+
+    /// The crate that the function with the attribute is in.
+    pub(crate) fn krate(&self) -> Option<&'static str> {
+        self.function.map(|(module, _)| module.split("::").next().unwrap_or(module))
+    }
+
+    /// The name that reports know the check by: the one that it was given, else that of the thread,
+    /// else its place.
     pub(crate) fn display_name(&self) -> String {
-        match &self.name {
-            Some(name) => name.clone().into_owned(),
-            None => std::thread::current().name().unwrap_or("unnamed").to_owned(),
+        if let Some(name) = &self.name {
+            return name.clone().into_owned();
+        }
+        if let Some((module, function)) = self.function {
+            return match module.split_once("::") {
+                Some((_, path)) => format!("{path}::{function}"),
+                None => function.to_owned(),
+            };
+        }
+        let thread = std::thread::current();
+        match (thread.name().filter(|name| *name != NO_NAME), self.file, self.line) {
+            (Some(name), ..) => name.to_owned(),
+            (None, Some(file), Some(line)) => format!("{file}:{line}"),
+            _ => "unnamed".to_owned(),
         }
     }
 }
@@ -61,9 +79,7 @@ mod tests {
 
     #[test]
     fn a_test_is_named_as_libtest_names_it() {
-        let name = |module, function| {
-            Origin::of_function(module, function, "src/lib.rs", 1).display_name()
-        };
+        let name = |module, function| Origin::of_function(module, function).display_name();
         assert_eq!(name("app::cache::tests", "evicts"), "cache::tests::evicts");
         assert_eq!(name("api", "serves"), "serves");
     }
@@ -71,5 +87,12 @@ mod tests {
     #[test]
     fn without_a_name_the_thread_gives_it() {
         assert_eq!(Origin::default().display_name(), std::thread::current().name().unwrap());
+    }
+
+    #[test]
+    fn where_no_thread_gives_a_name_the_place_does() {
+        let place = Location::caller();
+        let name = std::thread::spawn(|| Origin::default().at(place).display_name());
+        assert_eq!(name.join().unwrap(), format!("{}:{}", place.file(), place.line()));
     }
 }

@@ -2,23 +2,19 @@
 //! any time.
 
 use std::future::Future;
+use std::panic::Location;
 
 use crate::check as checks;
 use crate::options::Options;
 pub use crate::origin::Origin;
+use crate::outcome::Outcome;
 
 /// What the compiler knows of the function that the attribute is on.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __origin {
     ($function:expr) => {
-        $crate::__private::Origin::of_function(
-            ::core::module_path!(),
-            $function,
-            ::core::file!(),
-            ::core::line!(),
-        )
-        .in_target(
+        $crate::__private::Origin::of_function(::core::module_path!(), $function).in_target(
             ::core::option_env!("CARGO_PKG_NAME"),
             ::core::option_env!("CARGO_BIN_NAME"),
             ::core::option_env!("CARGO_TARGET_TMPDIR").is_some(),
@@ -28,8 +24,9 @@ macro_rules! __origin {
 
 pub use crate::__origin as origin;
 
+#[track_caller]
 pub fn options(origin: Origin) -> Options {
-    Options::for_test(origin)
+    Options::for_test(origin.at(Location::caller()))
 }
 
 #[track_caller]
@@ -50,18 +47,18 @@ pub async fn check_async<T>(
     checks::check_async_with(options, body, failed).await
 }
 
-/// Tells whether a value of any type is a failure: a `Result` by its own method, others by the one
+/// Tells whether a value of any type is a failure: an [`Outcome`] by its own method, others by the one
 /// found second, on a reference more.
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 
-pub trait FailedResult {
+pub trait FailedOutcome {
     fn failed(&self) -> bool;
 }
 
-impl<T, E> FailedResult for Probe<'_, Result<T, E>> {
+impl<T: Outcome> FailedOutcome for Probe<'_, T> {
     fn failed(&self) -> bool {
-        self.0.is_err()
+        self.0.is_failure()
     }
 }
 

@@ -10,11 +10,12 @@ use crate::allow;
 use crate::error::Error;
 use crate::gate::{Access, Pass};
 use crate::ledger::account::{self, Account, RegionId};
+use crate::ledger::record::{self, SiteCount};
 use crate::ledger::tally::{self, Event};
-use crate::ledger::{OPEN_REGIONS, PROCESS_REGION, record, working_for};
+use crate::ledger::{OPEN_REGIONS, PROCESS_REGION, entered};
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::Scope;
-use crate::thread::{self, Entered, Quiet, running};
+use crate::thread::{self, Entered, Quiet, Thread, running};
 
 /// An open region. Figures can be read at any moment; dropping it closes it.
 #[derive(Debug)]
@@ -39,13 +40,19 @@ impl Region {
     pub(crate) fn open(scope: Scope) -> Result<Self, Error> {
         see_a_planted_block()?;
         let _quiet = Quiet::new();
-        let parent = thread::with(working_for);
+        make_lazy_state();
+        #[cfg(unix)]
+        crate::fork::prepare();
+        let parent = thread::with(entered);
         let pass = match (scope, parent) {
             (Scope::Test, 0) => Some(Pass::wait(Access::Shared)),
             (Scope::Test, _) => None,
             (Scope::Process, 0) => Some(Pass::wait(Access::Alone)),
             (Scope::Process, _) => return Err(Error::nested_process_scope()),
         };
+        if parent == 0 {
+            thread::with(Thread::opens);
+        }
         let id = account::open(parent).ok_or_else(Error::no_memory)?;
         OPEN_REGIONS.fetch_add(1, Ordering::Relaxed);
         if scope == Scope::Process {
@@ -64,9 +71,7 @@ impl Region {
 
     /// Runs a part of the body; the calling thread works for the region meanwhile.
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> T {
-        let here = 0_u8;
-        let _entered = Entered::new(self.id, &raw const here as usize);
-        run_body(body)
+        run_body(self.id, body)
     }
 
     /// What the region has come to by now.
@@ -89,9 +94,22 @@ impl Region {
             unattributed: growth(&self.unattributed.change()),
             allowed: allowances.iter().map(allow::Allowance::amount).collect::<Vec<Allowed>>(),
             stats: self.stats(account),
-            sites: record::live(&owners),
+            sites: self.sites(&owners),
             threads,
         }
+    }
+
+    /// What an inner region released was released here too, and has its record here already.
+    fn sites(&self, owners: &[RegionId]) -> Vec<SiteCount> {
+        let mut sites = record::counts(&owners[..1]);
+        for mut inner in record::counts(&owners[1..]) {
+            inner.released = Amount::default();
+            match sites.iter_mut().find(|site| site.site == inner.site) {
+                Some(site) => site.retained += inner.retained,
+                None => sites.push(inner),
+            }
+        }
+        sites
     }
 
     fn stats(&self, account: &Account) -> Stats {
@@ -122,10 +140,13 @@ impl Drop for Region {
     }
 }
 
-/// The outermost frame that call stacks keep: they are cut above the address of a variable of its
-/// caller. It is never inlined, so that the body, which may be inlined here, stays below the cut.
+/// The outermost frame that call stacks keep: they are cut above the address of its variable. It is
+/// never inlined, so that nothing of the caller is kept, and that the body, which may be inlined
+/// here, is.
 #[inline(never)]
-fn run_body<T>(body: impl FnOnce() -> T) -> T {
+fn run_body<T>(region: RegionId, body: impl FnOnce() -> T) -> T {
+    let here = 0_u8;
+    let _entered = Entered::new(region, &raw const here as usize);
     body()
 }
 
@@ -134,6 +155,13 @@ fn growth(stats: &Stats) -> Growth {
         bytes: stats.bytes_allocated as i64 - stats.bytes_deallocated as i64,
         blocks: stats.allocations as i64 - stats.deallocations as i64,
     }
+}
+
+/// Makes what the standard library keeps from its first use on, so that it is nobody's leak: the
+/// handle of this thread and the buffer of stdout.
+fn make_lazy_state() {
+    _ = std::thread::current();
+    _ = std::io::stdout();
 }
 
 /// Plants a block and looks whether the ledger sees it: a check that is blind must fail.

@@ -1,6 +1,7 @@
 //! The data model of a report. It knows nothing of allocators; text and JSON are made from it.
 
 pub(crate) mod file;
+mod json;
 pub(crate) mod text;
 
 use std::cmp::Reverse;
@@ -11,9 +12,10 @@ use crate::ledger::record::SiteCount;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::{Kind, Options, Scope};
 use crate::settings;
+use crate::stack::frame::trim;
 use crate::stack::symbols;
 use crate::suppress::Suppression;
-use crate::verdict::{Limits, Verdict};
+use crate::verdict::{Excused, Limits, Verdict};
 
 pub use crate::stack::frame::{Class, Frame};
 
@@ -70,6 +72,8 @@ pub struct Test {
     /// The crate that the test was compiled in.
     #[serde(rename = "crate")]
     pub krate: Option<String>,
+    /// Whether it was compiled as an integration test.
+    pub integration: bool,
     /// The type of the test.
     pub kind: Kind,
     /// Which threads were watched.
@@ -129,9 +133,11 @@ pub struct Suppressed {
     pub rule: String,
     /// What it is for, or the variable that it came by.
     pub why: String,
-    /// What it left out.
+    /// What it left out of the memory that is retained.
     #[serde(flatten)]
     pub amount: Amount,
+    /// What it left out of the memory that was released.
+    pub released: Amount,
 }
 
 /// A thread that was started inside and that still runs.
@@ -167,11 +173,27 @@ impl Test {
             name: name.to_owned(),
             package: origin.package.map(str::to_owned),
             binary: origin.binary.map(str::to_owned),
-            krate: origin.krate.map(str::to_owned),
+            krate: origin.krate().map(str::to_owned),
+            integration: origin.integration,
             kind: settings::kind_of(options),
             scope,
             file: origin.file.map(str::to_owned),
             line: origin.line,
+        }
+    }
+
+    /// The frame of the test's body, as the debug information would name it.
+    fn body(&self) -> Frame {
+        let function = match &self.krate {
+            Some(krate) => format!("{krate}::{}", self.name),
+            None => self.name.clone(),
+        };
+        Frame {
+            function: Some(function),
+            file: self.file.clone(),
+            line: self.line,
+            class: Class::User,
+            ..Frame::default()
         }
     }
 }
@@ -206,10 +228,11 @@ impl Report {
         top: usize,
     ) -> Self {
         let (listed, omitted) = largest(noise.rest, top.max(MOST_CALL_SITES));
-        let call_sites = call_sites(&listed);
+        let body = test.body();
+        let call_sites = call_sites(&listed, Some(&body));
         let threads = measurement.threads.iter().map(|thread| Thread {
             name: thread.name.clone(),
-            started_at: visible(symbols::frames(thread.started_at)),
+            started_at: trim(symbols::frames(thread.started_at), Some(&body)),
         });
         Self {
             figures: Some(Figures {
@@ -220,7 +243,7 @@ impl Report {
                 churn: measurement.churn,
                 unattributed: measurement.unattributed,
             }),
-            symbols: symbols_in(&call_sites),
+            symbols: symbols_in(&listed),
             call_sites,
             omitted,
             allowed: measurement.allowed.clone(),
@@ -231,64 +254,32 @@ impl Report {
     }
 }
 
-impl Report {
-    /// What was suppressed in all.
-    pub(crate) fn suppressed_amount(&self) -> Amount {
-        sum(&self.suppressed)
-    }
-}
-
-fn sum(suppressed: &[Suppressed]) -> Amount {
-    suppressed.iter().fold(Amount::default(), |sum, suppressed| Amount {
-        bytes: sum.bytes + suppressed.amount.bytes,
-        blocks: sum.blocks + suppressed.amount.blocks,
-    })
-}
-
-/// The call sites with their names, the largest first.
-pub(crate) fn call_sites(sites: &[SiteCount]) -> Vec<CallSite> {
-    let named = |count: &SiteCount| CallSite {
-        bytes: count.bytes,
-        blocks: count.blocks,
-        frames: visible(symbols::frames(count.site)),
-    };
-    let mut call_sites: Vec<CallSite> = sites.iter().map(named).collect();
+/// The call sites that retain memory with their names, the largest first.
+pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
+    let retaining = sites.iter().filter(|count| count.retained.blocks > 0);
+    let mut call_sites: Vec<CallSite> = retaining
+        .map(|count| CallSite {
+            bytes: count.retained.bytes,
+            blocks: count.retained.blocks,
+            frames: trim(symbols::frames(count.site), body),
+        })
+        .collect();
     call_sites.sort_by_key(|site| Reverse((site.bytes, site.blocks)));
     call_sites
 }
 
-/// A stack without the allocator on top of it and the harness below it.
-fn visible(mut frames: Vec<Frame>) -> Vec<Frame> {
-    let is_harness = |frame: &Frame| frame.class == Class::Harness;
-    let is_body = |frame: &Frame| matches!(frame.class, Class::User | Class::Dependency);
-    // Below the body: the standard library's frames between it and the harness go with the harness.
-    let last = frames.iter().rposition(is_body);
-    if let Some(last) = last.filter(|last| frames[*last..].iter().any(is_harness)) {
-        frames.truncate(last + 1);
-    }
-    let first = frames.iter().position(is_body).unwrap_or(frames.len());
-    let allocator = frames[..first].iter().rposition(is_harness).map_or(0, |last| last + 1);
-    frames.drain(..allocator);
-    frames.retain(|frame| !is_harness(frame));
-    frames
-}
-
 fn largest(mut sites: Vec<SiteCount>, most: usize) -> (Vec<SiteCount>, Omitted) {
-    sites.sort_by_key(|site| Reverse((site.bytes, site.blocks)));
+    sites.retain(|site| site.retained.blocks > 0);
+    sites.sort_by_key(|site| Reverse((site.retained.bytes, site.retained.blocks)));
     let rest = sites.split_off(most.min(sites.len()));
-    let amount = rest.iter().fold(Amount::default(), |sum, count| Amount {
-        bytes: sum.bytes + count.bytes,
-        blocks: sum.blocks + count.blocks,
-    });
+    let amount = rest.iter().map(|count| count.retained).sum();
     (sites, Omitted { call_sites: rest.len(), amount })
 }
 
-/// Judged by the user's and the dependencies' frames: the standard library brings its own debug
-/// information.
-fn symbols_in(call_sites: &[CallSite]) -> Symbols {
-    let frames = || {
-        call_sites.iter().flat_map(|site| &site.frames).filter(|frame| frame.class != Class::Std)
-    };
+/// Judged by what is not the standard library's, which brings debug information of its own.
+fn symbols_in(sites: &[SiteCount]) -> Symbols {
+    let stacks: Vec<Vec<Frame>> = sites.iter().map(|count| symbols::frames(count.site)).collect();
+    let frames = || stacks.iter().flatten().filter(|frame| frame.class != Class::Std);
     if frames().next().is_none() || frames().any(|frame| frame.line.is_some()) {
         Symbols::Lines
     } else if frames().any(|frame| frame.function.is_some()) {
@@ -315,7 +306,7 @@ impl Noise {
     pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let mut noise = Self::default();
         for site in sites {
-            let frames = symbols::frames(site.site);
+            let frames = trim(symbols::frames(site.site), None);
             match rules.iter().find(|rule| rule.covers(&frames)) {
                 Some(rule) => noise.suppress(rule, site),
                 None => noise.rest.push(*site),
@@ -325,18 +316,25 @@ impl Noise {
     }
 
     /// What was suppressed in all.
-    pub(crate) fn amount(&self) -> Amount {
-        sum(&self.suppressed)
+    pub(crate) fn excused(&self) -> Excused {
+        Excused {
+            retained: self.suppressed.iter().map(|suppressed| suppressed.amount).sum(),
+            released: self.suppressed.iter().map(|suppressed| suppressed.released).sum(),
+        }
     }
 
     fn suppress(&mut self, rule: &Suppression, site: &SiteCount) {
         let known = self.suppressed.iter().position(|suppressed| suppressed.rule == rule.rule());
         let index = known.unwrap_or_else(|| {
-            let (rule, why) = (rule.rule().to_owned(), rule.why().to_owned());
-            self.suppressed.push(Suppressed { rule, why, amount: Amount::default() });
+            self.suppressed.push(Suppressed {
+                rule: rule.rule().to_owned(),
+                why: rule.why().to_owned(),
+                amount: Amount::default(),
+                released: Amount::default(),
+            });
             self.suppressed.len() - 1
         });
-        self.suppressed[index].amount.bytes += site.bytes;
-        self.suppressed[index].amount.blocks += site.blocks;
+        self.suppressed[index].amount += site.retained;
+        self.suppressed[index].released += site.released;
     }
 }

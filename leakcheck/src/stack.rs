@@ -2,10 +2,12 @@
 //! written.
 
 pub(crate) mod frame;
+#[allow(unsafe_code, reason = "asks the dynamic linker for the module of an address")]
+mod module;
 #[allow(unsafe_code, reason = "says that zeroed memory is a call site")]
 pub(crate) mod site;
-#[allow(unsafe_code, reason = "asks the dynamic linker for the module of an address")]
 pub(crate) mod symbols;
+mod symtab;
 #[allow(unsafe_code, reason = "walks the stack")]
 mod unwind;
 
@@ -17,8 +19,12 @@ use site::SiteId;
 /// The most frames of a stack that are kept, counted from the allocation down.
 pub(crate) const MAX_FRAMES: usize = 128;
 
-/// `LEAK_STACKS=off` turns this on.
-pub(crate) static OFF: AtomicBool = AtomicBool::new(false);
+static OFF: AtomicBool = AtomicBool::new(false);
+
+/// Whether call stacks are captured from now on, in the whole process.
+pub(crate) fn capture_if(on: bool) {
+    OFF.store(!on, Ordering::Relaxed);
+}
 
 /// The call site of the allocation that this thread is about to make, 0 when it cannot be told.
 pub(crate) fn capture(thread: &Thread) -> SiteId {

@@ -6,6 +6,9 @@ use crate::error::Error;
 use crate::pattern::Pattern;
 use crate::stack::frame::{Class, Frame};
 
+/// The reason of a rule that a user's file gives.
+pub(crate) const FROM_FILE: &str = "LEAK_SUPPRESSIONS";
+
 /// A rule that names memory which is not the program's fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Suppression {
@@ -17,37 +20,110 @@ pub(crate) struct Suppression {
 /// Which frames of a call stack a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// Those of the standard library in which the block was allocated: what a user's function
-    /// allocates, called back from there, is not the library's noise.
+    /// The standard library's own at the leaf. What a user's function allocates, called back from
+    /// there, is not the library's noise.
     Leaf,
+    /// The same, and what the library's writers allocate for a user's `Display` or `Debug` that was
+    /// called back.
+    Output,
     /// All.
     Stack,
 }
 
-/// What the standard library keeps once it was used, by function and reason.
-const BUILT_IN: [(&str, &str); 7] = [
+/// A rule that holds by default. Builds with line tables only have lost the paths of functions that
+/// were inlined, so that a rule goes by the source file as well.
+struct BuiltIn {
+    templates: &'static [&'static str],
+    why: &'static str,
+    reach: Reach,
+}
+
+/// What the standard library keeps once it was used, and what runtimes keep as long as a thread.
+const BUILT_IN: [BuiltIn; 8] = [
     // libtest keeps the output of a test until the test is over, in a buffer that grows by
     // doubling. The buffers of stdin and stdout are made when they are first used and stay.
-    ("^std::io::stdio::", "output captured by libtest, buffers of the standard streams"),
+    BuiltIn {
+        templates: &["^std::io::stdio::", "^library/std/src/io/stdio.rs$"],
+        why: "output captured by libtest, buffers of the standard streams",
+        reach: Reach::Output,
+    },
     // A panic's message goes through its own way into the same buffer.
-    ("^std::panicking::default_hook", "output captured by libtest"),
-    // A backtrace keeps the debug information that it has read.
-    ("^std::backtrace_rs::", "debug information kept for backtraces"),
-    ("^std::sys::backtrace::", "debug information kept for backtraces"),
+    BuiltIn {
+        templates: &["^std::panicking::default_hook"],
+        why: "output captured by libtest",
+        reach: Reach::Output,
+    },
+    // A printed backtrace keeps the debug information that it has read.
+    BuiltIn {
+        templates: &[
+            "^std::backtrace_rs::symbolize::",
+            "^std::sys::backtrace::_print",
+            "^std::sys::backtrace::BacktraceLock",
+            "^library/*backtrace/src/symbolize/",
+        ],
+        why: "debug information kept for backtraces",
+        reach: Reach::Leaf,
+    },
+    // All threads of the standard library are in one table: whoever starts or ends the twelfth
+    // thread makes or frees a node of it.
+    BuiltIn {
+        templates: &[
+            "^std::sys::pal::unix::stack_overflow::",
+            "^library/std/src/sys/pal/unix/stack_overflow",
+        ],
+        why: "the standard library's table of thread stacks",
+        reach: Reach::Leaf,
+    },
     // A thread's handle is made when the thread first asks for itself, and freed when it ends.
-    ("^std::thread::current::", "a thread's handle of itself"),
+    BuiltIn {
+        templates: &["^std::thread::current::", "^library/std/src/thread/current.rs$"],
+        why: "a thread's handle of itself",
+        reach: Reach::Leaf,
+    },
     // The parking place of a thread that blocked in a channel, freed when the thread ends.
-    ("^std::sync::mpmc::context::Context::new", "a thread's place in channels"),
+    BuiltIn {
+        templates: &["^std::sync::mpmc::context::Context::new"],
+        why: "a thread's place in channels",
+        reach: Reach::Leaf,
+    },
     // The list of thread-local destructors, where the platform has none of its own.
-    ("^std::sys::thread_local::", "thread-local storage"),
+    BuiltIn {
+        templates: &["^std::sys::thread_local::destructors::"],
+        why: "the list of thread-local destructors",
+        reach: Reach::Leaf,
+    },
+    // What `thread_local!` expands its initialiser to, on the stack only while it runs. A test's
+    // thread ends right after the verdict.
+    BuiltIn {
+        templates: &["::__rust_std_internal_init_fn"],
+        why: "a thread-local's first value, freed when its thread ends",
+        reach: Reach::Stack,
+    },
+];
+
+/// Where the standard library hands over to code of the user's, which an optimiser may have put in
+/// the place of the function that calls it.
+const HANDS_OVER: [&str; 9] = [
+    "__rust_begin_short_backtrace",
+    "__rust_end_short_backtrace",
+    "ops::function::Fn",
+    "catch_unwind",
+    "LocalKey",
+    "::get_or_init",
+    "::initialize",
+    "::call_once",
+    // A backtrace that somebody asked for is theirs.
+    "std::backtrace::",
 ];
 
 /// The rules that hold by default.
 pub(crate) fn built_in() -> impl Iterator<Item = Suppression> {
-    BUILT_IN.iter().map(|&(template, why)| Suppression {
-        pattern: Pattern::template(template),
-        why,
-        reach: Reach::Leaf,
+    BUILT_IN.iter().flat_map(|rule| {
+        rule.templates.iter().map(|template| Suppression {
+            pattern: Pattern::template(template),
+            why: rule.why,
+            reach: rule.reach,
+        })
     })
 }
 
@@ -71,7 +147,7 @@ fn parse(text: &str) -> Result<Vec<Suppression>, String> {
         .map(|(number, line)| match line.strip_prefix("leak:").map(str::trim) {
             Some(template) if !template.is_empty() => Ok(Suppression {
                 pattern: Pattern::template(template),
-                why: "LEAK_SUPPRESSIONS",
+                why: FROM_FILE,
                 reach: Reach::Stack,
             }),
             _ => Err(format!(
@@ -93,14 +169,14 @@ impl Suppression {
 
     /// Whether the rule speaks of a block with this call stack, leaf first.
     pub(crate) fn covers(&self, frames: &[Frame]) -> bool {
+        let leaf = || frames.iter().take_while(|frame| is_own(frame));
+        let names = |frame| self.names(frame);
         match self.reach {
-            Reach::Stack => frames.iter().any(|frame| self.names(frame)),
-            Reach::Leaf => frames
-                .iter()
-                .take_while(|frame| {
-                    matches!(frame.class, Class::Std | Class::Harness | Class::System)
-                })
-                .any(|frame| self.names(frame)),
+            Reach::Leaf => leaf().any(names),
+            Reach::Output => {
+                leaf().any(names) || (leaf().any(is_writer) && frames.iter().any(names))
+            }
+            Reach::Stack => frames.iter().any(names),
         }
     }
 
@@ -108,6 +184,18 @@ impl Suppression {
         let places = [&frame.function, &frame.file, &frame.module];
         places.into_iter().flatten().any(|place| self.pattern.matches(place))
     }
+}
+
+/// Whether a frame is the standard library's own work.
+fn is_own(frame: &Frame) -> bool {
+    let hands_over = |name: &String| HANDS_OVER.iter().any(|part| name.contains(part));
+    matches!(frame.class, Class::Std | Class::System)
+        && !frame.function.as_ref().is_some_and(hands_over)
+}
+
+/// What `print!` and the panic hook write formatted text with.
+fn is_writer(frame: &Frame) -> bool {
+    frame.function.as_ref().is_some_and(|name| name.contains("std::io::default_write_fmt::Adapter"))
 }
 
 #[cfg(test)]
@@ -144,6 +232,62 @@ mod tests {
             ("<app::Leaky as core::fmt::Display>::fmt", Class::User),
             ("std::io::stdio::_print", Class::Std),
             ("app::tests::prints", Class::User),
+        ]));
+    }
+
+    #[test]
+    fn what_is_captured_of_a_users_debug_output_is() {
+        let printed = |writer| {
+            is_built_in_noise(&[
+                ("alloc::raw_vec::RawVec<T,A>::grow_amortized", Class::Std),
+                (writer, Class::Std),
+                ("core::fmt::builders::DebugMap::entries", Class::Std),
+                ("<app::Map as core::fmt::Debug>::fmt", Class::User),
+                ("std::io::stdio::print_to_buffer_if_capture_used", Class::Std),
+                ("app::tests::prints", Class::User),
+            ])
+        };
+        assert!(printed("<std::io::default_write_fmt::Adapter<T> as core::fmt::Write>::write_str"));
+        assert!(!printed("<alloc::string::String as core::fmt::Write>::write_str"));
+    }
+
+    #[test]
+    fn the_first_value_of_a_thread_local_is() {
+        assert!(is_built_in_noise(&[
+            ("alloc::sync::Arc<T>::new", Class::Std),
+            (
+                "tokio::runtime::park::CURRENT_PARKER::__rust_std_internal_init_fn",
+                Class::Dependency
+            ),
+            ("app::tests::waits", Class::User),
+        ]));
+    }
+
+    #[test]
+    fn what_a_thread_allocates_by_itself_is_not() {
+        // As an optimiser leaves it: the user's closure has no frame of its own.
+        assert!(!is_built_in_noise(&[
+            ("std::sys::backtrace::__rust_begin_short_backtrace", Class::Std),
+            ("core::ops::function::FnOnce::call_once{{vtable.shim}}", Class::Std),
+            ("std::sys::pal::unix::stack_overflow::imp::make_handler", Class::Std),
+        ]));
+    }
+
+    #[test]
+    fn a_backtrace_that_was_asked_for_is_not() {
+        assert!(!is_built_in_noise(&[
+            ("alloc::vec::Vec<T,A>::push", Class::Std),
+            ("std::backtrace::Backtrace::create::{{closure}}", Class::Std),
+            ("std::backtrace_rs::symbolize::resolve", Class::Std),
+            ("app::tests::keeps_an_error", Class::User),
+        ]));
+    }
+
+    #[test]
+    fn the_table_of_thread_stacks_is() {
+        assert!(is_built_in_noise(&[
+            ("alloc::collections::btree::map::BTreeMap<K,V,A>::insert", Class::Std),
+            ("std::sys::pal::unix::stack_overflow::thread_info::set_current_info", Class::Std),
         ]));
     }
 

@@ -30,6 +30,10 @@ pub(crate) struct Thread {
     pub(crate) started: Cell<bool>,
     /// The thread that the process began with.
     pub(crate) main: Cell<bool>,
+    /// The thread opened an outermost region: outside of it, it works for the harness.
+    opened: Cell<bool>,
+    /// The main thread started the thread, outside of any region.
+    started_by_main: Cell<bool>,
 }
 
 thread_local! {
@@ -41,6 +45,8 @@ thread_local! {
             witnessed: Cell::new(false),
             started: Cell::new(false),
             main: Cell::new(false),
+            opened: Cell::new(false),
+            started_by_main: Cell::new(false),
         }
     };
 }
@@ -48,6 +54,9 @@ thread_local! {
 /// The first thread with an allocator event is the main thread: the runtime allocates before
 /// `main`.
 static MAIN_SEEN: AtomicBool = AtomicBool::new(false);
+
+/// The main thread opened a region: it is the program's own, and so are the threads that it starts.
+static MAIN_OPENED: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn with<R>(look: impl FnOnce(&Thread) -> R) -> R {
     THREAD.with(look)
@@ -60,6 +69,30 @@ impl Thread {
         if !MAIN_SEEN.load(Ordering::Relaxed) {
             self.main.set(!MAIN_SEEN.swap(true, Ordering::Relaxed));
         }
+    }
+}
+
+impl Thread {
+    /// To be called when the thread opens an outermost region.
+    pub(crate) fn opens(&self) {
+        self.opened.set(true);
+        if self.main.get() {
+            MAIN_OPENED.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// To be called on a new thread that the main thread started outside of any region.
+    #[cfg(interposed)]
+    fn comes_from_main(&self) {
+        self.started_by_main.set(true);
+    }
+
+    /// Whether the thread, outside of regions of its own, works for the test harness. libtest's main
+    /// thread runs no test, and its other threads are its own before and after a test.
+    pub(crate) fn is_harness(&self) -> bool {
+        self.main.get()
+            || self.opened.get()
+            || (self.started_by_main.get() && !MAIN_OPENED.load(Ordering::Relaxed))
     }
 }
 

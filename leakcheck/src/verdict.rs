@@ -92,20 +92,24 @@ impl Limit {
     }
 }
 
-/// The part of a measurement that limits are held against: without what was allowed and suppressed.
-pub(crate) fn judged(measurement: &Measurement, measure: Measure, suppressed: Amount) -> Growth {
-    let start = match measure {
-        Measure::Net => measurement.net_growth(),
-        Measure::Retained => Growth {
-            bytes: measurement.retained.bytes as i64,
-            blocks: measurement.retained.blocks as i64,
-        },
-    };
-    let allowed = measurement.allowed.iter().map(|allowed| allowed.amount);
-    allowed.chain([suppressed]).fold(start, |growth, excused| Growth {
-        bytes: growth.bytes - excused.bytes as i64,
-        blocks: growth.blocks - excused.blocks as i64,
-    })
+/// Known noise in a measurement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Excused {
+    /// In what is retained.
+    pub(crate) retained: Amount,
+    /// In what was released.
+    pub(crate) released: Amount,
+}
+
+/// The part of a measurement that limits are held against: without what was allowed and without the
+/// known noise.
+pub(crate) fn judged(measurement: &Measurement, measure: Measure, excused: Excused) -> Growth {
+    let allowed: Amount = measurement.allowed.iter().map(|allowed| allowed.amount).sum();
+    let retained = Growth::from(measurement.retained) - allowed.into() - excused.retained.into();
+    match measure {
+        Measure::Net => retained - measurement.released.into() + excused.released.into(),
+        Measure::Retained => retained,
+    }
 }
 
 /// Holds the figures against the limits. A figure that equals its limit passes.
@@ -176,7 +180,7 @@ mod tests {
     }
 
     fn verdict(measurement: &Measurement, limits: &Limits) -> Verdict {
-        judge(judged(measurement, limits.measure, Amount::default()), measurement, limits)
+        judge(judged(measurement, limits.measure, Excused::default()), measurement, limits)
     }
 
     fn over(verdict: &Verdict) -> Vec<(Figure, i64)> {
@@ -212,18 +216,17 @@ mod tests {
 
     #[test]
     fn allowed_and_suppressed_memory_is_left_out() {
-        let mut measurement = measured((1000, 10), (0, 0));
-        measurement.allowed =
-            vec![Allowed { why: "plugins".into(), amount: Amount { bytes: 600, blocks: 6 } }];
-        let suppressed = Amount { bytes: 300, blocks: 3 };
-        assert_eq!(
-            judged(&measurement, Measure::Net, suppressed),
-            Growth { bytes: 100, blocks: 1 }
-        );
-        assert_eq!(
-            judged(&measurement, Measure::Retained, suppressed),
-            Growth { bytes: 100, blocks: 1 }
-        );
+        let mut measurement = measured((1000, 10), (70, 7));
+        let amount = Amount { bytes: 600, blocks: 6 };
+        measurement.allowed = vec![Allowed { why: "plugins".into(), amount }];
+        let excused = Excused {
+            retained: Amount { bytes: 300, blocks: 3 },
+            released: Amount { bytes: 20, blocks: 2 },
+        };
+        let net = judged(&measurement, Measure::Net, excused);
+        assert_eq!(net, Growth { bytes: 50, blocks: -4 });
+        let retained = judged(&measurement, Measure::Retained, excused);
+        assert_eq!(retained, Growth { bytes: 100, blocks: 1 });
     }
 
     #[test]

@@ -3,14 +3,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
-use std::sync::atomic::Ordering;
 
 use crate::error::Error;
 use crate::gate::{Access, Pass};
-use crate::ledger::working_for;
+use crate::ledger::entered;
 use crate::measurement::Measurement;
 use crate::message;
-use crate::options::Options;
+use crate::options::{Measure, Options};
 use crate::region::Region;
 use crate::report::{Noise, Report, Symbols, Test, file, text};
 use crate::settings::{self, Mode, Settings};
@@ -62,7 +61,7 @@ impl Watch {
         let test = Test::new(&options, &name, scope);
         if let Some(why) = settings.skips(&options, &name) {
             record(settings, || Report::without_figures(test, Verdict::Skipped { why }));
-            let nested = thread::with(working_for) != 0;
+            let nested = thread::with(entered) != 0;
             return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
         }
         let region = match Region::open(scope) {
@@ -79,7 +78,7 @@ impl Watch {
         if options.threads.is_some() && !running::CAN_FOLLOW {
             return Err(Error::threads_unseen().to_string());
         }
-        stack::OFF.store(!settings.stacks, Ordering::Relaxed);
+        stack::capture_if(settings.stacks);
         let limits = settings.limits(&options);
         Ok(Watching::Yes(Box::new(Self { region, settings, options, test, limits })))
     }
@@ -102,15 +101,12 @@ impl Watch {
     pub(crate) fn judge(&self) -> Result<(), Leak> {
         let _quiet = Quiet::new();
         let (measurement, noise, verdict) = self.settle();
+        let excused = noise.excused();
         let report = || {
             let mut report =
                 Report::new(self.test.clone(), verdict.clone(), &measurement, noise, self.top());
             report.limits = Some(self.limits.clone());
-            report.judged = Some(verdict::judged(
-                &measurement,
-                self.limits.measure,
-                report.suppressed_amount(),
-            ));
+            report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
             if !self.settings.stacks {
                 report.symbols = Symbols::Off;
             }
@@ -136,19 +132,20 @@ impl Watch {
         }
     }
 
-    /// Looks for known noise only where it makes a difference.
+    /// Looks for known noise only where it makes a difference: when there is a leak without it, and
+    /// when there would be one but for what was released, which may be noise.
     fn judge_once(&self, measurement: &Measurement) -> (Noise, Verdict) {
-        let judge = |noise: &Noise| {
-            let judged = verdict::judged(measurement, self.limits.measure, noise.amount());
+        let judge = |measure, noise: &Noise| {
+            let judged = verdict::judged(measurement, measure, noise.excused());
             verdict::judge(judged, measurement, &self.limits)
         };
         let noise = Noise::none(&measurement.sites);
-        let verdict = judge(&noise);
-        if !verdict.is_leak() {
-            return (noise, verdict);
+        let worst = judge(Measure::Retained, &noise);
+        if !worst.is_leak() {
+            return (noise, worst);
         }
         let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);
-        let verdict = judge(&noise);
+        let verdict = judge(self.limits.measure, &noise);
         (noise, verdict)
     }
 

@@ -89,8 +89,8 @@ fn an_empty_reason_is_none() {
 fn a_path_leads_to_the_library() {
     let expected = quote! {
         fn f() {
-            my::leakcheck::__private::check(
-                my::leakcheck::__private::options(my::leakcheck::__private::origin!("f"))
+            (my::leakcheck::__private::check)(
+                (my::leakcheck::__private::options)(my::leakcheck::__private::origin!("f"))
                     .kind(my::leakcheck::Kind::Unit),
                 move || -> () {},
                 |_| false

@@ -5,8 +5,8 @@
 //! region can work for it any more, so that a block that outlives its region never touches the
 //! figures of a later one.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::arena::{Arena, Zeroed};
 
@@ -48,7 +48,7 @@ static ACCOUNTS: Arena<Account> = Arena::new(6);
 static OPENING: Mutex<Cursor> = Mutex::new(Cursor { next: 1 });
 
 /// Where the search for an account to use again goes on.
-struct Cursor {
+pub(crate) struct Cursor {
     next: RegionId,
 }
 
@@ -75,9 +75,22 @@ pub(crate) fn get(id: RegionId) -> Option<&'static Account> {
     ACCOUNTS.get(id)
 }
 
+/// The right to open accounts, held over a fork.
+#[cfg(unix)]
+pub(crate) type Held = MutexGuard<'static, Cursor>;
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    cursor()
+}
+
+fn cursor() -> MutexGuard<'static, Cursor> {
+    OPENING.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 /// Opens an account under `parent` (0 for none). `None` when there is no memory for another one.
 pub(crate) fn open(parent: RegionId) -> Option<RegionId> {
-    let mut cursor = OPENING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut cursor = cursor();
     let id = match reusable(&mut cursor) {
         Some(id) => id,
         None => ACCOUNTS.push()?,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::account::{self, RegionId};
 use crate::arena::{Arena, Zeroed};
+use crate::measurement::Amount;
 use crate::stack::site::{self, SiteId};
 
 /// The index of a record; 0 is "no record", of blocks whose call site is unknown.
@@ -21,6 +22,8 @@ pub(crate) struct Record {
     allocated_blocks: AtomicU64,
     freed_bytes: AtomicU64,
     freed_blocks: AtomicU64,
+    released_bytes: AtomicU64,
+    released_blocks: AtomicU64,
     site: AtomicU32,
     /// The next record of the same call site.
     next: AtomicU32,
@@ -31,12 +34,17 @@ unsafe impl Zeroed for Record {}
 
 static RECORDS: Arena<Record> = Arena::new(8);
 
-/// The live bytes and blocks of one call site in one region.
+/// The owner of a record that is passing from one region to another.
+const BETWEEN: u64 = u64::MAX;
+
+/// What one call site has come to in one region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SiteCount {
     pub(crate) site: SiteId,
-    pub(crate) bytes: u64,
-    pub(crate) blocks: u64,
+    /// What was allocated there and is still live.
+    pub(crate) retained: Amount,
+    /// What was freed there without being the region's own.
+    pub(crate) released: Amount,
 }
 
 pub(crate) fn get(id: RecordId) -> Option<&'static Record> {
@@ -76,8 +84,8 @@ fn add(owner: u64, site: SiteId, records: &AtomicU32) -> RecordId {
     }
 }
 
-/// What the given regions own, by call site, for every call site with live blocks.
-pub(crate) fn live(regions: &[RegionId]) -> Vec<SiteCount> {
+/// What the given regions retain and have released, by call site.
+pub(crate) fn counts(regions: &[RegionId]) -> Vec<SiteCount> {
     let owners: Vec<u64> = regions
         .iter()
         .filter_map(|&id| account::get(id).map(|account| owner_word(id, account.generation())))
@@ -86,14 +94,14 @@ pub(crate) fn live(regions: &[RegionId]) -> Vec<SiteCount> {
         .filter_map(get)
         .filter(|record| owners.contains(&record.owner.load(Ordering::Acquire)))
         .map(Record::count)
-        .filter(|count| count.blocks > 0)
+        .filter(|count| count.retained.blocks > 0 || count.released.blocks > 0)
         .collect();
     counts.sort_by_key(|count| count.site);
     counts.dedup_by(|next, first| {
         let same = next.site == first.site;
         if same {
-            first.bytes += next.bytes;
-            first.blocks += next.blocks;
+            first.retained += next.retained;
+            first.released += next.released;
         }
         same
     });
@@ -110,12 +118,32 @@ impl Record {
     fn take_over(&self, owner: u64) -> bool {
         let current = self.owner.load(Ordering::Acquire);
         let current_generation = (current >> 32) as u32;
+        if current == BETWEEN {
+            return false;
+        }
         let gone = account::get(current as u32)
             .is_none_or(|account| account.generation() != current_generation || account.is_idle());
-        gone && self
-            .owner
-            .compare_exchange(current, owner, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        if !gone
+            || self
+                .owner
+                .compare_exchange(current, BETWEEN, Ordering::AcqRel, Ordering::Relaxed)
+                .is_err()
+        {
+            return false;
+        }
+        // Nobody else counts here now: the old region is gone and the new one does not find it yet.
+        for counter in [
+            &self.allocated_bytes,
+            &self.allocated_blocks,
+            &self.freed_bytes,
+            &self.freed_blocks,
+            &self.released_bytes,
+            &self.released_blocks,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.owner.store(owner, Ordering::Release);
+        true
     }
 
     pub(crate) fn count_allocated(&self, size: u64) {
@@ -126,6 +154,12 @@ impl Record {
     pub(crate) fn count_freed(&self, size: u64) {
         self.freed_bytes.fetch_add(size, Ordering::Relaxed);
         self.freed_blocks.fetch_add(1, Ordering::Release);
+    }
+
+    /// A block that is not the region's own was freed here.
+    pub(crate) fn count_released(&self, size: u64) {
+        self.released_bytes.fetch_add(size, Ordering::Relaxed);
+        self.released_blocks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A block of this record changes its size where it is.
@@ -140,10 +174,18 @@ impl Record {
     fn count(&self) -> SiteCount {
         let freed_bytes = self.freed_bytes.load(Ordering::Acquire);
         let freed_blocks = self.freed_blocks.load(Ordering::Acquire);
+        let allocated_bytes = self.allocated_bytes.load(Ordering::Relaxed);
+        let allocated_blocks = self.allocated_blocks.load(Ordering::Relaxed);
         SiteCount {
             site: self.site.load(Ordering::Relaxed),
-            bytes: self.allocated_bytes.load(Ordering::Relaxed).saturating_sub(freed_bytes),
-            blocks: self.allocated_blocks.load(Ordering::Relaxed).saturating_sub(freed_blocks),
+            retained: Amount {
+                bytes: allocated_bytes.saturating_sub(freed_bytes),
+                blocks: allocated_blocks.saturating_sub(freed_blocks),
+            },
+            released: Amount {
+                bytes: self.released_bytes.load(Ordering::Relaxed),
+                blocks: self.released_blocks.load(Ordering::Relaxed),
+            },
         }
     }
 }

@@ -13,7 +13,7 @@ use stats_alloc::StatsAlloc;
 use super::PROCESS_REGION;
 use super::account::{self, OURS, RegionId};
 
-/// Events of every thread but libtest's main one, while a region of process scope is open.
+/// Events of every thread but the harness's, while a region of process scope is open.
 pub(crate) static PROCESS: StatsAlloc<Event> = StatsAlloc::new(Event);
 
 /// Events of threads that work for no open region, with blocks that no open region owns.
@@ -39,31 +39,31 @@ unsafe impl GlobalAlloc for Event {
 }
 
 /// A thread that works for `region` allocated a block.
-pub(super) fn allocated(region: RegionId, on_main: bool, size: usize) {
-    if region == 0 && !on_main {
+pub(super) fn allocated(region: RegionId, harness: bool, size: usize) {
+    if region == 0 && !harness {
         add(&UNATTRIBUTED, size);
     }
-    if counts_for_process(0, region, on_main) {
+    if counts_for_process(0, region, harness) {
         add(&PROCESS, size);
     }
 }
 
 /// A thread that works for `region` freed a block of `owner`.
-pub(super) fn freed(owner: RegionId, region: RegionId, on_main: bool, size: usize) {
-    if region == 0 && !on_main && !is_open(owner) {
+pub(super) fn freed(owner: RegionId, region: RegionId, harness: bool, size: usize) {
+    if region == 0 && !harness && !is_open(owner) {
         remove(&UNATTRIBUTED, size);
     }
-    if counts_for_process(owner, region, on_main) {
+    if counts_for_process(owner, region, harness) {
         remove(&PROCESS, size);
     }
 }
 
 /// A thread that works for `region` changed the size of a block of `owner`.
-pub(super) fn resized(owner: RegionId, region: RegionId, on_main: bool, old: usize, new: usize) {
-    if region == 0 && !on_main && !is_open(owner) {
+pub(super) fn resized(owner: RegionId, region: RegionId, harness: bool, old: usize, new: usize) {
+    if region == 0 && !harness && !is_open(owner) {
         resize(&UNATTRIBUTED, old, new);
     }
-    if counts_for_process(owner, region, on_main) {
+    if counts_for_process(owner, region, harness) {
         resize(&PROCESS, old, new);
     }
 }
@@ -72,9 +72,9 @@ fn is_open(owner: RegionId) -> bool {
     account::get(owner).is_some_and(account::Account::is_open)
 }
 
-fn counts_for_process(owner: RegionId, region: RegionId, on_main: bool) -> bool {
+fn counts_for_process(owner: RegionId, region: RegionId, harness: bool) -> bool {
     let process = PROCESS_REGION.load(Ordering::Relaxed);
-    process != 0 && owner != OURS && (region != 0 || !on_main || account::is_inside(owner, process))
+    process != 0 && owner != OURS && (region != 0 || !harness || account::is_inside(owner, process))
 }
 
 /// `stats_alloc` reads nothing of a layout but its size.

@@ -5,7 +5,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::{Report, Test};
+use super::{Report, Test, json};
 
 /// The longest file name that is made of a test's name as it is.
 const MOST_BYTES: usize = 150;
@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 150;
 pub(crate) fn write(report: &Report, directory: Option<&Path>) -> Result<PathBuf, String> {
     let directory =
         directory.map_or_else(default_directory, Path::to_owned).join(folder(&report.test));
-    let json = serde_json::to_vec_pretty(report).map_err(|error| error.to_string())?;
+    let json = json::render(report).map_err(|error| error.to_string())?;
     let cannot =
         |what: &str, path: &Path, error| format!("`{}` cannot be {what}: {error}", path.display());
     fs::create_dir_all(&directory).map_err(|error| cannot("created", &directory, error))?;
@@ -39,17 +39,19 @@ pub(crate) fn write(report: &Report, directory: Option<&Path>) -> Result<PathBuf
 }
 
 /// The folder of a test's target: two targets may have tests of the same name.
-fn folder(test: &Test) -> String {
+fn folder(test: &Test) -> PathBuf {
     let Some(package) = &test.package else {
-        return program().map_or_else(|| "unknown".to_owned(), |program| safe(&program));
+        // cargo and nextest say at run time what the compiler could not.
+        let package = std::env::var("CARGO_PKG_NAME").ok();
+        return package.into_iter().chain(program()).map(|name| safe(&name)).collect();
     };
     let krate = test.krate.as_deref().unwrap_or_default();
-    let target = match &test.binary {
-        Some(binary) => format!("{package}-bin-{binary}"),
-        None if krate.is_empty() || krate == package.replace('-', "_") => package.clone(),
-        None => format!("{package}-{krate}"),
-    };
-    safe(&target)
+    let package = PathBuf::from(safe(package));
+    match (&test.binary, test.integration) {
+        (Some(binary), _) => package.join("bin").join(safe(binary)),
+        (None, true) => package.join("tests").join(safe(krate)),
+        (None, false) => package,
+    }
 }
 
 /// The name of the running program without the hash that cargo puts behind it.
@@ -92,22 +94,29 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// `leakcheck` in cargo's target directory, which is marked by a file: above the test program, or,
-/// for doctests, which are built elsewhere, beside the package.
+/// Files that cargo puts into a target directory. The first is missing where the directory was there
+/// before cargo.
+const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
+
+/// `leakcheck` in cargo's target directory: above the test program, or, for doctests, which are
+/// built elsewhere, where the environment says or beside the package.
 fn default_directory() -> PathBuf {
+    let is_target = |directory: &PathBuf| MARKS.iter().any(|mark| directory.join(mark).is_file());
     let program = std::env::current_exe().ok();
     let above_program =
-        program.iter().flat_map(|program| program.ancestors().skip(1).map(Path::to_owned));
-    let asked = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let here = std::env::current_dir().ok();
-    let beside_package =
-        here.iter().flat_map(|here| here.ancestors().map(|folder| folder.join("target")));
-    let mut candidates = above_program.chain(asked).chain(beside_package);
-    let target = candidates.find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    let fallback = || {
-        program.as_deref().and_then(Path::parent).map_or_else(std::env::temp_dir, Path::to_owned)
+        || program.as_deref()?.ancestors().skip(1).map(Path::to_owned).find(is_target);
+    let asked_for = || std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let beside_package = || {
+        let here = std::env::current_dir().ok()?;
+        here.ancestors().map(|directory| directory.join("target")).find(is_target)
     };
-    target.unwrap_or_else(fallback).join("leakcheck")
+    let beside_program = || program.as_deref().and_then(Path::parent).map(Path::to_owned);
+    above_program()
+        .or_else(asked_for)
+        .or_else(beside_package)
+        .or_else(beside_program)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("leakcheck")
 }
 
 #[cfg(test)]
@@ -138,14 +147,15 @@ mod tests {
 
     #[test]
     fn targets_of_one_package_have_folders_of_their_own() {
-        let test = |krate: &str, binary: Option<&str>| Test {
+        let test = |krate: &str, binary: Option<&str>, integration| Test {
             package: Some("my-app".into()),
             krate: Some(krate.into()),
             binary: binary.map(str::to_owned),
+            integration,
             ..Test::default()
         };
-        assert_eq!(folder(&test("my_app", None)), "my-app");
-        assert_eq!(folder(&test("my_app", Some("my-app"))), "my-app-bin-my-app");
-        assert_eq!(folder(&test("api", None)), "my-app-api");
+        assert_eq!(folder(&test("my_app", None, false)), Path::new("my-app"));
+        assert_eq!(folder(&test("my_app", Some("my-app"), false)), Path::new("my-app/bin/my-app"));
+        assert_eq!(folder(&test("my_app", None, true)), Path::new("my-app/tests/my_app"));
     }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::{CallSite, Class, Figures, Frame, Report, Symbols};
+use super::{CallSite, Class, Figures, Frame, Report, Suppressed, Symbols};
 use crate::measurement::{Allowed, Amount};
 use crate::options::MB;
 use crate::stack::frame::from_workspace;
+use crate::suppress::FROM_FILE;
 use crate::verdict::{Excess, Figure, Verdict};
 
 /// Reports fit into this many columns where names allow it.
@@ -47,25 +48,25 @@ fn write_report(
         Ok(path) => writeln!(out, "  full report: {}", from_workspace(path).display())?,
         Err(why) => writeln!(out, "  full report: not written, {why}")?,
     }
-    writeln!(out, "  intended? {}", ways_out(&report.verdict).join(", "))
+    writeln!(out, "  intended? {}", way_out(&report.verdict))
 }
 
-/// What to write when the memory, or the thread, is meant to stay. The first is what would have
-/// let the figure pass that is over its limit.
-fn ways_out(verdict: &Verdict) -> Vec<String> {
-    let Verdict::Leaked { excesses } = verdict else { return Vec::new() };
-    let Some(Excess { figure, limit, .. }) = excesses.first() else { return Vec::new() };
+/// What to write when the memory, or the thread, is meant to stay. The attribute's first argument is
+/// what would have let the figure pass that is over its limit.
+fn way_out(verdict: &Verdict) -> String {
+    let Verdict::Leaked { excesses } = verdict else { return String::new() };
+    let Some(Excess { figure, limit, .. }) = excesses.first() else { return String::new() };
     let raise = match limit.source.as_str() {
-        variable if variable.starts_with("LEAK_") => format!("{variable}=…"),
-        default if default.contains(' ') => "#[leak_check(threshold_mb = …)]".to_owned(),
-        argument => format!("#[leak_check({argument} = …)]"),
+        variable if variable.starts_with("LEAK_") => format!("{variable}=…, #[leak_check("),
+        default if default.contains(' ') => "#[leak_check(threshold_mb = …)] or (".to_owned(),
+        argument => format!("#[leak_check({argument} = …)] or ("),
     };
-    let mut ways = vec![raise];
-    if matches!(figure, Figure::Bytes | Figure::Blocks) {
-        ways.push("leakcheck::allow(\"why\", || …)".to_owned());
-    }
-    ways.push("#[leak_check(skip = \"why\")]".to_owned());
-    ways
+    let allow = match figure {
+        Figure::Bytes | Figure::Blocks => "leakcheck::allow(\"why\", || …), ",
+        _ => "",
+    };
+    let close = if raise.ends_with("#[leak_check(") { ")]" } else { ")" };
+    format!("{allow}{raise}skip = \"why\"{close}")
 }
 
 /// The whole story in one line.
@@ -81,9 +82,11 @@ fn excess(Excess { figure, value, limit }: &Excess) -> String {
     let value = value.unsigned_abs();
     let source = &limit.source;
     match figure {
-        Figure::Bytes => format!("leaked {}, limit {} ({source})", exact(value), size(limit.value)),
+        Figure::Bytes => {
+            format!("leaked {}, limit {} ({source})", exact(value), bound(limit.value))
+        }
         Figure::PeakBytes => {
-            format!("peaked at {}, limit {} ({source})", exact(value), size(limit.value))
+            format!("peaked at {}, limit {} ({source})", exact(value), bound(limit.value))
         }
         Figure::Blocks => {
             format!("leaked {}, limit {} ({source})", blocks(value), count(limit.value))
@@ -212,20 +215,32 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
     let mut known: HashMap<Vec<(String, String)>, usize> = HashMap::new();
     for site in call_sites {
         let lines = lines(&site.frames);
-        let index = *known.entry(lines.clone()).or_insert_with(|| {
+        let index = *known.entry(look(&site.frames, &lines)).or_insert_with(|| {
             groups.push(Group { amount: Amount::default(), lines });
             groups.len() - 1
         });
-        groups[index].amount.bytes += site.bytes;
-        groups[index].amount.blocks += site.blocks;
+        groups[index].amount += Amount { bytes: site.bytes, blocks: site.blocks };
     }
     groups.sort_by_key(|group| Reverse(group.amount.bytes));
     groups
 }
 
+/// What makes two call sites the same to a reader: the lines, or, where no function has a name,
+/// every address.
+fn look(frames: &[Frame], lines: &[(String, String)]) -> Vec<(String, String)> {
+    if is_named(frames) { lines.to_vec() } else { frames.iter().map(line).collect() }
+}
+
+fn is_named(frames: &[Frame]) -> bool {
+    frames.is_empty() || frames.iter().any(|frame| frame.function.is_some())
+}
+
 /// What a call site shows: the user's own frames, then the dependency that allocated for them.
 /// Where the user has no frame in it, the frames nearest to the allocation.
 fn lines(frames: &[Frame]) -> Vec<(String, String)> {
+    if !is_named(frames) {
+        return shortened(frames.iter().map(line).collect(), 2 * MOST_FRAMES);
+    }
     let user: Vec<&Frame> = frames.iter().filter(|frame| frame.class == Class::User).collect();
     let inner = frames.iter().take_while(|frame| frame.class != Class::User);
     let through: Vec<&Frame> =
@@ -244,17 +259,22 @@ fn lines(frames: &[Frame]) -> Vec<(String, String)> {
     }
     let mut lines: Vec<(String, String)> = user.iter().copied().map(line).collect();
     lines.dedup();
-    if lines.len() > MOST_FRAMES {
-        let left_out = lines.len() - MOST_FRAMES;
-        let more = counted(left_out as u64, "more frame", "more frames");
-        lines.splice(MOST_FRAMES - 1..lines.len() - 1, [(format!("… {more}"), String::new())]);
-    }
+    let mut lines = shortened(lines, MOST_FRAMES);
     lines.extend(
         through
             .into_iter()
             .map(line)
             .map(|(function, place)| (format!("through {function}"), place)),
     );
+    lines
+}
+
+/// The two ends of a long stack.
+fn shortened(mut lines: Vec<(String, String)>, most: usize) -> Vec<(String, String)> {
+    if lines.len() > most {
+        let more = counted((lines.len() - most) as u64, "more frame", "more frames");
+        lines.splice(most - 1..lines.len() - 1, [(format!("… {more}"), String::new())]);
+    }
     lines
 }
 
@@ -293,10 +313,10 @@ fn write_left_out(out: &mut String, report: &Report) -> fmt::Result {
     {
         writeln!(out, "  allowed: {} in {}: {why}", size(amount.bytes), blocks(amount.blocks))?;
     }
-    for suppressed in &report.suppressed {
-        let Amount { bytes, blocks: number } = suppressed.amount;
-        let (why, rule) = (&suppressed.why, &suppressed.rule);
-        writeln!(out, "  suppressed: {} in {}: {why} (`{rule}`)", size(bytes), blocks(number))?;
+    for Suppressed { rule, why, amount, .. } in &report.suppressed {
+        let why =
+            if why == FROM_FILE { format!("`leak:{rule}` in {FROM_FILE}") } else { why.clone() };
+        writeln!(out, "  suppressed: {} in {}: {why}", size(amount.bytes), blocks(amount.blocks))?;
     }
     let Figures { unattributed, retained, .. } = report.figures.unwrap_or_default();
     // libtest's threads allocate a little between tests; a pool that works for the test allocates
@@ -317,13 +337,11 @@ fn write_symbols(out: &mut String, report: &Report) -> fmt::Result {
         Symbols::Lines => Ok(()),
         Symbols::Functions => writeln!(
             out,
-            "  no lines: the program was built without debug information; `debug = \"line-tables-only\"` in its \
-             profile\n  brings them"
+            "  no lines: built without debug information; the profile's `debug = \"line-tables-only\"` brings them"
         ),
         Symbols::Addresses => writeln!(
             out,
-            "  no names: the program was stripped; `strip = false` and `debug = \"line-tables-only\"` in its profile \
-             bring them"
+            "  no names, so that known noise counts too: the program was stripped; `strip = false` brings them"
         ),
         Symbols::Off => writeln!(out, "  no call sites: LEAK_STACKS is `off`"),
     }
@@ -340,6 +358,16 @@ fn size(bytes: u64) -> String {
         let mb = format!("{:.2}", bytes as f64 / MB);
         let (whole, part) = mb.split_once('.').unwrap_or((&mb, "00"));
         format!("{}.{part} MB", grouped(whole))
+    }
+}
+
+/// A limit: in a unit only where that is exact, so that it never reads like what is over it.
+fn bound(bytes: u64) -> String {
+    let unit = if bytes < 1 << 20 { 1 << 10 } else { 1 << 20 };
+    if bytes < 1024 || bytes.is_multiple_of(unit) {
+        size(bytes)
+    } else {
+        format!("{} bytes", count(bytes))
     }
 }
 

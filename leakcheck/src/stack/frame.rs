@@ -45,8 +45,25 @@ pub enum Class {
     System,
 }
 
-const STD_CRATES: [&str; 8] =
-    ["std", "core", "alloc", "proc_macro", "hashbrown", "gimli", "addr2line", "object"];
+/// With the crates that come inside the standard library, without debug information.
+const STD_CRATES: [&str; 16] = [
+    "std",
+    "core",
+    "alloc",
+    "proc_macro",
+    "addr2line",
+    "adler2",
+    "compiler_builtins",
+    "gimli",
+    "hashbrown",
+    "memchr",
+    "miniz_oxide",
+    "object",
+    "panic_unwind",
+    "rustc_demangle",
+    "std_detect",
+    "unwind",
+];
 const HARNESS_CRATES: [&str; 4] = ["leakcheck", "test", "__rustc", "backtrace"];
 const ENTRY_POINTS: [&str; 8] = [
     "main",
@@ -69,6 +86,25 @@ impl Frame {
         Self { function, file, line, class, ..Self::default() }
     }
 
+    fn is_harness(&self) -> bool {
+        self.class == Class::Harness
+    }
+
+    /// Code of the user's or of one of their dependencies.
+    fn is_theirs(&self) -> bool {
+        matches!(self.class, Class::User | Class::Dependency)
+    }
+
+    /// Whether this is the frame that calls a body, and may have it inside.
+    fn runs_body(&self) -> bool {
+        self.is_harness() && self.function.as_ref().is_some_and(|name| name.contains("run_body"))
+    }
+
+    /// Whether the debug information says no more than that it is a closure.
+    fn is_anonymous(&self) -> bool {
+        self.function.as_ref().is_some_and(|name| name.starts_with('{'))
+    }
+
     /// The function, or the place in the program where it has no name.
     pub fn name(&self) -> Cow<'_, str> {
         match (&self.function, &self.module, self.offset) {
@@ -89,6 +125,38 @@ impl Frame {
             _ => None,
         }
     }
+}
+
+/// The stack without the allocator on top of it and the harness below it.
+///
+/// The frame of the test's body is named after `body` where an optimiser has left it no name.
+pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
+    let runner = frames.iter().position(Frame::runs_body);
+    let unnamed_body = runner.zip(body).map(|(runner, body)| {
+        let Frame { module, offset, .. } = frames[runner].clone();
+        Frame { module, offset, ..body.clone() }
+    });
+    let end = match frames.iter().rposition(Frame::is_theirs) {
+        // The standard library's frames between the body and the harness go with the harness.
+        Some(last) if frames[last..].iter().any(Frame::is_harness) => last + 1,
+        Some(_) => frames.len(),
+        None => runner.unwrap_or(frames.len()),
+    };
+    frames.truncate(end);
+    // The frame that a followed thread begins with.
+    while frames.pop_if(|last| last.is_harness()).is_some() {}
+    let first = frames.iter().position(Frame::is_theirs).unwrap_or(frames.len());
+    let allocator = frames[..first].iter().rposition(Frame::is_harness).map_or(0, |last| last + 1);
+    frames.drain(..allocator);
+    frames.retain(|frame| !frame.is_harness());
+    if !frames.iter().any(Frame::is_theirs) {
+        frames.extend(unnamed_body);
+    }
+    let outermost = frames.iter_mut().rfind(|frame| frame.class == Class::User);
+    if let (Some(outermost), Some(body)) = (outermost.filter(|frame| frame.is_anonymous()), body) {
+        outermost.function.clone_from(&body.function);
+    }
+    frames
 }
 
 /// The sources of this crate, as the debug information names them: in builds with line tables only,
@@ -171,6 +239,7 @@ fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
     };
     // A registry's folder and the compiler's commit say nothing to the reader.
     let short = skipped("/registry/src/", 1)
+        .or_else(|| skipped("/rustlib/src/rust", 1))
         .or_else(|| skipped("/rustc/", 1))
         .or_else(|| skipped("/rust/deps/", 0));
     short.map_or(path, Cow::Owned)
@@ -181,7 +250,7 @@ pub(crate) fn from_workspace(path: &Path) -> &Path {
     workspace().and_then(|workspace| path.strip_prefix(workspace).ok()).unwrap_or(path)
 }
 
-/// The root of the user's workspace: the topmost directory around the package that has a lock file.
+/// The root of the user's workspace: the nearest directory around the package with a lock file.
 fn workspace() -> Option<&'static Path> {
     static WORKSPACE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let find = || {
@@ -252,6 +321,61 @@ mod tests {
         check_class("main", "", Class::Harness);
         check_class("onig_new", "", Class::System);
         assert_eq!(classify(None, None), Class::System);
+    }
+
+    fn stack(functions: &[(&str, Class)]) -> Vec<Frame> {
+        let frame = |&(function, class): &(&str, Class)| Frame {
+            function: Some(function.to_owned()),
+            class,
+            ..Frame::default()
+        };
+        functions.iter().map(frame).collect()
+    }
+
+    #[track_caller]
+    fn check_trim(frames: &[(&str, Class)], expected: &[&str]) {
+        let body =
+            Frame { function: Some("app::test".into()), class: Class::User, ..Frame::default() };
+        let trimmed = trim(stack(frames), Some(&body));
+        let names: Vec<&str> =
+            trimmed.iter().filter_map(|frame| frame.function.as_deref()).collect();
+        assert_eq!(names, expected);
+    }
+
+    const ALLOCATOR: [(&str, Class); 2] =
+        [("std::thread::LocalKey::with", Class::Std), ("__rustc::__rust_alloc", Class::Harness)];
+
+    #[test]
+    fn allocator_and_harness_are_cut_off() {
+        let rest = [
+            ("alloc::vec::Vec::push", Class::Std),
+            ("app::insert", Class::User),
+            ("app::test::{{closure}}", Class::User),
+            ("core::ops::function::FnOnce::call_once", Class::Std),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        let expected = ["alloc::vec::Vec::push", "app::insert", "app::test::{{closure}}"];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
+    }
+
+    #[test]
+    fn a_body_that_was_inlined_keeps_its_name() {
+        let rest = [
+            ("alloc::vec::Vec::push", Class::Std),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
+        let rest = [("{closure#0}", Class::User), ("run_body<()>", Class::Harness)];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["app::test"]);
+    }
+
+    #[test]
+    fn a_thread_without_code_of_the_users_keeps_the_librarys() {
+        let rest = [
+            ("std::thread::set_name", Class::Std),
+            ("leakcheck::thread::spawn::begin", Class::Harness),
+        ];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["std::thread::set_name"]);
     }
 
     #[test]

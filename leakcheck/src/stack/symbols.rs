@@ -1,15 +1,16 @@
 //! Names for return addresses: looked up for reports only, each address once in a process.
 
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::path::{Path, PathBuf};
 use std::ptr::without_provenance_mut;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::frame::Frame;
 use super::site::{self, SiteId};
+use super::{module, symtab};
 use crate::thread::Quiet;
 
-static NAMES: Mutex<Option<HashMap<usize, Arc<[Frame]>>>> = Mutex::new(None);
+static NAMES: Mutex<Names> = Mutex::new(None);
 
 /// The frames of a call site, leaf first, inlined calls included.
 pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
@@ -18,53 +19,52 @@ pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
     site.frames().flat_map(|address| frames_at(address).to_vec()).collect()
 }
 
+type Names = Option<HashMap<usize, Arc<[Frame]>>>;
+
+/// The names, held over a fork.
+#[cfg(unix)]
+pub(crate) type Held = MutexGuard<'static, Names>;
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    names()
+}
+
+fn names() -> MutexGuard<'static, Names> {
+    NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 fn frames_at(address: usize) -> Arc<[Frame]> {
-    let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    names.get_or_insert_default().entry(address).or_insert_with(|| look_up(address)).clone()
+    names().get_or_insert_default().entry(address).or_insert_with(|| look_up(address)).clone()
 }
 
 fn look_up(address: usize) -> Arc<[Frame]> {
-    let mut frames = Vec::new();
+    let mut found: Vec<(Option<String>, Option<PathBuf>, Option<u32>)> = Vec::new();
     backtrace::resolve(without_provenance_mut(address), |symbol| {
         let function = symbol.name().map(|name| format!("{name:#}"));
-        frames.push(Frame::new(function, symbol.filename(), symbol.lineno()));
+        found.push((function, symbol.filename().map(Path::to_owned), symbol.lineno()));
     });
+    // Debug information that is line tables only has lost the paths of functions. The symbol table
+    // has that of the last one, which the others were inlined into.
+    if let Some((Some(function), ..)) = found.last_mut()
+        && !function.contains("::")
+        && let Some(symbol) = symtab::function_at(address)
+    {
+        *function = symbol;
+    }
+    let mut frames: Vec<Frame> = found
+        .into_iter()
+        .map(|(function, path, line)| Frame::new(function, path.as_deref(), line))
+        .collect();
     if frames.is_empty() {
         frames.push(Frame::default());
     }
     if frames.iter().all(|frame| frame.line.is_none()) {
-        let module = module_of(address);
+        let module = module::at(address);
         for frame in &mut frames {
-            (frame.module, frame.offset) = module.clone().unzip();
+            frame.module = module.as_ref().map(|module| module.name());
+            frame.offset = module.as_ref().map(|module| module.offset);
         }
     }
     frames.into()
-}
-
-/// The program or library that an address lies in, and where in it.
-#[cfg(unix)]
-fn module_of(address: usize) -> Option<(String, u64)> {
-    use std::ffi::{CStr, OsStr};
-    use std::os::unix::ffi::OsStrExt;
-    use std::path::Path;
-
-    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: `dladdr` reads its tables only and fills `info`, for any address.
-    let found =
-        unsafe { libc::dladdr(without_provenance_mut::<c_void>(address), info.as_mut_ptr()) };
-    // SAFETY: `info` was zeroed, which is a value of a struct of pointers, and perhaps filled.
-    let info = unsafe { info.assume_init() };
-    if found == 0 || info.dli_fname.is_null() {
-        return None;
-    }
-    // SAFETY: the name is a C string that lives as long as the module is loaded.
-    let path = unsafe { CStr::from_ptr(info.dli_fname) };
-    let name =
-        Path::new(OsStr::from_bytes(path.to_bytes())).file_name()?.to_string_lossy().into_owned();
-    Some((name, address.checked_sub(info.dli_fbase.addr())? as u64))
-}
-
-#[cfg(not(unix))]
-fn module_of(_address: usize) -> Option<(String, u64)> {
-    None
 }

@@ -1,6 +1,6 @@
 //! The threads that regions started and that have not ended.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use crate::arena::{Arena, Zeroed};
 use crate::ledger::account::{self, RegionId};
@@ -16,6 +16,8 @@ struct Entry {
     started_at: AtomicU32,
     /// The thread's id in the kernel, 0 until the thread runs.
     tid: AtomicI32,
+    /// The name that the thread began with, which is that of the thread that started it.
+    first_name: [AtomicU64; 2],
 }
 
 // SAFETY: the fields are atomic integers.
@@ -49,14 +51,7 @@ pub(crate) const CAN_FOLLOW: bool = cfg!(interposed);
 )]
 pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
     let Some(account) = account::get(region) else { return 0 };
-    let claimed = |entry: &Entry| {
-        entry.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    };
-    let free = (1..ENTRIES.end()).find(|&id| ENTRIES.get(id).is_some_and(claimed));
-    let id = free.or_else(|| {
-        ENTRIES.push().inspect(|&id| ENTRIES.get(id).iter().for_each(|entry| _ = claimed(entry)))
-    });
-    let Some((id, entry)) = id.and_then(|id| Some((id, ENTRIES.get(id)?))) else { return 0 };
+    let Some((id, entry)) = claim() else { return 0 };
     account.hold();
     entry.started_at.store(started_at, Ordering::Relaxed);
     entry.tid.store(0, Ordering::Relaxed);
@@ -64,13 +59,39 @@ pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
     id
 }
 
+#[cfg_attr(
+    not(interposed),
+    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
+)]
+fn claim() -> Option<(EntryId, &'static Entry)> {
+    let claimed = |&id: &EntryId| {
+        ENTRIES.get(id).is_some_and(|entry| {
+            entry.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        })
+    };
+    loop {
+        let free = (1..ENTRIES.end()).find(claimed);
+        // Another thread may claim what this one appends.
+        let id = match free {
+            Some(id) => Some(id),
+            None => ENTRIES.push().map(Some)?.filter(claimed),
+        };
+        if let Some(id) = id {
+            return Some((id, ENTRIES.get(id)?));
+        }
+    }
+}
+
 /// The thread of an entry runs.
 #[cfg_attr(
     not(interposed),
     expect(dead_code, reason = "threads are followed by the interposed pthread_create")
 )]
-pub(crate) fn begin(id: EntryId, tid: i32) {
+pub(crate) fn begin(id: EntryId, tid: i32, name: [u64; 2]) {
     if let Some(entry) = ENTRIES.get(id) {
+        for (kept, part) in entry.first_name.iter().zip(name) {
+            kept.store(part, Ordering::Relaxed);
+        }
         entry.tid.store(tid, Ordering::Release);
     }
 }
@@ -101,7 +122,7 @@ pub(crate) fn follow() {
 pub(crate) fn list(regions: &[RegionId]) -> Vec<Running> {
     of(regions)
         .map(|entry| Running {
-            name: name(entry.tid.load(Ordering::Acquire)),
+            name: entry.name(),
             started_at: entry.started_at.load(Ordering::Relaxed),
         })
         .collect()
@@ -114,9 +135,19 @@ fn of(regions: &[RegionId]) -> impl Iterator<Item = &'static Entry> {
     })
 }
 
-/// The name that the kernel knows, which is cut to 15 bytes.
-fn name(tid: i32) -> String {
-    std::fs::read_to_string(format!("/proc/self/task/{tid}/comm"))
-        .map(|name| name.trim_end().to_owned())
-        .unwrap_or_else(|_| "not begun yet".to_owned())
+impl Entry {
+    /// The name that the kernel knows, which is cut to 15 bytes. A thread that has not named itself
+    /// still has the name of the one that started it.
+    fn name(&self) -> String {
+        let tid = self.tid.load(Ordering::Acquire);
+        let name = std::fs::read_to_string(format!("/proc/self/task/{tid}/comm"));
+        let name = name.unwrap_or_default().trim_end_matches('\n').to_owned();
+        let first: Vec<u8> = self
+            .first_name
+            .iter()
+            .flat_map(|part| part.load(Ordering::Relaxed).to_ne_bytes())
+            .take_while(|&byte| byte != 0)
+            .collect();
+        if name.is_empty() || name.as_bytes() == first { "unnamed".to_owned() } else { name }
+    }
 }

@@ -47,12 +47,15 @@ unsafe extern "C" fn pthread_create(
 ) -> c_int {
     let Some(real) = real() else { return EAGAIN };
     running::follow();
-    let region = with(|thread| if thread.quiet.get() { 0 } else { ledger::working_for(thread) });
-    if region == 0 {
+    let (region, from_main) = with(|thread| match thread.quiet.get() {
+        true => (0, false),
+        false => (ledger::working_for(thread), thread.main.get()),
+    });
+    if region == 0 && !from_main {
         // SAFETY: the caller's promise, unchanged.
         return unsafe { real(thread, attributes, routine, argument) };
     }
-    let entry = running::announce(region, with(stack::capture));
+    let entry = if region == 0 { 0 } else { running::announce(region, with(stack::capture)) };
     let Some(start) = Start { routine, argument, region, entry }.hand_over() else {
         running::end(entry);
         return EAGAIN;
@@ -79,13 +82,25 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
     with(|thread| {
         thread.started.set(true);
         thread.region.set(start.region);
+        if start.region == 0 {
+            thread.comes_from_main();
+        }
         thread.stack_base.set(&raw const here as usize);
     });
     // SAFETY: asks the kernel for a number.
-    running::begin(start.entry, unsafe { libc::gettid() });
+    let tid = unsafe { libc::gettid() };
+    running::begin(start.entry, tid, kernel_name());
     announce_end(start.entry);
     // SAFETY: the routine and its argument were given to `pthread_create` for this thread.
     unsafe { (start.routine)(start.argument) }
+}
+
+/// The name of this thread as the kernel knows it: up to 15 bytes and a zero.
+fn kernel_name() -> [u64; 2] {
+    let mut name = [0_u64; 2];
+    // SAFETY: the kernel writes at most 16 bytes there.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name
 }
 
 /// Sees to it that the end of this thread is noticed, however it ends.

@@ -1,0 +1,57 @@
+//! Forks: a child has one thread, and nobody in it unlocks what other threads held.
+//!
+//! The locks of this crate are taken before a fork and given back after it on both sides, as the C
+//! library does it for its own.
+
+use std::cell::UnsafeCell;
+use std::sync::Once;
+
+use crate::{allow, gate, ledger::account, stack::symbols};
+
+/// All locks, in the order in which they are taken.
+struct Held {
+    _gate: gate::Held,
+    _allowances: allow::Held,
+    _accounts: account::Held,
+    _names: symbols::Held,
+}
+
+struct Place(UnsafeCell<Option<Held>>);
+
+// SAFETY: only the three handlers below touch it, which the C library runs one fork at a time, on
+// the thread that forks.
+unsafe impl Sync for Place {}
+
+static PLACE: Place = Place(UnsafeCell::new(None));
+
+/// Sees to it that a check can be made in the child of a fork.
+pub(crate) fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handlers take no arguments and may run at any fork from now on.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    });
+}
+
+unsafe extern "C" fn before() {
+    let held = Held {
+        _gate: gate::hold(),
+        _allowances: allow::hold(),
+        _accounts: account::hold(),
+        _names: symbols::hold(),
+    };
+    // SAFETY: no other handler runs meanwhile.
+    unsafe { *PLACE.0.get() = Some(held) };
+}
+
+unsafe extern "C" fn in_parent() {
+    // SAFETY: no other handler runs meanwhile.
+    drop(unsafe { (*PLACE.0.get()).take() });
+}
+
+unsafe extern "C" fn in_child() {
+    // SAFETY: no other handler runs meanwhile.
+    drop(unsafe { (*PLACE.0.get()).take() });
+    // The threads that had passed the gate are not in the child.
+    gate::reopen();
+}
