@@ -67,7 +67,7 @@
 //! | `LEAK_SKIP` | globs, separated by commas | tests that are not checked |
 //! | `LEAK_SUPPRESSIONS` | a file | known leaks in LeakSanitizer's format, `leak:pattern` a line |
 //! | `LEAK_TOP` | a number | call sites that a report lists (10) |
-//! | `LEAK_STACKS` | `full`, `off` | whether call stacks are captured |
+//! | `LEAK_STACKS` | `full`, `off` | whether call stacks are captured; without them known noise counts |
 //! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
 //!

@@ -40,6 +40,18 @@ struct BuiltIn {
 
 /// What the standard library keeps once it was used, and what runtimes keep as long as a thread.
 const BUILT_IN: [BuiltIn; 8] = [
+    // A printed backtrace keeps the debug information that it has read. Before the rules of what
+    // prints it.
+    BuiltIn {
+        templates: &[
+            "^std::backtrace_rs::symbolize::",
+            "^std::sys::backtrace::_print",
+            "^std::sys::backtrace::BacktraceLock",
+            "^library/*backtrace/src/symbolize/",
+        ],
+        why: "debug information kept for backtraces",
+        reach: Reach::Leaf,
+    },
     // libtest keeps the output of a test until the test is over, in a buffer that grows by
     // doubling. The buffers of stdin and stdout are made when they are first used and stay.
     BuiltIn {
@@ -52,17 +64,6 @@ const BUILT_IN: [BuiltIn; 8] = [
         templates: &["^std::panicking::default_hook"],
         why: "output captured by libtest",
         reach: Reach::Output,
-    },
-    // A printed backtrace keeps the debug information that it has read.
-    BuiltIn {
-        templates: &[
-            "^std::backtrace_rs::symbolize::",
-            "^std::sys::backtrace::_print",
-            "^std::sys::backtrace::BacktraceLock",
-            "^library/*backtrace/src/symbolize/",
-        ],
-        why: "debug information kept for backtraces",
-        reach: Reach::Leaf,
     },
     // All threads of the standard library are in one table: whoever starts or ends the twelfth
     // thread makes or frees a node of it.
@@ -193,9 +194,17 @@ fn is_own(frame: &Frame) -> bool {
         && !frame.function.as_ref().is_some_and(hands_over)
 }
 
-/// What `print!` and the panic hook write formatted text with.
-fn is_writer(frame: &Frame) -> bool {
-    frame.function.as_ref().is_some_and(|name| name.contains("std::io::default_write_fmt::Adapter"))
+/// Whether these frames hand formatted text to a writer that was there before. A user's own `write!`
+/// to a writer of their own has the function that begins it here as well.
+fn is_writing<'a>(leaf: impl Iterator<Item = &'a Frame> + Clone) -> bool {
+    let has = |part: &str| {
+        leaf.clone().filter_map(|frame| frame.function.as_ref()).any(|name| name.contains(part))
+    };
+    has("std::io::default_write_fmt::Adapter")
+        && !has("std::io::default_write_fmt<")
+        && !leaf
+            .clone()
+            .any(|frame| frame.function.as_deref() == Some("std::io::default_write_fmt"))
 }
 
 #[cfg(test)]
@@ -249,6 +258,13 @@ mod tests {
         };
         assert!(printed("<std::io::default_write_fmt::Adapter<T> as core::fmt::Write>::write_str"));
         assert!(!printed("<alloc::string::String as core::fmt::Write>::write_str"));
+        let own = stack(&[
+            ("<std::io::default_write_fmt::Adapter<T> as core::fmt::Write>::write_str", Class::Std),
+            ("std::io::default_write_fmt", Class::Std),
+            ("<app::Map as core::fmt::Debug>::fmt", Class::User),
+            ("std::io::stdio::_print", Class::Std),
+        ]);
+        assert!(!built_in().any(|rule| rule.covers(&own)), "a writer of the user's own");
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Watch {
         }
     }
 
-    fn try_start(options: Options) -> Result<Watching, String> {
+    pub(crate) fn try_start(options: Options) -> Result<Watching, String> {
         let _quiet = Quiet::new();
         let settings = settings::of_process().map_err(ToString::to_string)?;
         warn_of_unknown(settings);

@@ -343,7 +343,9 @@ fn write_symbols(out: &mut String, report: &Report) -> fmt::Result {
             out,
             "  no names, so that known noise counts too: the program was stripped; `strip = false` brings them"
         ),
-        Symbols::Off => writeln!(out, "  no call sites: LEAK_STACKS is `off`"),
+        Symbols::Off => {
+            writeln!(out, "  no call sites, so that known noise counts too: LEAK_STACKS is `off`")
+        }
     }
 }
 
