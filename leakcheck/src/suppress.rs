@@ -174,9 +174,7 @@ impl Suppression {
         let names = |frame| self.names(frame);
         match self.reach {
             Reach::Leaf => leaf().any(names),
-            Reach::Output => {
-                leaf().any(names) || (leaf().any(is_writer) && frames.iter().any(names))
-            }
+            Reach::Output => leaf().any(names) || (is_writing(leaf()) && frames.iter().any(names)),
             Reach::Stack => frames.iter().any(names),
         }
     }
