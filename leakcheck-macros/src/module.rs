@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::defer::attribute_on;
 use crate::target::{Function, Item, Module};
 use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Meta, Path, Result, Token, parse_quote_spanned};
@@ -76,13 +76,18 @@ fn own(attrs: &[Attribute]) -> Option<Own> {
     if attrs.iter().any(|attr| is_leak_check(attr.path())) {
         return Some(Own::Always);
     }
-    let conditions: Vec<_> = attrs
-        .iter()
-        .filter_map(|attr| conditional(&attr.meta))
-        .filter(|(_, metas)| metas.iter().any(|meta| any_path(meta, &is_leak_check)))
-        .map(|(condition, _)| condition)
-        .collect();
+    let conditions: Vec<_> = attrs.iter().flat_map(|attr| conditions(&attr.meta)).collect();
     (!conditions.is_empty()).then_some(Own::When(conditions))
+}
+
+/// When a `cfg_attr` stands for the attribute, however deep inside others.
+fn conditions(meta: &Meta) -> Vec<TokenStream> {
+    let Some((condition, metas)) = conditional(meta) else { return Vec::new() };
+    let inside = |meta: &Meta| -> Vec<TokenStream> {
+        let deeper = conditions(meta).into_iter().map(|inner| quote!(all(#condition, #inner)));
+        deeper.chain(is_leak_check(meta.path()).then(|| condition.clone())).collect()
+    };
+    metas.iter().flat_map(inside).collect()
 }
 
 pub(crate) fn is_leak_check(path: &Path) -> bool {

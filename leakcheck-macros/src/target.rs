@@ -50,6 +50,11 @@ impl Function {
         self.sig.asyncness.is_some()
     }
 
+    /// The return type, if it says that the body runs only when it is awaited.
+    pub(crate) fn future(&self) -> Option<&Type> {
+        self.output().filter(|ty| names_a_future(ty.to_token_stream()))
+    }
+
     /// The return type, unless it is `()`.
     pub(crate) fn output(&self) -> Option<&Type> {
         match &self.sig.output {
@@ -91,6 +96,16 @@ impl Parse for Target {
             Item::Other(_) => Err(misplaced(&item)),
         }
     }
+}
+
+fn names_a_future(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(name) => {
+            ["Future", "BoxFuture", "LocalBoxFuture"].iter().any(|future| name == future)
+        }
+        TokenTree::Group(group) => names_a_future(group.stream()),
+        _ => false,
+    })
 }
 
 /// An error on the word that says what the item is.

@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 use crate::region::Region;
 use crate::settings;
 use crate::stack;
+use crate::thread::Quiet;
 use crate::watch::{Watch, Watching, fail_with};
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
@@ -116,6 +117,8 @@ pub(crate) fn check_should_panic(
         Ok(()) => return watch.not_judged("the body did not panic"),
         Err(panic) => panic,
     };
+    // The region is still open, and in process scope it sees this thread too.
+    let _quiet = Quiet::new();
     let message = message_of(&*panic);
     let is_expected =
         expected.is_none_or(|part| message.as_ref().is_some_and(|message| message.contains(part)));

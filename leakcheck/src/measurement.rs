@@ -114,11 +114,8 @@ impl Measurement {
         Growth::from(self.retained) - self.released.into()
     }
 
-    /// The counters as `stats_alloc` keeps them.
-    ///
-    /// In a region of process scope they count every thread's events, in one of test scope those of
-    /// the region. Net growth is `bytes_allocated - bytes_deallocated`; `bytes_reallocated` is
-    /// already part of both.
+    /// The region's events, as `stats_alloc` counts them. Net growth is
+    /// `bytes_allocated - bytes_deallocated`; `bytes_reallocated` is already part of both.
     pub fn stats(&self) -> Stats {
         self.stats
     }
@@ -132,7 +129,7 @@ impl Measurement {
     }
 
     /// The names of the threads that the region started and that still run, as the kernel knows
-    /// them (up to 15 bytes).
+    /// them: up to 15 bytes, and `unnamed` until a thread has named itself.
     ///
     /// Known on Linux with the feature `threads`; empty elsewhere.
     pub fn running_threads(&self) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::alloc::PASS_THROUGH;
 use crate::allow;
 use crate::error::Error;
 use crate::gate::{Access, Pass};
-use crate::ledger::account::{self, Account, RegionId};
+use crate::ledger::account::{self, Account, Counts, RegionId};
 use crate::ledger::record::{self, SiteCount};
 use crate::ledger::tally::{self, Event};
 use crate::ledger::{OPEN_REGIONS, PROCESS_REGION, entered};
@@ -79,13 +79,13 @@ impl Region {
         let _quiet = Quiet::new();
         let Some(account) = account::get(self.id) else { return Measurement::default() };
         let allowances = allow::inside(self.id);
-        let counts = account.counts();
         let mut owners = vec![self.id];
         owners.extend(account::inner_regions(self.id));
         let threads = running::list(&owners);
         owners.retain(|owner| {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
+        let (counts, sites) = self.read(account, &owners);
         Measurement {
             retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
@@ -93,10 +93,25 @@ impl Region {
             churn: Amount { bytes: counts.allocated_bytes, blocks: counts.allocated_blocks },
             unattributed: growth(&self.unattributed.change()),
             allowed: allowances.iter().map(allow::Allowance::amount).collect::<Vec<Allowed>>(),
-            stats: self.stats(account),
-            sites: self.sites(&owners),
+            stats: self.stats(&counts),
+            sites,
             threads,
         }
+    }
+
+    /// Totals and their split by call site. Other threads may be at work, so they are read until
+    /// nothing has happened in between, or for a few times.
+    fn read(&self, account: &Account, owners: &[RegionId]) -> (Counts, Vec<SiteCount>) {
+        let mut counts = account.counts();
+        for _ in 0..5 {
+            let sites = self.sites(owners);
+            let after = account.counts();
+            if after == counts {
+                return (counts, sites);
+            }
+            counts = after;
+        }
+        (counts, self.sites(owners))
     }
 
     /// What an inner region released was released here too, and has its record here already.
@@ -112,11 +127,10 @@ impl Region {
         sites
     }
 
-    fn stats(&self, account: &Account) -> Stats {
+    fn stats(&self, counts: &Counts) -> Stats {
         if let Some(process) = &self.process {
             return process.change();
         }
-        let counts = account.counts();
         Stats {
             allocations: counts.allocated_blocks as usize,
             deallocations: (counts.freed_blocks + counts.released_blocks) as usize,

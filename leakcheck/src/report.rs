@@ -7,6 +7,7 @@ pub(crate) mod text;
 use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
+use stats_alloc::Stats;
 
 use crate::ledger::record::SiteCount;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
@@ -100,6 +101,40 @@ pub struct Figures {
     pub churn: Amount,
     /// Growth in the same stretch that no open region owns.
     pub unattributed: Growth,
+    /// The allocator's events.
+    pub events: Events,
+}
+
+/// Events of the allocator, as `stats_alloc` counts them: over the process in process scope, else
+/// those of the region. Bytes allocated minus bytes deallocated is the net growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Events {
+    /// Blocks that came.
+    pub allocations: u64,
+    /// Blocks that went.
+    pub deallocations: u64,
+    /// Blocks that changed their size.
+    pub reallocations: u64,
+    /// Bytes that came, by growing blocks too.
+    pub bytes_allocated: u64,
+    /// Bytes that went, by shrinking blocks too.
+    pub bytes_deallocated: u64,
+    /// By how much reallocations made blocks larger in all; part of the two above.
+    pub bytes_reallocated: i64,
+}
+
+impl From<Stats> for Events {
+    fn from(stats: Stats) -> Self {
+        Self {
+            allocations: stats.allocations as u64,
+            deallocations: stats.deallocations as u64,
+            reallocations: stats.reallocations as u64,
+            bytes_allocated: stats.bytes_allocated as u64,
+            bytes_deallocated: stats.bytes_deallocated as u64,
+            bytes_reallocated: stats.bytes_reallocated as i64,
+        }
+    }
 }
 
 /// A distinct call stack that retains memory.
@@ -242,6 +277,7 @@ impl Report {
                 peak_bytes: measurement.peak_bytes,
                 churn: measurement.churn,
                 unattributed: measurement.unattributed,
+                events: measurement.stats().into(),
             }),
             symbols: symbols_in(&listed),
             call_sites,

@@ -59,11 +59,12 @@ const BUILT_IN: [BuiltIn; 8] = [
         why: "output captured by libtest, buffers of the standard streams",
         reach: Reach::Output,
     },
-    // A panic's message goes through its own way into the same buffer.
+    // A panic's message goes its own way into the same buffer, and its backtrace keeps the debug
+    // information that it has read. The hook calls nothing of the user's.
     BuiltIn {
         templates: &["^std::panicking::default_hook"],
-        why: "output captured by libtest",
-        reach: Reach::Output,
+        why: "a panic's message, captured by libtest, and what its backtrace keeps",
+        reach: Reach::Stack,
     },
     // All threads of the standard library are in one table: whoever starts or ends the twelfth
     // thread makes or frees a node of it.

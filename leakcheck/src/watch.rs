@@ -132,8 +132,8 @@ impl Watch {
         }
     }
 
-    /// Looks for known noise only where it makes a difference: when there is a leak without it, and
-    /// when there would be one but for what was released, which may be noise.
+    /// Looks for known noise only where it makes a difference: when there is a leak without it, when
+    /// there would be one but for what was released, which may be noise, and for a record.
     fn judge_once(&self, measurement: &Measurement) -> (Noise, Verdict) {
         let judge = |measure, noise: &Noise| {
             let judged = verdict::judged(measurement, measure, noise.excused());
@@ -141,7 +141,7 @@ impl Watch {
         };
         let noise = Noise::none(&measurement.sites);
         let worst = judge(Measure::Retained, &noise);
-        if !worst.is_leak() {
+        if !worst.is_leak() && !self.settings.record {
             return (noise, worst);
         }
         let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);

@@ -13,6 +13,26 @@ fn a_const_fn_cannot_be_checked() {
 }
 
 #[test]
+fn a_function_that_returns_a_future_cannot_be_checked() {
+    let message = "a function that returns a future cannot be checked: the check would be over \
+                   before the future runs; use `leakcheck::check_async` inside";
+    fails(
+        quote!(),
+        quote!(
+            fn f() -> impl Future<Output = ()> {}
+        ),
+        &[message],
+    );
+    fails(
+        quote!(),
+        quote!(
+            fn f<'a>(&'a self) -> Pin<Box<dyn ::core::future::Future<Output = ()> + Send + 'a>> {}
+        ),
+        &[message],
+    );
+}
+
+#[test]
 fn other_items_cannot_be_checked() {
     for (item, found) in [
         (
@@ -50,6 +70,12 @@ fn other_items_cannot_be_checked() {
         (
             quote!(
                 fn f();
+            ),
+            "`fn` without a body",
+        ),
+        (
+            quote!(
+                async unsafe extern "C" fn f();
             ),
             "`fn` without a body",
         ),

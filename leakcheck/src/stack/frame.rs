@@ -90,6 +90,13 @@ impl Frame {
         self.class == Class::Harness
     }
 
+    /// Whether this is part of the way from an allocation to the ledger. A panic's hook, which may
+    /// allocate, is called by the harness too.
+    fn is_allocator(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or_default();
+        self.is_harness() && !name.starts_with("test::") && !name.ends_with("rust_begin_unwind")
+    }
+
     /// Code of the user's or of one of their dependencies.
     fn is_theirs(&self) -> bool {
         matches!(self.class, Class::User | Class::Dependency)
@@ -146,7 +153,8 @@ pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
     // The frame that a followed thread begins with.
     while frames.pop_if(|last| last.is_harness()).is_some() {}
     let first = frames.iter().position(Frame::is_theirs).unwrap_or(frames.len());
-    let allocator = frames[..first].iter().rposition(Frame::is_harness).map_or(0, |last| last + 1);
+    let allocator =
+        frames[..first].iter().rposition(Frame::is_allocator).map_or(0, |last| last + 1);
     frames.drain(..allocator);
     frames.retain(|frame| !frame.is_harness());
     if !frames.iter().any(Frame::is_theirs) {
@@ -355,6 +363,20 @@ mod tests {
             ("leakcheck::region::run_body", Class::Harness),
         ];
         let expected = ["alloc::vec::Vec::push", "app::insert", "app::test::{{closure}}"];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
+    }
+
+    #[test]
+    fn the_way_through_a_panics_hook_is_kept() {
+        let rest = [
+            ("std::panicking::default_hook", Class::Std),
+            ("test::test_main::{{closure}}", Class::Harness),
+            ("__rustc::rust_begin_unwind", Class::Harness),
+            ("core::panicking::panic_fmt", Class::Std),
+            ("app::test", Class::User),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        let expected = ["std::panicking::default_hook", "core::panicking::panic_fmt", "app::test"];
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
     }
 
