@@ -4,7 +4,7 @@ use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(interposed, sanitized)");
+    println!("cargo::rustc-check-cfg=cfg(interposed, own_walk, sanitized)");
 
     let sanitized = var("CARGO_CFG_SANITIZE").is_ok();
     if sanitized {
@@ -17,6 +17,10 @@ fn main() {
     let dynamic_glibc = var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux")
         && var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu")
         && !features.split(',').any(|feature| feature == "crt-static");
+    // The walk by unwind tables asks glibc where they are.
+    if dynamic_glibc && var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") && !sanitized {
+        println!("cargo::rustc-cfg=own_walk");
+    }
     if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
         println!("cargo::rustc-cfg=interposed");
     }

@@ -15,6 +15,7 @@ use crate::ledger::tally::{self, Event};
 use crate::ledger::{OPEN_REGIONS, PROCESS_REGION, entered};
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::Scope;
+use crate::stack::unwind;
 use crate::thread::{self, Entered, Quiet, Thread, running};
 
 /// An open region. Figures can be read at any moment; dropping it closes it.
@@ -41,6 +42,7 @@ impl Region {
         see_a_planted_block()?;
         let _quiet = Quiet::new();
         make_lazy_state();
+        unwind::prepare();
         #[cfg(unix)]
         crate::fork::prepare();
         let parent = thread::with(entered);

@@ -9,7 +9,7 @@ pub(crate) mod site;
 pub(crate) mod symbols;
 mod symtab;
 #[allow(unsafe_code, reason = "walks the stack")]
-mod unwind;
+pub(crate) mod unwind;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,9 +33,8 @@ pub(crate) fn capture(thread: &Thread) -> SiteId {
     }
     // An unwinder that allocates must not be captured in its turn.
     thread.quiet.set(true);
-    let mut frames = [0; MAX_FRAMES];
-    let count = unwind::walk(&mut frames, thread.stack_base.get());
-    let site = site::intern(&frames[..count]);
+    let frames = unwind::walk(thread.stack_base.get());
+    let site = site::intern(frames.as_slice());
     thread.quiet.set(false);
     site
 }
