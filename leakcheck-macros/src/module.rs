@@ -7,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Meta, Path, Result, Token, parse_quote_spanned};
+use syn::{Attribute, Error, Meta, Path, Result, Token, parse_quote, parse_quote_spanned};
 
 /// Macros that make a test of a function, besides those whose names end in `_test`.
 const TEST_MACROS: [&str; 9] = [
@@ -26,6 +26,9 @@ pub(crate) fn spread(args: &Args, module: &mut Module) -> Result<()> {
     let mut tests = 0;
     spread_over(args, module, &mut tests);
     if tests > 0 {
+        // rustc takes `#[cfg(test)]` away before the attribute sees the module, and clippy looks for
+        // it to know what is a test's. Where it stood this is it again; elsewhere it changes nothing.
+        module.attrs.push(parse_quote!(#[cfg_attr(test, cfg(test))]));
         return Ok(());
     }
     let name = &module.name;

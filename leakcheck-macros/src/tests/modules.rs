@@ -8,7 +8,8 @@ fn spreads(items: TokenStream, expected: TokenStream) {
     let given = quote!(::leakcheck::leak_check(top = 1));
     let module = quote!(#[cfg(test)] pub mod tests { #items });
     let found = crate::attribute(quote!(top = 1), module).to_string();
-    let expected = quote!(#[cfg(test)] pub mod tests { #expected }).to_string();
+    let expected = quote!(#[cfg(test)] #[cfg_attr(test, cfg(test))] pub mod tests { #expected });
+    let expected = expected.to_string();
     assert_eq!(found, expected.replace("GIVEN", &given.to_string()));
 }
 
@@ -103,7 +104,7 @@ fn the_path_to_the_library_is_handed_on() {
             }
         ),
         quote! {
-            mod tests { #[test] #[my::leakcheck::leak_check(crate = my::leakcheck)] fn f() {} }
+            #[cfg_attr(test, cfg(test))] mod tests { #[test] #[my::leakcheck::leak_check(crate = my::leakcheck)] fn f() {} }
         },
     );
 }

@@ -94,7 +94,10 @@ impl Frame {
     /// allocate, is called by the harness too.
     fn is_allocator(&self) -> bool {
         let name = self.function.as_deref().unwrap_or_default();
-        self.is_harness() && !name.starts_with("test::") && !name.ends_with("rust_begin_unwind")
+        self.is_harness()
+            && !name.starts_with("test::")
+            && !name.ends_with("rust_begin_unwind")
+            && !ENTRY_POINTS.contains(&name)
     }
 
     /// Code of the user's or of one of their dependencies.
@@ -389,6 +392,17 @@ mod tests {
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
         let rest = [("{closure#0}", Class::User), ("run_body<()>", Class::Harness)];
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &["app::test"]);
+    }
+
+    #[test]
+    fn a_thread_that_is_not_followed_keeps_the_librarys_code_too() {
+        let rest = [
+            ("std::sys::thread_start", Class::Std),
+            ("start_thread", Class::Harness),
+            ("clone3", Class::Harness),
+            ("", Class::System),
+        ];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["std::sys::thread_start", ""]);
     }
 
     #[test]
