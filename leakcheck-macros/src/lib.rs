@@ -136,13 +136,6 @@ fn check(mut target: Target) -> Result<Target> {
     {
         mistakes.add(Error::new(token.span, "a `const fn` cannot be checked"));
     }
-    if let Target::Function(function) = &target
-        && let Some(ty) = function.future()
-    {
-        let message = "a function that returns a future cannot be checked: the check would be \
-                       over before the future runs; use `leakcheck::check_async` inside";
-        mistakes.add(Error::new_spanned(ty, message));
-    }
     for attr in target.attrs().iter().filter(|attr| module::is_leak_check(attr.path())) {
         mistakes.add(Error::new_spanned(attr.path(), "`#[leak_check]` is given twice"));
     }
@@ -156,6 +149,11 @@ fn apply(args: &Args, target: &mut Target) -> Result<()> {
             Some(macros) => {
                 defer::defer(args, function, macros);
                 Ok(())
+            }
+            None if function.returns_a_future() => {
+                let message = "a function that returns a future cannot be checked: the check would \
+                               be over before the future runs; use `leakcheck::check_async` inside";
+                Err(Error::new(function.sig.ident.span(), message))
             }
             None => expand::expand(args, function),
         },

@@ -50,9 +50,9 @@ impl Function {
         self.sig.asyncness.is_some()
     }
 
-    /// The return type, if it says that the body runs only when it is awaited.
-    pub(crate) fn future(&self) -> Option<&Type> {
-        self.output().filter(|ty| names_a_future(ty.to_token_stream()))
+    /// Whether what it does is only begun when it returns.
+    pub(crate) fn returns_a_future(&self) -> bool {
+        !self.is_async() && self.output().is_some_and(|ty| names_a_future(ty.to_token_stream()))
     }
 
     /// The return type, unless it is `()`.
