@@ -1,0 +1,189 @@
+//! However a program is built, a leak is seen to the byte, and what can be named is named.
+
+use leakcheck_tests::{Cargo, Outcome, Suite};
+use serde_json::Value;
+
+const SOURCE: &str = include_str!("fixtures/builds/src/lib.rs");
+
+#[test]
+fn a_dev_build_names_functions_and_lines() {
+    names_lines(&build(&["--config", "profile.dev.debug='full'"]));
+}
+
+#[test]
+fn line_tables_are_enough_for_lines() {
+    names_lines(&build(&["--config", "profile.dev.debug='line-tables-only'"]));
+}
+
+#[test]
+fn a_little_optimisation_takes_no_lines_away() {
+    names_lines(&build(&["--config", "profile.dev.opt-level=1"]));
+}
+
+#[test]
+fn inlined_calls_are_named_in_a_release_with_line_tables() {
+    names_lines(&build(&["--release", "--config", "profile.release.debug='line-tables-only'"]));
+}
+
+#[test]
+fn inlined_calls_are_named_after_optimisation_at_link_time() {
+    names_lines(&build(&[
+        "--release",
+        "--config=profile.release.lto='fat'",
+        "--config=profile.release.codegen-units=1",
+        "--config=profile.release.panic='abort'",
+        "--config=profile.release.debug='line-tables-only'",
+    ]));
+}
+
+#[test]
+fn without_debug_information_functions_are_named_and_the_report_says_why() {
+    let suite = build(&["--config", "profile.dev.debug='none'"]);
+    names_functions(&suite);
+    let report = report(&suite, "leaks_through_inner");
+    assert!(functions(&report).any(|function| function == "builds::inner"), "{report:#}");
+    assert!(suite.tests.said("tests::leaks_through_inner").contains("builds::inner "));
+}
+
+#[test]
+fn a_release_names_functions_and_the_report_says_why() {
+    names_functions(&build(&["--release"]));
+}
+
+#[test]
+fn a_stripped_program_has_addresses_and_the_report_says_why() {
+    let suite = build(&["--config", "profile.dev.strip='symbols'"]);
+    leaks_are_seen(&suite);
+    for test in ["leaks_through_inner", "leaks_in_a_thread"] {
+        let (report, said) = (report(&suite, test), said(&suite, test));
+        assert_eq!(report["symbols"], "addresses", "{report:#}");
+        assert_eq!(functions(&report).count(), 0, "{report:#}");
+        let body = frames(&report).last().expect("the stack was captured");
+        let place = place(body).expect("a frame without a name has an address");
+        assert!(place.starts_with("builds-"), "the leak is the program's own: {place}");
+        assert!(said.contains(&place), "the test's own frame, {place}, is in the text:\n{said}");
+        assert!(
+            said.contains("no names, so that known noise counts too: the program was stripped"),
+            "{said}"
+        );
+    }
+    let two = said(&suite, "leaks_in_two_places");
+    assert!(
+        two.contains("\n  1.  20 B") && two.contains("\n  2.  10 B"),
+        "two call sites look alike:\n{two}"
+    );
+}
+
+/// The tests of the fixture, built with these arguments of cargo.
+fn build(args: &[&str]) -> Suite {
+    let suite = Cargo::new().args(&["test", "-p", "builds", "--lib"]).args(args).go();
+    assert!(!suite.success, "{}", suite.tests.stdout());
+    suite
+}
+
+fn leaks_are_seen(suite: &Suite) {
+    for (test, bytes, told) in [
+        ("leaks_through_inner", 5000, "leaked 4.9 kB (5,000 bytes)"),
+        ("leaks_in_a_thread", 700, "leaked 700 B"),
+    ] {
+        assert_eq!(outcome(suite, test), Outcome::Failed, "{test}");
+        let (report, said) = (report(suite, test), said(suite, test));
+        assert!(said.contains(&format!("leakcheck: `tests::{test}` {told}, limit 0 B")), "{said}");
+        assert_eq!(report["verdict"]["is"], "leaked");
+        assert_eq!(
+            report["figures"]["retained"],
+            serde_json::json!({ "bytes": bytes, "blocks": 1 })
+        );
+        assert_eq!(report["call_sites"].as_array().map(Vec::len), Some(1), "{report:#}");
+    }
+    assert_eq!(outcome(suite, "keeps_nothing"), Outcome::Passed);
+}
+
+/// The leaking line and the test's own are named in report and text, and nothing is to be explained.
+fn names_lines(suite: &Suite) {
+    leaks_are_seen(suite);
+    prints(suite);
+    for (test, call) in
+        [("leaks_through_inner", "inner(5000)"), ("leaks_in_a_thread", "inner(700)")]
+    {
+        let (report, said) = (report(suite, test), said(suite, test));
+        assert_eq!(report["symbols"], "lines");
+        for line in [line_of("// The leak."), line_of(call)] {
+            let is_it =
+                |frame: &&Value| frame["file"] == "builds/src/lib.rs" && frame["line"] == line;
+            let frame = frames(&report).find(is_it);
+            let frame =
+                frame.unwrap_or_else(|| panic!("line {line} is not in the report:\n{report:#}"));
+            assert_eq!(frame["class"], "user");
+            assert!(said.contains(&format!("   builds/src/lib.rs:{line}\n")), "{said}");
+        }
+        let leaf =
+            said.lines().find(|line| line.starts_with("  1.")).expect("a call site is shown");
+        assert!(leaf.contains("inner "), "the user's innermost function comes first: {leaf}");
+        // The call in the test, whether inlined or not, is named after the test.
+        let call = format!("builds/src/lib.rs:{}\n", line_of(call));
+        let call =
+            said.lines().find(|line| format!("{line}\n").ends_with(&call)).expect("it is shown");
+        assert!(call.contains(test), "{call}");
+        assert!(!said.contains("no lines") && !said.contains("no names"), "{said}");
+    }
+}
+
+/// What still has a name of its own is named, with its place in the program, and the report says
+/// what is missing. A thread's closure that was inlined into the standard library has none.
+fn names_functions(suite: &Suite) {
+    leaks_are_seen(suite);
+    prints(suite);
+    for test in ["leaks_through_inner", "leaks_in_a_thread"] {
+        let (report, said) = (report(suite, test), said(suite, test));
+        assert_eq!(report["symbols"], "functions", "{report:#}");
+        assert!(frames(&report).all(|frame| frame["function"].is_string()), "{report:#}");
+        assert!(frames(&report).all(|frame| place(frame).is_some()), "{report:#}");
+        assert!(said.contains("no lines: built without debug information"), "{said}");
+    }
+    let own = said(suite, "leaks_through_inner");
+    assert!(own.contains("  builds::tests::leaks_through_inner"), "the test is named: {own}");
+    let of_thread = report(suite, "leaks_in_a_thread");
+    let shown = said(suite, "leaks_in_a_thread");
+    let leaf = frames(&of_thread).filter_map(place).find(|place| shown.contains(place));
+    assert!(
+        leaf.is_some_and(|place| place.starts_with("builds-")),
+        "it has a place in the program: {shown}"
+    );
+}
+
+/// What libtest keeps of a test's output is told apart by name, inlined or not.
+fn prints(suite: &Suite) {
+    assert_eq!(outcome(suite, "prints"), Outcome::Passed, "{}", said(suite, "prints"));
+}
+
+fn outcome(suite: &Suite, test: &str) -> Outcome {
+    suite.tests.outcome(&format!("tests::{test}"))
+}
+
+fn said<'a>(suite: &'a Suite, test: &str) -> &'a str {
+    suite.tests.said(&format!("tests::{test}"))
+}
+
+fn report(suite: &Suite, test: &str) -> Value {
+    let mut reports = suite.folder.reports();
+    reports.remove(&format!("builds/tests__{test}.json")).expect("there is a report")
+}
+
+fn frames(report: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    let sites = report["call_sites"].as_array().expect("a list of call sites");
+    sites.iter().flat_map(|site| site["frames"].as_array().expect("a list of frames"))
+}
+
+fn functions(report: &Value) -> impl Iterator<Item = &str> {
+    frames(report).filter_map(|frame| frame["function"].as_str())
+}
+
+fn place(frame: &Value) -> Option<String> {
+    Some(format!("{} + {:#x}", frame["module"].as_str()?, frame["offset"].as_u64()?))
+}
+
+fn line_of(marker: &str) -> usize {
+    let line = SOURCE.lines().position(|line| line.contains(marker));
+    line.expect("the line is there") + 1
+}

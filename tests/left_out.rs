@@ -1,0 +1,172 @@
+//! What is meant to stay, known noise and what nobody wants to know.
+
+use leakcheck_tests::{Allowed, Amount, Finished, Fixture, Growth, Outcome, Run};
+
+fn run(test: &str) -> Run {
+    Fixture::new("leaks", "left_out").run().only(test)
+}
+
+fn passes(test: &str) -> Finished {
+    let run = run(test).go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    run
+}
+
+fn leaks(test: &str) -> Finished {
+    let run = run(test).go();
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    assert_eq!(run.report(test).verdict.is, "leaked");
+    run
+}
+
+fn allowed(why: &str, bytes: u64, blocks: u64) -> Allowed {
+    Allowed { why: why.to_owned(), amount: Amount { bytes, blocks } }
+}
+
+#[test]
+fn what_is_allowed_is_left_out_and_listed_with_its_reason() {
+    let run = passes("allowed");
+    let report = run.report("allowed");
+    assert_eq!(report.figures().retained, Amount { bytes: 1200, blocks: 2 });
+    assert_eq!(
+        report.allowed,
+        [allowed("a registry", 1200, 2), allowed("nothing in the end", 0, 0)]
+    );
+}
+
+#[test]
+fn what_is_not_allowed_counts_beside_what_is() {
+    let run = leaks("allowed_beside_a_leak");
+    let report = run.report("allowed_beside_a_leak");
+    assert_eq!(report.judged, Some(Growth { bytes: 70, blocks: 1 }));
+    let said = run.said("allowed_beside_a_leak");
+    assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
+    assert!(said.contains("allowed: 1000 B in 1 block: a registry"), "{said}");
+    assert_eq!(report.call_sites.len(), 1, "{report:#?}");
+}
+
+#[test]
+fn what_is_allowed_twice_is_left_out_once() {
+    let run = passes("allowed_within_the_allowed");
+    let report = run.report("allowed_within_the_allowed");
+    assert_eq!(report.allowed, [allowed("outer", 1070, 2)]);
+    assert_eq!(report.judged, Some(Growth::default()));
+}
+
+#[test]
+fn what_threads_keep_can_be_allowed() {
+    let run = passes("allowed_to_a_thread");
+    let allowed = &run.report("allowed_to_a_thread").allowed;
+    let bytes: Vec<(&str, u64)> = allowed.iter().map(|one| (&*one.why, one.amount.bytes)).collect();
+    assert_eq!(bytes, [("a sweeper's", 1000), ("in a thread", 70)]);
+}
+
+#[test]
+fn what_a_measurement_inside_allows_is_left_out_around_it() {
+    let run = passes("allowed_within_a_measurement");
+    assert_eq!(run.report("allowed_within_a_measurement").allowed, [allowed("inner", 1000, 1)]);
+}
+
+#[test]
+fn what_grows_after_it_was_allowed_counts() {
+    let run = leaks("allowed_and_grown_by_the_test");
+    let judged = run.report("allowed_and_grown_by_the_test").judged;
+    assert_eq!(judged, Some(Growth { bytes: 3000, blocks: 1 }));
+}
+
+/// What goes was not counted when it came, so it makes up for nothing.
+#[test]
+fn what_goes_after_it_was_allowed_hides_no_leak() {
+    let run = leaks("allowed_and_freed_by_the_test");
+    let judged = run.report("allowed_and_freed_by_the_test").judged;
+    assert_eq!(judged, Some(Growth { bytes: 500, blocks: 1 }));
+}
+
+#[test]
+fn where_nothing_is_checked_allowing_changes_nothing() {
+    passes("allowed_by_nobody");
+}
+
+#[test]
+fn printing_is_no_leak() {
+    let run = passes("prints_a_thousand_lines");
+    let report = run.report("prints_a_thousand_lines");
+    assert_eq!(report.judged, Some(Growth::default()));
+    let mut noise =
+        report.suppressed.iter().filter(|noise| noise.why.contains("captured by libtest"));
+    assert!(noise.any(|noise| noise.amount.bytes > 100_000), "{report:#?}");
+}
+
+#[test]
+fn printing_what_the_user_shows_is_no_leak() {
+    let run = passes("prints_a_thousand_values");
+    assert_eq!(run.report("prints_a_thousand_values").judged, Some(Growth::default()));
+}
+
+#[test]
+fn printing_past_libtest_is_no_leak() {
+    let run = run("prints_a_thousand_lines").arg("--nocapture").go();
+    assert_eq!(run.report("prints_a_thousand_lines").verdict.is, "passed");
+}
+
+#[test]
+fn telling_of_a_panic_is_no_leak() {
+    for test in ["catches_panics", "catches_a_panic_of_a_thread"] {
+        for backtrace in ["0", "1", "full"] {
+            let run = run(test).env("RUST_BACKTRACE", backtrace).go();
+            assert_eq!(
+                run.outcome(test),
+                Outcome::Passed,
+                "RUST_BACKTRACE={backtrace} {}",
+                run.stdout()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_user_leaks_while_printing_is_a_leak() {
+    let run = leaks("prints_what_leaks");
+    assert_eq!(run.report("prints_what_leaks").judged, Some(Growth { bytes: 1000, blocks: 1 }));
+}
+
+/// The file lies in the fixture's directory, where tests run.
+#[test]
+fn a_file_of_suppressions_leaves_out_what_it_names() {
+    let with_file = |test| run(test).env("LEAK_SUPPRESSIONS", "suppressions.txt").go();
+    let quiet = with_file("leaks_in_legacy_code");
+    assert_eq!(quiet.outcome("leaks_in_legacy_code"), Outcome::Passed, "{}", quiet.stdout());
+    let report = quiet.report("leaks_in_legacy_code");
+    let [noise] = &report.suppressed[..] else { panic!("one rule: {report:#?}") };
+    assert_eq!((&*noise.rule, &*noise.why), ("legacy::cache", "LEAK_SUPPRESSIONS"));
+    assert_eq!(noise.amount, Amount { bytes: 1000, blocks: 1 });
+
+    let beside = with_file("leaks_in_legacy_code_and_beside");
+    assert_eq!(beside.outcome("leaks_in_legacy_code_and_beside"), Outcome::Failed);
+    let said = beside.said("leaks_in_legacy_code_and_beside");
+    assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
+    assert!(said.contains("suppressed: 1000 B in 1 block"), "{said}");
+    leaks("leaks_in_legacy_code");
+}
+
+#[test]
+fn what_is_skipped_runs_unchecked_for_a_reason() {
+    let run = passes("skipped");
+    let verdict = &run.report("skipped").verdict;
+    assert_eq!((&*verdict.is, verdict.why.as_deref()), ("skipped", Some("see the other one")));
+    passes("skipped_without_a_reason");
+}
+
+#[test]
+fn globs_skip_the_tests_that_they_match() {
+    let check = |globs, skipped| {
+        let run = run("leaks_in_legacy_code").env("LEAK_SKIP", globs).go();
+        let expected = if skipped { Outcome::Passed } else { Outcome::Failed };
+        assert_eq!(run.outcome("leaks_in_legacy_code"), expected, "{globs}");
+        run.report("leaks_in_legacy_code").verdict.why.clone()
+    };
+    assert_eq!(check("leaks_*", true).as_deref(), Some("LEAK_SKIP has `leaks_*`"));
+    assert_eq!(check("other, *legacy*", true).as_deref(), Some("LEAK_SKIP has `*legacy*`"));
+    assert_eq!(check("legacy", false), None);
+    assert_eq!(check("leaks", false), None);
+}

@@ -1,0 +1,102 @@
+//! Which limit a test is held to, and what it says without call stacks.
+
+use leakcheck_tests::{Finished, Fixture, Outcome};
+
+/// A test of the fixture under settings, and the limit that it is told of.
+fn check(test: &str, settings: &[(&str, &str)], outcome: Outcome, source: &str) {
+    let run = under(test, settings);
+    assert_eq!(run.outcome(test), outcome, "{settings:?}: {}", run.stdout());
+    let limits = run.report(test).limits.as_ref().expect("a judged test has limits");
+    assert_eq!(limits["bytes"]["source"], source, "{settings:?}");
+}
+
+fn under(test: &str, settings: &[(&str, &str)]) -> Finished {
+    let run = Fixture::new("leaks", "left_out").run().only(test);
+    settings.iter().fold(run, |run, (name, value)| run.env(name, value)).go()
+}
+
+#[test]
+fn the_kind_decides_where_nobody_else_does() {
+    check("leaks_6_mb", &[], Outcome::Failed, "default for integration tests");
+}
+
+#[test]
+fn the_variable_of_the_kind_wins_over_its_default() {
+    let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
+    check("leaks_6_mb", &[(variable, "6")], Outcome::Passed, variable);
+    check("leaks_6_mb", &[(variable, "5.9")], Outcome::Failed, variable);
+    check(
+        "leaks_6_mb",
+        &[("LEAK_THRESHOLD_MB_UNIT", "6")],
+        Outcome::Failed,
+        "default for integration tests",
+    );
+}
+
+#[test]
+fn the_attribute_wins_over_the_variable_of_the_kind() {
+    let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
+    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Failed, "threshold_bytes");
+    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Passed, "threshold_mb");
+}
+
+#[test]
+fn the_variable_for_all_wins_over_everything() {
+    let variable = "LEAK_THRESHOLD_MB";
+    let kind = ("LEAK_THRESHOLD_MB_INTEGRATION", "10");
+    check("leaks_6_mb", &[(variable, "1"), kind], Outcome::Failed, variable);
+    check("leaks_6_mb", &[(variable, "6.0")], Outcome::Passed, variable);
+    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Passed, variable);
+    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Failed, variable);
+}
+
+#[test]
+fn a_leak_to_be_told_only_is_told_past_libtest() {
+    let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "warn")]);
+    assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
+    assert!(
+        run.stderr().starts_with("leakcheck: `leaks_1000_of_100` leaked 1000 B, limit 100 B"),
+        "{}",
+        run.stderr()
+    );
+    assert_eq!(run.report("leaks_1000_of_100").verdict.is, "leaked");
+}
+
+#[test]
+fn a_check_that_is_off_says_nothing() {
+    let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "off")]);
+    assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
+    assert_eq!(run.stderr(), "");
+    assert!(run.reports().is_empty(), "{:?}", run.reports());
+}
+
+#[test]
+fn the_text_tells_of_as_many_call_sites_as_are_asked_for() {
+    let run = under("leaks_in_three_places", &[("LEAK_TOP", "1")]);
+    let said = run.said("leaks_in_three_places");
+    assert!(said.contains("  1.  300 B") && !said.contains("  2.  "), "{said}");
+    assert!(said.contains("300 B in 2 more call sites"), "{said}");
+    assert_eq!(run.report("leaks_in_three_places").call_sites.len(), 3);
+}
+
+#[test]
+fn without_call_stacks_the_figures_are_the_same() {
+    let with = under("leaks_in_three_places", &[]);
+    let without = under("leaks_in_three_places", &[("LEAK_STACKS", "off")]);
+    assert_eq!(without.outcome("leaks_in_three_places"), Outcome::Failed);
+    let said = without.said("leaks_in_three_places");
+    let [with, without] = [&with, &without].map(|run| run.report("leaks_in_three_places"));
+    assert_eq!(with.figures().retained, without.figures().retained);
+    assert_eq!((&*without.symbols, without.call_sites.len()), ("off", 0));
+    assert!(
+        said.contains("no call sites, so that known noise counts too: LEAK_STACKS is `off`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn without_call_stacks_known_noise_counts() {
+    let run = under("prints_a_thousand_lines", &[("LEAK_STACKS", "off")]);
+    assert_eq!(run.outcome("prints_a_thousand_lines"), Outcome::Failed);
+    assert!(run.report("prints_a_thousand_lines").suppressed.is_empty());
+}

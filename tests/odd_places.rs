@@ -1,0 +1,116 @@
+//! Wherever and however a program allocates: no wrong figure, no crash.
+
+use leakcheck_tests::{Amount, Finished, Fixture, Growth, Outcome};
+
+/// What the fixture's odd moments keep.
+const KEPT: Amount = Amount { bytes: 100, blocks: 1 };
+
+#[test]
+fn a_destructor_of_a_thread_local_is_charged_to_its_test() {
+    leaks("destructor_of_a_thread_local", KEPT);
+}
+
+#[test]
+fn a_destructor_of_a_thread_local_after_the_check_is_nobodys() {
+    passes("odd_places", "destructor_of_a_thread_local_after_the_check");
+}
+
+#[test]
+fn a_handler_at_exit_can_allocate_and_measure() {
+    let run = passes("odd_places", "at_exit");
+    assert!(run.stdout().ends_with("kept at exit: 100\n"), "{}", run.stdout());
+}
+
+#[test]
+fn a_panic_hook_is_charged_to_its_test() {
+    leaks("panic_hook", KEPT);
+}
+
+#[test]
+fn a_signal_handler_is_charged_to_the_test_that_it_interrupts() {
+    leaks("signal_handler", KEPT);
+}
+
+#[test]
+fn a_thread_that_waits_for_signals_is_charged_to_its_test() {
+    leaks("thread_that_waits_for_signals", KEPT);
+}
+
+#[test]
+fn the_child_of_a_fork_can_allocate_and_measure() {
+    passes("odd_places", "child_of_a_fork");
+}
+
+#[test]
+fn a_thousand_threads_are_counted_to_the_byte() {
+    leaks("thousand_threads", Amount { bytes: 1000 * 1001 / 2, blocks: 1000 });
+}
+
+#[test]
+fn the_standard_librarys_table_of_threads_is_nobodys() {
+    let run = passes("odd_places", "table_of_threads");
+    for number in 0..40 {
+        assert_eq!(run.report(&format!("clean {number}")).verdict.is, "passed");
+        let judged = run.report(&format!("leaky {number}")).judged;
+        assert_eq!(judged, Some(Growth { bytes: 1, blocks: 1 }), "{number}");
+    }
+}
+
+#[test]
+fn blocks_of_every_alignment_are_counted_to_the_byte() {
+    passes("odd_blocks", "of_every_alignment");
+}
+
+#[test]
+fn blocks_asked_for_zeroed_are_zero() {
+    passes("odd_blocks", "that_are_asked_for_zeroed");
+}
+
+#[test]
+fn what_has_no_size_is_no_block() {
+    passes("odd_blocks", "of_no_size");
+}
+
+#[test]
+fn an_allocation_that_fails_counts_nothing() {
+    passes("odd_blocks", "that_cannot_be_had");
+}
+
+#[test]
+fn a_resize_by_the_owner_is_counted_to_the_byte() {
+    passes("odd_blocks", "resized_by_their_owner");
+}
+
+#[test]
+fn a_resize_of_anothers_block_is_a_release_and_an_allocation() {
+    passes("odd_blocks", "resized_that_nobody_owns");
+    passes("odd_blocks", "resized_that_a_closed_region_owns");
+    passes("odd_blocks", "resized_that_an_open_region_owns");
+    passes("odd_blocks", "resized_that_the_region_around_owns");
+}
+
+#[test]
+fn a_resize_by_nobody_stays_with_the_owner() {
+    passes("odd_blocks", "resized_outside_of_any_region");
+}
+
+#[test]
+fn the_statistics_tell_the_same_as_the_ledger() {
+    passes("odd_blocks", "in_both_books");
+}
+
+fn passes(target: &'static str, test: &str) -> Finished {
+    let run = Fixture::new("leaks", target).run().only(test).go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    run
+}
+
+fn leaks(test: &str, kept: Amount) {
+    let run = Fixture::new("leaks", "odd_places").run().only(test).go();
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    let report = run.report(test);
+    assert_eq!(report.verdict.is, "leaked");
+    assert_eq!(report.retained_through("keep"), kept);
+    let allowed: u64 = report.allowed.iter().map(|allowed| allowed.amount.bytes).sum();
+    assert_eq!(report.figures().retained.bytes, kept.bytes + allowed, "{report:#?}");
+}

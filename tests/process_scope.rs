@@ -1,0 +1,159 @@
+//! A check of process scope sees every thread, and runs alone.
+
+use leakcheck_tests::{Amount, Finished, Fixture, Growth, Outcome};
+
+#[test]
+fn it_sees_threads_that_were_there_before() {
+    let run = only("the_worker_keeps");
+    assert_eq!(run.outcome("the_worker_keeps"), Outcome::Failed);
+    let figures = run.report("the_worker_keeps").figures();
+    assert_eq!(figures.retained, Amount { bytes: 1000, blocks: 1 });
+    assert_eq!(figures.unattributed, Growth::default());
+    assert_eq!(run.report("the_worker_keeps").test.scope, "process");
+}
+
+#[test]
+fn it_passes_when_threads_that_were_there_before_keep_nothing() {
+    let run = only("the_worker_is_clean");
+    assert_eq!(run.outcome("the_worker_is_clean"), Outcome::Passed);
+    assert_eq!(
+        run.report("the_worker_is_clean").figures().churn,
+        Amount { bytes: 1000, blocks: 1 }
+    );
+}
+
+#[test]
+fn what_any_thread_releases_makes_up_for_what_is_kept() {
+    let run = only("the_worker_frees");
+    assert_eq!(run.outcome("the_worker_frees"), Outcome::Passed);
+    let figures = run.report("the_worker_frees").figures();
+    assert_eq!(figures.released, Amount { bytes: 300, blocks: 1 });
+    assert_eq!(figures.net_growth, Growth { bytes: -100, blocks: 0 });
+}
+
+#[test]
+fn it_sees_threads_that_are_started_inside() {
+    let run = only("started_inside");
+    assert_eq!(run.outcome("started_inside"), Outcome::Failed);
+    assert_eq!(
+        run.report("started_inside").retained_through("keep"),
+        Amount { bytes: 1000, blocks: 1 }
+    );
+}
+
+#[test]
+fn a_clean_test_passes_a_limit_of_0_on_the_main_thread() {
+    assert_eq!(only("clean").outcome("clean"), Outcome::Passed);
+}
+
+#[test]
+fn a_clean_test_passes_a_limit_of_0_on_a_thread_of_libtests() {
+    let run = Fixture::new("leaks", "process_scope").run().only("clean").threads(2).go();
+    assert_eq!(run.outcome("clean"), Outcome::Passed);
+}
+
+#[test]
+fn a_clean_test_passes_a_limit_of_0_while_neighbours_wait_for_their_turn() {
+    let run = only("a_neighbour_waits");
+    assert_eq!(run.outcome("a_neighbour_waits"), Outcome::Passed, "{}", run.stdout());
+    assert_eq!(run.report("a_neighbour_waits").figures().retained, Amount::default());
+}
+
+#[test]
+fn inside_another_check_it_is_refused() {
+    for test in ["nested_in_a_check", "nested_in_its_like"] {
+        let run = only(test);
+        assert_eq!(run.outcome(test), Outcome::Failed);
+        let said = run.said(test);
+        let refusal = "leakcheck: a check of process scope cannot start inside another check: it must run alone";
+        assert!(said.contains(refusal), "{said}");
+        assert_eq!(run.report(test).verdict.is, "not_judged");
+    }
+}
+
+#[test]
+fn what_a_check_inside_may_keep_counts_for_it_too() {
+    let run = only("around_a_check");
+    assert_eq!(run.outcome("around_a_check"), Outcome::Failed);
+    assert_eq!(run.report("within").verdict.is, "passed");
+    assert_eq!(run.report("around_a_check").figures().retained, Amount { bytes: 1000, blocks: 1 });
+}
+
+/// `stats_alloc` counts all threads, and the ledger what each block's owner has.
+#[test]
+fn the_events_of_the_process_tell_the_same_as_the_ledger() {
+    let tests =
+        ["the_worker_keeps", "the_worker_is_clean", "the_worker_frees", "started_inside", "clean"];
+    for test in tests {
+        let figures = only(test).report(test).figures();
+        assert_eq!(figures.events.net_growth(), figures.net_growth, "`{test}`: {figures:?}");
+        assert!(figures.events.allocations > 0, "`{test}`: {figures:?}");
+    }
+}
+
+/// On the main thread: that of the worker is then the only other one.
+fn only(test: &str) -> Finished {
+    Fixture::new("leaks", "process_scope").run().only(test).threads(1).go()
+}
+
+#[test]
+fn no_other_check_is_open_beside_it() {
+    for round in 0..5 {
+        let run = Fixture::new("leaks", "alone").run().threads(8).arg("--show-output").go();
+        let spans: Vec<Span> =
+            run.outcomes().keys().map(|test| Span::read(run.said(test))).collect();
+        assert_eq!(spans.len(), 16);
+        let alone = spans.iter().filter(|span| span.is_alone);
+        for (span, other) in alone.flat_map(|span| spans.iter().map(move |other| (span, other))) {
+            assert!(
+                std::ptr::eq(span, other) || !span.overlaps(other),
+                "round {round}: {span:?} {other:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_limit_of_0_holds_among_others() {
+    for threads in [1, 2, 8, 16] {
+        let run = Fixture::new("leaks", "alone").run().threads(threads).go();
+        assert!(
+            run.outcomes().values().all(|outcome| *outcome == Outcome::Passed),
+            "{}",
+            run.stdout()
+        );
+    }
+}
+
+#[test]
+fn what_libtest_does_meanwhile_is_not_counted() {
+    let run = Fixture::new("leaks", "harness").run().threads(4).go();
+    assert_eq!(run.reports().len(), 80);
+    for (test, report) in run.reports() {
+        let figures = report.figures();
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        assert_eq!((figures.retained, figures.released), Default::default(), "`{test}`");
+    }
+}
+
+/// When a check was open.
+#[derive(Debug)]
+struct Span {
+    is_alone: bool,
+    from: u64,
+    to: u64,
+}
+
+impl Span {
+    fn read(said: &str) -> Self {
+        let [scope, from, to] = said.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("`{said}` is no span");
+        };
+        let number = |text: &str| text.parse().expect("nanoseconds");
+        Self { is_alone: scope == "Process", from: number(from), to: number(to) }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.from < other.to && other.from < self.to
+    }
+}

@@ -1,0 +1,26 @@
+//! A check waits for what is just going away, and no longer than it was told.
+
+use leakcheck_tests::{Finished, Fixture, Outcome};
+
+#[test]
+fn what_goes_within_the_time_is_not_a_leak() {
+    let run = only("dropped_within_the_time");
+    assert_eq!(run.outcome("dropped_within_the_time"), Outcome::Passed, "{}", run.stdout());
+    assert_eq!(run.report("dropped_within_the_time").figures().retained.bytes, 0);
+}
+
+#[test]
+fn without_time_what_is_there_counts() {
+    let run = only("dropped_when_there_is_no_time");
+    assert_eq!(run.outcome("dropped_when_there_is_no_time"), Outcome::Failed);
+    assert_eq!(run.report("dropped_when_there_is_no_time").figures().retained.bytes, 1000);
+}
+
+#[test]
+fn who_passes_does_not_wait() {
+    assert_eq!(only("nothing_to_wait_for").outcome("nothing_to_wait_for"), Outcome::Passed);
+}
+
+fn only(test: &str) -> Finished {
+    Fixture::new("leaks", "settling").run().only(test).go()
+}

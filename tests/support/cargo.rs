@@ -1,0 +1,103 @@
+//! A call of cargo in the workspace of the fixtures.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::fixture::{fixtures, forget, target};
+use crate::{Finished, Folder};
+
+/// A call to be made, with a clean environment: passing tests are recorded, backtraces are off, and
+/// nothing is passed on of what concerns leakcheck, nextest or the profiles of this build.
+#[derive(Debug)]
+#[must_use = "nothing runs before `go`"]
+pub struct Cargo {
+    command: Command,
+    folder: Folder,
+}
+
+/// A call that is over.
+#[derive(Debug)]
+pub struct Suite {
+    /// Whether cargo was content.
+    pub success: bool,
+    /// What the tests said and did.
+    pub tests: Finished,
+    /// Where the reports are.
+    pub folder: Folder,
+}
+
+impl Cargo {
+    /// `cargo` of the toolchain that this program was built with.
+    pub fn new() -> Self {
+        Self::of(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))))
+    }
+
+    /// Another toolchain's, which rustup knows.
+    pub fn of_toolchain(toolchain: &str) -> Self {
+        let mut rustup = Command::new("rustup");
+        rustup.args(["run", toolchain, "cargo"]);
+        Self::of(rustup)
+    }
+
+    /// The fixtures' workspace, which is where cargo is called.
+    pub fn workspace() -> PathBuf {
+        fixtures()
+    }
+
+    /// The fixtures' target directory.
+    pub fn target() -> PathBuf {
+        target()
+    }
+
+    fn of(mut command: Command) -> Self {
+        let folder = Folder::new();
+        forget(
+            &mut command,
+            &["LEAK_", "NEXTEST", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_PROFILE_"],
+        );
+        forget(&mut command, &["CARGO_TARGET_TMPDIR", "RUST_TEST_"]);
+        command
+            .current_dir(fixtures())
+            .env("CARGO_TARGET_DIR", target())
+            .env("CARGO_TERM_COLOR", "never")
+            .env("LEAK_RECORD", "on")
+            .env("LEAK_REPORT_DIR", folder.path())
+            .env("RUST_BACKTRACE", "0");
+        Self { command, folder }
+    }
+
+    /// More arguments.
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// One more variable of the environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Without a variable that is set by default.
+    pub fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Makes the call.
+    pub fn go(mut self) -> Suite {
+        let output = self.command.output().expect("cargo can be run");
+        let [stdout, stderr] = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(!stderr.contains("could not compile"), "{:?}:\n{stderr}", self.command);
+        let tests = Finished::read(stdout, stderr, self.folder.path());
+        Suite { success: output.status.success(), tests, folder: self.folder }
+    }
+}
+
+impl Default for Cargo {
+    fn default() -> Self {
+        Self::new()
+    }
+}

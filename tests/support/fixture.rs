@@ -1,0 +1,102 @@
+//! A test program below `tests/fixtures`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use crate::Run;
+
+/// An integration test of a fixture, built with a choice of its features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fixture {
+    package: &'static str,
+    target: &'static str,
+    features: Option<&'static str>,
+}
+
+impl Fixture {
+    /// The test `target` of `package`, with its default features.
+    pub const fn new(package: &'static str, target: &'static str) -> Self {
+        Self { package, target, features: None }
+    }
+
+    /// With these features, separated by commas, instead of the default ones.
+    pub const fn with_features(self, features: &'static str) -> Self {
+        Self { features: Some(features), ..self }
+    }
+
+    /// A run of all its tests, to be narrowed down.
+    pub fn run(self) -> Run {
+        Run::new(self)
+    }
+
+    /// The package's directory, which is where cargo would run the program.
+    pub(crate) fn directory(self) -> PathBuf {
+        fixtures().join(self.package)
+    }
+
+    /// The path of the program. It is built the first time that a process asks for it.
+    pub fn program(self) -> PathBuf {
+        static BUILT: Mutex<Option<HashMap<Fixture, PathBuf>>> = Mutex::new(None);
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        built.get_or_insert_default().entry(self).or_insert_with(|| self.build()).clone()
+    }
+
+    fn build(self) -> PathBuf {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["test", "--no-run", "--message-format=json-render-diagnostics"])
+            .args(["-p", self.package, "--test", self.target])
+            .current_dir(fixtures())
+            .env("CARGO_TARGET_DIR", target());
+        if let Some(features) = self.features {
+            cargo.args(["--no-default-features", "--features", features]);
+        }
+        forget(
+            &mut cargo,
+            &["LEAK_", "NEXTEST", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_TMPDIR"],
+        );
+        let output = cargo.output().expect("cargo can be run");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{self:?} does not build:\n{errors}");
+        let messages = String::from_utf8_lossy(&output.stdout);
+        let built = messages.lines().find_map(|line| self.executable(line));
+        built.expect("cargo says what it has built")
+    }
+
+    /// The program, if a line of cargo's JSON is about it.
+    fn executable(self, line: &str) -> Option<PathBuf> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_it =
+            message["target"]["name"] == self.target && message["target"]["kind"][0] == "test";
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    }
+}
+
+/// Takes the variables with these prefixes out of the environment of a command.
+pub(crate) fn forget(command: &mut Command, prefixes: &[&str]) {
+    for (name, _) in std::env::vars_os() {
+        if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The workspace of the fixtures.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Where the fixtures are built: below the target directory that this program was built in, which
+/// is marked by a file.
+pub(crate) fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("the program knows its path");
+    // The first is missing where the directory was there before cargo.
+    let marks = ["CACHEDIR.TAG", ".rustc_info.json"];
+    let is_marked = |directory: &&Path| marks.iter().any(|mark| directory.join(mark).is_file());
+    let marked = program.ancestors().skip(1).find(is_marked);
+    marked.expect("the program lies in a target directory").join("fixtures")
+}

@@ -1,0 +1,22 @@
+//! Builds the fixtures, runs their tests and reads what they say.
+//!
+//! A fixture is a package below `tests/fixtures` whose tests leak on purpose. It is built once, and
+//! its test program is then run as often as a test here likes, each time in a process of its own.
+
+mod cargo;
+mod fixture;
+mod folder;
+mod output;
+mod report;
+mod run;
+mod schema;
+
+pub use cargo::{Cargo, Suite};
+pub use fixture::Fixture;
+pub use folder::Folder;
+pub use output::{Finished, Outcome};
+pub use report::{
+    Allowed, Amount, CallSite, Events, Figures, Frame, Growth, Report, Suppressed, Thread,
+};
+pub use run::Run;
+pub use schema::{mistake_in, schema_file};

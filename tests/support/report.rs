@@ -1,0 +1,196 @@
+//! The JSON reports, as a reader without leakcheck's own types sees them.
+
+use serde::Deserialize;
+
+/// A report.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Report {
+    /// Which check.
+    pub test: Test,
+    /// What was judged.
+    pub verdict: Verdict,
+    /// The limits, by name.
+    pub limits: Option<serde_json::Value>,
+    /// What was held against the limits.
+    pub judged: Option<Growth>,
+    /// The figures; see [`Report::figures`].
+    pub figures: Option<Figures>,
+    /// Who retains.
+    pub call_sites: Vec<CallSite>,
+    /// Memory that is meant to stay.
+    pub allowed: Vec<Allowed>,
+    /// Known noise.
+    pub suppressed: Vec<Suppressed>,
+    /// What still runs.
+    pub threads: Vec<Thread>,
+    /// How much the names tell.
+    pub symbols: String,
+}
+
+/// Which check a report is about.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Test {
+    /// As libtest names it.
+    pub name: String,
+    /// `unit`, `integration` or `long_running`.
+    pub kind: String,
+    /// `test` or `process`.
+    pub scope: String,
+}
+
+/// What was judged.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Verdict {
+    /// `passed`, `leaked`, `skipped` or `not_judged`.
+    pub is: String,
+    /// The reason, for the last two.
+    pub why: Option<String>,
+}
+
+/// An amount of memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Amount {
+    /// In bytes.
+    pub bytes: u64,
+    /// In blocks.
+    pub blocks: u64,
+}
+
+/// A difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Growth {
+    /// In bytes.
+    pub bytes: i64,
+    /// In blocks.
+    pub blocks: i64,
+}
+
+/// The figures of a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Figures {
+    /// Retained minus released.
+    pub net_growth: Growth,
+    /// Owned and live at the end.
+    pub retained: Amount,
+    /// Freed without being owned.
+    pub released: Amount,
+    /// The most that was live at once.
+    pub peak_bytes: u64,
+    /// What was allocated in all.
+    pub churn: Amount,
+    /// What nobody owns.
+    pub unattributed: Growth,
+    /// The allocator's events.
+    pub events: Events,
+}
+
+/// Events as `stats_alloc` counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Events {
+    /// Blocks that came.
+    pub allocations: u64,
+    /// Blocks that went.
+    pub deallocations: u64,
+    /// Blocks that changed their size.
+    pub reallocations: u64,
+    /// Bytes that came.
+    pub bytes_allocated: u64,
+    /// Bytes that went.
+    pub bytes_deallocated: u64,
+    /// By how much blocks grew in all.
+    pub bytes_reallocated: i64,
+}
+
+/// A call stack that retains memory.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CallSite {
+    /// What it retains.
+    #[serde(flatten)]
+    pub amount: Amount,
+    /// The allocation first.
+    pub frames: Vec<Frame>,
+}
+
+/// A function of a call stack.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Frame {
+    /// Its path.
+    pub function: Option<String>,
+    /// Its source file.
+    pub file: Option<String>,
+    /// The line in it.
+    pub line: Option<u32>,
+}
+
+/// Memory that is meant to stay.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Allowed {
+    /// The reason.
+    pub why: String,
+    /// What is retained of it.
+    #[serde(flatten)]
+    pub amount: Amount,
+}
+
+/// Known noise.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Suppressed {
+    /// The rule as written.
+    pub rule: String,
+    /// What it is for.
+    pub why: String,
+    /// What it left out.
+    #[serde(flatten)]
+    pub amount: Amount,
+}
+
+/// A thread that still runs.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Thread {
+    /// Its name.
+    pub name: String,
+    /// Who started it.
+    pub started_at: Vec<Frame>,
+}
+
+impl Report {
+    /// The figures of a check that measured.
+    #[track_caller]
+    pub fn figures(&self) -> Figures {
+        self.figures.unwrap_or_else(|| panic!("`{}` has no figures", self.test.name))
+    }
+
+    /// What is retained by call stacks through a function, given without its path.
+    pub fn retained_through(&self, function: &str) -> Amount {
+        let through = self.call_sites.iter().filter(|site| site.passes(function));
+        through.fold(Amount::default(), |sum, site| Amount {
+            bytes: sum.bytes + site.amount.bytes,
+            blocks: sum.blocks + site.amount.blocks,
+        })
+    }
+}
+
+impl Events {
+    /// What came less what went.
+    pub fn net_growth(&self) -> Growth {
+        Growth {
+            bytes: self.bytes_allocated as i64 - self.bytes_deallocated as i64,
+            blocks: self.allocations as i64 - self.deallocations as i64,
+        }
+    }
+}
+
+impl CallSite {
+    /// Whether a function, closures inside it included, is on the stack.
+    pub fn passes(&self, function: &str) -> bool {
+        self.frames.iter().any(|frame| frame.is_in(function))
+    }
+}
+
+impl Frame {
+    /// Whether it is the function of that name, or a closure inside it.
+    pub fn is_in(&self, function: &str) -> bool {
+        let path = self.function.as_deref().unwrap_or_default();
+        path.rsplit("::").find(|name| !name.starts_with('{')) == Some(function)
+    }
+}

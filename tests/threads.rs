@@ -1,0 +1,112 @@
+//! A test is charged with what its threads keep, and not with what other tests' threads do.
+
+use leakcheck_tests::{Amount, Figures, Finished, Fixture, Growth, Outcome};
+
+const ROUNDS: usize = 4;
+
+#[test]
+fn a_thread_belongs_to_the_test_that_started_it() {
+    check_kept(Fixture::new("leaks", "threads"), 14);
+}
+
+#[test]
+fn without_following_threads_those_of_the_standard_library_do_too() {
+    check_kept(Fixture::new("leaks", "threads").with_features("install"), 12);
+}
+
+/// The tests' names say what their threads keep.
+fn check_kept(threads: Fixture, tests: usize) {
+    for round in 0..ROUNDS {
+        let run = threads.run().threads(16).go();
+        assert_eq!(run.outcomes().len(), tests, "{}", run.stdout());
+        for (test, outcome) in run.outcomes() {
+            let (_, kept) = test.rsplit_once("_keeps_").expect("the name says what is kept");
+            let kept: u64 = kept.parse().expect("a number");
+            let report = run.report(test);
+            assert_eq!(report.retained_through("keep").bytes, kept, "`{test}` in round {round}");
+            let expected = if kept > 0 { Outcome::Failed } else { Outcome::Passed };
+            assert_eq!(*outcome, expected, "`{test}` in round {round}: {report:#?}");
+            // A pool's crate keeps statics of its own, the standard library nothing.
+            if kept > 0 && !test.starts_with("own_") {
+                let judged = Growth { bytes: kept as i64, blocks: 1 };
+                assert_eq!(report.judged, Some(judged), "`{test}` in round {round}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_still_runs_is_named_with_its_place() {
+    let run = running("leaves_a_sweeper_running");
+    assert_eq!(run.outcome("leaves_a_sweeper_running"), Outcome::Failed);
+    let said = run.said("leaves_a_sweeper_running");
+    assert!(
+        said.contains("`leaves_a_sweeper_running` left 1 thread running, limit 0 (threads)"),
+        "{said}"
+    );
+    let place =
+        "still running: 1 thread started here (`sweeper`, started at leaks/tests/running.rs:";
+    assert!(said.contains(place), "{said}");
+    let [thread] = &run.report("leaves_a_sweeper_running").threads[..] else {
+        panic!("one thread")
+    };
+    assert_eq!(thread.name, "sweeper");
+    assert!(thread.started_at.iter().any(|frame| frame.is_in("start")), "{thread:#?}");
+}
+
+#[test]
+fn threads_up_to_the_limit_may_run() {
+    let run = running("leaves_two_running_and_may");
+    assert_eq!(run.outcome("leaves_two_running_and_may"), Outcome::Passed);
+    let threads = &run.report("leaves_two_running_and_may").threads;
+    let mut names: Vec<&str> = threads.iter().map(|thread| &*thread.name).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["first", "second"]);
+}
+
+#[test]
+fn a_thread_that_was_joined_does_not_run() {
+    assert_eq!(running("joins_its_thread").outcome("joins_its_thread"), Outcome::Passed);
+}
+
+#[test]
+fn a_thread_that_is_just_ending_is_waited_for() {
+    let test = "lets_a_thread_go_that_is_just_ending";
+    assert_eq!(running(test).outcome(test), Outcome::Passed);
+}
+
+#[test]
+fn a_measurement_names_its_running_threads() {
+    assert_eq!(running("names_what_runs").outcome("names_what_runs"), Outcome::Passed);
+}
+
+#[test]
+fn a_limit_for_threads_that_cannot_be_followed_fails() {
+    let test = "joins_its_thread";
+    let run = Fixture::new("leaks", "running").with_features("install").run().only(test).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let said = run.said(test);
+    assert!(said.contains("leakcheck: `threads` needs threads to be followed"), "{said}");
+}
+
+#[test]
+fn a_thread_that_outlives_its_check_never_touches_a_later_one() {
+    let run = running("works_on_in_a_later_check");
+    let kept_and_freed = Growth { bytes: 700, blocks: 0 };
+    let nothing = Figures { unattributed: kept_and_freed, ..Figures::default() };
+    assert_eq!(run.report("later").figures(), nothing);
+    assert_eq!(run.outcome("works_on_in_a_later_check"), Outcome::Passed);
+    let kept = run.report("first").retained_through("keep");
+    assert_eq!(kept, Amount { bytes: 1000, blocks: 1 });
+}
+
+#[test]
+fn a_thread_that_outlives_its_region_never_lends_its_place_to_a_later_one() {
+    let run = running("works_on_in_many_later_regions");
+    assert_eq!(run.outcome("works_on_in_many_later_regions"), Outcome::Passed, "{}", run.stdout());
+}
+
+/// On the main thread, which is the only other one of the process: nothing else is unattributed.
+fn running(test: &str) -> Finished {
+    Fixture::new("leaks", "running").run().only(test).threads(1).go()
+}

@@ -1,0 +1,261 @@
+//! What holds for all files of the project.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn a_source_file_of_the_library_is_at_most_600_lines_long() {
+    for file in files().iter().filter(|file| file.is_rust() && file.path.starts_with("leakcheck")) {
+        let lines = file.text().lines().count();
+        assert!(lines <= 600, "{} has {lines} lines", file.path);
+    }
+}
+
+#[test]
+fn nothing_is_left_to_be_done() {
+    // Written so that this file does not find itself.
+    let words =
+        ["TO_DO", "FIX_ME", "to_do!(", "un_implemented!("].map(|word| word.replace('_', ""));
+    for file in files().iter().filter(|file| file.is_rust()) {
+        let text = file.text();
+        for (number, line) in text.lines().enumerate() {
+            let word = words.iter().find(|word| line.contains(*word));
+            let place = format!("{}:{}", file.path, number + 1);
+            assert!(word.is_none(), "{place} has `{}`", word.unwrap());
+            assert!(!line.trim_start().starts_with("#[ignore"), "{place} leaves a test out");
+        }
+    }
+}
+
+#[test]
+fn sources_end_with_a_newline_and_no_line_ends_with_a_space() {
+    for file in files().iter().filter(|file| file.is_rust() || file.has_extension("toml")) {
+        let text = file.text();
+        assert!(text.is_empty() || text.ends_with('\n'), "{}", file.path);
+        assert!(
+            text.lines().all(|line| line.trim_end() == line),
+            "{} has a space at a line's end",
+            file.path
+        );
+    }
+}
+
+#[test]
+fn published_crates_are_held_to_the_lints_of_the_workspace() {
+    let published = published();
+    assert!(published.len() >= 2, "the library and its macros: {published:?}");
+    for krate in published {
+        let manifest = read(&format!("{krate}/Cargo.toml"));
+        let lints = manifest.split("[lints]\n").nth(1).unwrap_or_default();
+        assert!(lints.starts_with("workspace = true"), "{krate}");
+        for inherited in ["version", "edition", "rust-version", "license"] {
+            assert!(
+                manifest.contains(&format!("{inherited}.workspace = true\n")),
+                "{krate}: {inherited}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_published_crate_has_the_licences() {
+    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        let text = read(licence);
+        for krate in published() {
+            assert!(read(&format!("{krate}/{licence}")) == text, "{krate}/{licence} is another");
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_in_the_docs_and_every_one_in_the_docs_is_known() {
+    let settings = read("leakcheck/src/settings.rs");
+    let (_, list) = settings.split_once("VARIABLES: [").expect("the list of variables");
+    let known = variables(list.split(']').nth(1).expect("the values of the list"));
+    assert!(known.len() >= 11, "{known:?}");
+    for page in ["README.md", "leakcheck/src/lib.rs"] {
+        let named = variables(&read(page));
+        assert_eq!(named, known, "in {page}");
+    }
+}
+
+#[test]
+fn the_commands_of_the_pages_can_be_run() {
+    for page in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"] {
+        let text = read(page);
+        for command in commands(&text) {
+            check_command(page, command);
+        }
+    }
+    let readme = read("README.md");
+    assert!(commands(&readme).count() >= 2, "README has commands");
+}
+
+#[test]
+fn links_inside_the_project_lead_somewhere() {
+    for file in files().iter().filter(|file| file.has_extension("md")) {
+        let text = file.text();
+        let here = root().join(&file.path);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let beside = here.parent().expect("a file is in a directory").join(path);
+            assert!(beside.exists(), "{} links to `{target}`", file.path);
+        }
+    }
+}
+
+/// A file of the project.
+struct File {
+    /// From the root on, with `/`.
+    path: String,
+}
+
+impl File {
+    fn is_rust(&self) -> bool {
+        self.has_extension("rs")
+    }
+
+    fn has_extension(&self, extension: &str) -> bool {
+        Path::new(&self.path).extension().is_some_and(|found| found == extension)
+    }
+
+    fn text(&self) -> String {
+        read(&self.path)
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the project").to_owned()
+}
+
+#[track_caller]
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All files but what cargo builds and what begins with a dot.
+fn files() -> Vec<File> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            fs::read_dir(root().join(&folder)).expect("a folder of the project can be read")
+        {
+            let entry = entry.expect("a folder of the project can be read");
+            let name = entry.file_name();
+            let path = folder.join(&name);
+            let hidden = name.to_string_lossy().starts_with('.');
+            if hidden || entry.path().join("CACHEDIR.TAG").exists() || name == "target" {
+                continue;
+            }
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else {
+                found.push(File { path: path.to_string_lossy().replace('\\', "/") });
+            }
+        }
+    }
+    assert!(found.len() > 50, "the project has files");
+    found
+}
+
+/// The members of the workspace that are published.
+fn published() -> Vec<String> {
+    let manifest = read("Cargo.toml");
+    let members = manifest.split("members = [").nth(1).and_then(|list| list.split(']').next());
+    let members = members
+        .expect("a list of members")
+        .split(',')
+        .map(|member| member.trim().trim_matches('"'));
+    let is_published =
+        |member: &&str| !read(&format!("{member}/Cargo.toml")).contains("publish = false");
+    members.filter(|member| !member.is_empty()).filter(is_published).map(str::to_owned).collect()
+}
+
+/// The variables that a text names. Behind one of them others may stand by their ends alone, as in
+/// `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`.
+fn variables(text: &str) -> BTreeSet<String> {
+    let is_word = |c: char| c.is_ascii_uppercase() || c == '_';
+    let quoted = |text: &str| {
+        let parts = text.split(['`', '"', ' ', '=', '\n']);
+        parts
+            .filter(|part| part.len() > 1 && part.chars().all(is_word))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let mut found = BTreeSet::new();
+    for word in quoted(text) {
+        if word.starts_with("LEAK_") && word.len() > "LEAK_".len() {
+            found.insert(word);
+        } else if word.starts_with('_') {
+            found.insert(format!("LEAK_THRESHOLD_MB{word}"));
+        }
+    }
+    found
+}
+
+/// The lines of a page that call cargo, in blocks of code or in backticks.
+fn commands(page: &str) -> impl Iterator<Item = &str> {
+    let lines =
+        page.lines().filter(|line| line.starts_with("cargo ") || line.starts_with("    cargo "));
+    let inline = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.starts_with("cargo ") && !code.contains('\n'));
+    // A comment, or what the command does, stands behind it.
+    lines.chain(inline).map(|line| line.trim().split(" #").next().unwrap_or_default())
+}
+
+/// Holds the packages, tests and verbs that a command names against what there is.
+#[track_caller]
+fn check_command(page: &str, command: &str) {
+    let words: Vec<&str> =
+        command.split("   ").next().unwrap_or_default().split_whitespace().collect();
+    let behind = |flag: &str| {
+        let places = words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| **word == flag)
+            .map(|(at, _)| at + 1)
+            .collect::<Vec<_>>();
+        places
+            .into_iter()
+            .filter_map(|at| words.get(at).map(|word| word.trim_matches('\'')))
+            .collect::<Vec<_>>()
+    };
+    let packages = behind("-p");
+    for package in &packages {
+        assert!(folder_of(package).is_some(), "{page}: `{command}` names the package `{package}`");
+    }
+    for test in behind("--test").into_iter().filter(|test| *test != "*" && !test.contains('…')) {
+        let folder = packages.first().and_then(|package| folder_of(package)).unwrap_or_default();
+        assert!(
+            read(&format!("{folder}/Cargo.toml")).contains(&format!("\"{test}\"")),
+            "{page}: `{command}`"
+        );
+    }
+    if words.get(1) == Some(&"xtask")
+        && let Some(verb) = words.get(2)
+    {
+        let known = files().iter().any(|file| {
+            file.path.starts_with("xtask/src") && file.text().contains(&format!("\"{verb}\""))
+        });
+        assert!(known, "{page}: `{command}` names a verb that xtask does not have");
+    }
+}
+
+/// The folder of a member of the workspace.
+fn folder_of(package: &str) -> Option<String> {
+    let manifests = files().into_iter().filter(|file| file.path.ends_with("Cargo.toml"));
+    let named =
+        |file: &File| file.text().lines().any(|line| line == format!("name = \"{package}\""));
+    manifests
+        .into_iter()
+        .find(named)
+        .map(|file| file.path.trim_end_matches("/Cargo.toml").to_owned())
+}

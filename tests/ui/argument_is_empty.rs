@@ -1,0 +1,8 @@
+use leakcheck::leak_check;
+
+#[leak_check(threads = 5,, top = 1)]
+fn stays() {}
+
+fn main() {
+    stays();
+}

@@ -1,0 +1,5 @@
+#[leakcheck::leak_check]
+#[path = "pass/modules.rs"]
+mod stays;
+
+fn main() {}

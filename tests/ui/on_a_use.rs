@@ -1,0 +1,8 @@
+use leakcheck::leak_check;
+
+#[leak_check]
+use std::mem::drop as stays;
+
+fn main() {
+    stays(1);
+}

@@ -1,0 +1,9 @@
+use leakcheck::leak_check;
+
+#[leak_check(threshold_mb = 1)]
+#[leak_check(threads = 0)]
+fn stays() {}
+
+fn main() {
+    stays();
+}
