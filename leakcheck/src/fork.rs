@@ -6,7 +6,8 @@
 use std::cell::UnsafeCell;
 use std::sync::Once;
 
-use crate::{allow, gate, ledger::account, stack::symbols};
+use crate::stack::{symbols, unwind};
+use crate::{allow, gate, ledger::account};
 
 /// All locks, in the order in which they are taken.
 struct Held {
@@ -14,6 +15,7 @@ struct Held {
     _allowances: allow::Held,
     _accounts: account::Held,
     _names: symbols::Held,
+    _unwind: unwind::Held,
 }
 
 struct Place(UnsafeCell<Option<Held>>);
@@ -39,6 +41,7 @@ unsafe extern "C" fn before() {
         _allowances: allow::hold(),
         _accounts: account::hold(),
         _names: symbols::hold(),
+        _unwind: unwind::hold(),
     };
     // SAFETY: no other handler runs meanwhile.
     unsafe { *PLACE.0.get() = Some(held) };

@@ -36,6 +36,18 @@ impl Frames {
     }
 }
 
+/// What a walk's preparation locks, held over a fork.
+#[cfg(own_walk)]
+pub(crate) type Held = tables::Held;
+#[cfg(all(unix, not(own_walk)))]
+pub(crate) type Held = ();
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    #[cfg(own_walk)]
+    tables::hold()
+}
+
 /// Makes ready for walks. To be called when a region opens, outside of the allocator's path.
 pub(crate) fn prepare() {
     #[cfg(own_walk)]

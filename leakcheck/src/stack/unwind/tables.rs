@@ -7,6 +7,7 @@
 
 use std::arch::asm;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use super::rule::{Kind, Rule};
 use super::{Frames, objects};
@@ -28,8 +29,19 @@ static UNLOADED: AtomicU64 = AtomicU64::new(0);
 
 const WORD: usize = size_of::<usize>();
 
+/// Held while the dynamic linker is asked, whose own lock the C library does not mind at a fork.
+static ASKING: Mutex<()> = Mutex::new(());
+
+/// The right to ask the dynamic linker, held over a fork.
+pub(super) type Held = MutexGuard<'static, ()>;
+
+pub(super) fn hold() -> Held {
+    ASKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 /// Finds out whether walks are possible, and forgets the rules of code that may be gone.
 pub(super) fn prepare() {
+    let _asking = hold();
     if !objects::prepare() {
         return;
     }
