@@ -4,12 +4,18 @@ use leakcheck_tests::{Amount, Finished, Fixture, Growth, Outcome};
 
 #[test]
 fn it_sees_threads_that_were_there_before() {
-    let run = only("the_worker_keeps");
-    assert_eq!(run.outcome("the_worker_keeps"), Outcome::Failed);
-    let figures = run.report("the_worker_keeps").figures();
-    assert_eq!(figures.retained, Amount { bytes: 1000, blocks: 1 });
-    assert_eq!(figures.unattributed, Growth::default());
-    assert_eq!(run.report("the_worker_keeps").test.scope, "process");
+    for threads in [1, 2] {
+        let run = Fixture::new("leaks", "process_scope")
+            .run()
+            .only("the_worker_keeps")
+            .threads(threads)
+            .go();
+        assert_eq!(run.outcome("the_worker_keeps"), Outcome::Failed);
+        let report = run.report("the_worker_keeps");
+        assert_eq!(report.test.scope, "process");
+        assert_eq!(report.retained_through("keep"), Amount { bytes: 1000, blocks: 1 });
+        assert_eq!(report.figures().unattributed, Growth::default());
+    }
 }
 
 #[test]
@@ -129,6 +135,18 @@ fn a_limit_of_0_holds_among_others() {
 fn what_libtest_does_meanwhile_is_not_counted() {
     let run = Fixture::new("leaks", "harness").run().threads(4).go();
     assert_eq!(run.reports().len(), 80);
+    nothing_is_counted(&run);
+}
+
+#[test]
+fn without_following_threads_the_end_of_a_test_is_not_counted() {
+    let harness = Fixture::new("leaks", "harness").with_features("install");
+    let run = harness.run().only("p00a").arg("p00b").threads(2).go();
+    assert_eq!(run.reports().len(), 2);
+    nothing_is_counted(&run);
+}
+
+fn nothing_is_counted(run: &Finished) {
     for (test, report) in run.reports() {
         let figures = report.figures();
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));

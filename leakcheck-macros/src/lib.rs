@@ -74,7 +74,8 @@ use target::Target;
 /// The attribute never adds `#[test]`, and stands above or below it, and above or below the macros of test
 /// frameworks: those have their turn first, and the check wraps the finished test with its runtime and its
 /// fixtures. `async`, arguments, return types and `#[should_panic]` keep their meaning; a leak fails a
-/// `#[should_panic]` test too. A function that is not a test is checked at every call.
+/// `#[should_panic]` test too. A function that is not a test is checked at every call; one that returns a future
+/// without being `async` is refused, because the check would be over before the future runs.
 ///
 /// - Between the `#[case]`s of `rstest` an attribute belongs to the next case only. Write this one above
 ///   `#[rstest]` or below the last case.

@@ -95,6 +95,11 @@
 //!   and runs alone; under nextest, where every test has a process of its own, that is the default.
 //! - On systems other than Linux with glibc, whether threads still run; there a thread inherits its
 //!   region by the first block it frees, which is right for threads of the standard library.
+//! - Where threads are not followed, in process scope, what libtest does meanwhile to start another
+//!   test: some hundred bytes. Run such checks with `--test-threads=1` there.
+//! - Known noise in stripped programs, and some of it in optimised ones without debug information:
+//!   it is told by the names of functions. Limits of a few bytes want
+//!   `debug = "line-tables-only"`.
 //! - One run cannot tell a small leak from a cache that warms up; limits are for what is large
 //!   enough to matter.
 //! - Under Miri and the sanitizers nothing is judged, and stderr says so.

@@ -13,7 +13,7 @@ use crate::ledger::record::SiteCount;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::{Kind, Options, Scope};
 use crate::settings;
-use crate::stack::frame::trim;
+use crate::stack::frame::{trim, without_harness};
 use crate::stack::symbols;
 use crate::suppress::Suppression;
 use crate::verdict::{Excused, Limits, Verdict};
@@ -342,7 +342,7 @@ impl Noise {
     pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let mut noise = Self::default();
         for site in sites {
-            let frames = trim(symbols::frames(site.site), None);
+            let frames = without_harness(symbols::frames(site.site));
             match rules.iter().find(|rule| rule.covers(&frames)) {
                 Some(rule) => noise.suppress(rule, site),
                 None => noise.rest.push(*site),

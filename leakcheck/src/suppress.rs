@@ -84,7 +84,7 @@ const BUILT_IN: [BuiltIn; 8] = [
     },
     // The parking place of a thread that blocked in a channel, freed when the thread ends.
     BuiltIn {
-        templates: &["^std::sync::mpmc::context::Context::new"],
+        templates: &["std::sync::mpmc::context::Context", "^library/std/src/sync/mpmc/context.rs$"],
         why: "a thread's place in channels",
         reach: Reach::Leaf,
     },
@@ -97,7 +97,7 @@ const BUILT_IN: [BuiltIn; 8] = [
     // What `thread_local!` expands its initialiser to, on the stack only while it runs. A test's
     // thread ends right after the verdict.
     BuiltIn {
-        templates: &["::__rust_std_internal_init_fn"],
+        templates: &["__rust_std_internal_init_fn"],
         why: "a thread-local's first value, freed when its thread ends",
         reach: Reach::Stack,
     },

@@ -110,6 +110,12 @@ impl Frame {
         self.is_harness() && self.function.as_ref().is_some_and(|name| name.contains("run_body"))
     }
 
+    /// Whether this is a function or one of its closures.
+    fn is_part_of(&self, function: &Self) -> bool {
+        let (name, part_of) = (self.function.as_deref(), function.function.as_deref());
+        name.zip(part_of).is_some_and(|(name, part_of)| name.contains(part_of))
+    }
+
     /// Whether the debug information says no more than that it is a closure.
     fn is_anonymous(&self) -> bool {
         self.function.as_ref().is_some_and(|name| name.starts_with('{'))
@@ -142,9 +148,9 @@ impl Frame {
 /// The frame of the test's body is named after `body` where an optimiser has left it no name.
 pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
     let runner = frames.iter().position(Frame::runs_body);
-    let unnamed_body = runner.zip(body).map(|(runner, body)| {
-        let Frame { module, offset, .. } = frames[runner].clone();
-        Frame { module, offset, ..body.clone() }
+    let inlined_body = runner.zip(body).map(|(runner, body)| {
+        let Frame { module, offset, line, .. } = &frames[runner];
+        (line.is_none(), Frame { module: module.clone(), offset: *offset, ..body.clone() })
     });
     let end = match frames.iter().rposition(Frame::is_theirs) {
         // The standard library's frames between the body and the harness go with the harness.
@@ -153,6 +159,23 @@ pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
         None => runner.unwrap_or(frames.len()),
     };
     frames.truncate(end);
+    let mut frames = without_harness(frames);
+    let is_theirs = frames.iter().any(Frame::is_theirs);
+    match (frames.iter_mut().rfind(|frame| frame.class == Class::User), inlined_body) {
+        (Some(outermost), Some((_, body))) if outermost.is_anonymous() => {
+            outermost.function = body.function;
+        }
+        // Without debug information, what was inlined has left no trace.
+        (Some(outermost), Some((true, body))) if !outermost.is_part_of(&body) => frames.push(body),
+        (None, Some((_, body))) if !is_theirs => frames.push(body),
+        _ => {}
+    }
+    frames
+}
+
+/// The stack without the frames that are the harness's, and without what the standard library does
+/// for the allocator on top of it.
+pub(crate) fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
     // The frame that a followed thread begins with.
     while frames.pop_if(|last| last.is_harness()).is_some() {}
     let first = frames.iter().position(Frame::is_theirs).unwrap_or(frames.len());
@@ -160,13 +183,6 @@ pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
         frames[..first].iter().rposition(Frame::is_allocator).map_or(0, |last| last + 1);
     frames.drain(..allocator);
     frames.retain(|frame| !frame.is_harness());
-    if !frames.iter().any(Frame::is_theirs) {
-        frames.extend(unnamed_body);
-    }
-    let outermost = frames.iter_mut().rfind(|frame| frame.class == Class::User);
-    if let (Some(outermost), Some(body)) = (outermost.filter(|frame| frame.is_anonymous()), body) {
-        outermost.function.clone_from(&body.function);
-    }
     frames
 }
 
@@ -392,6 +408,17 @@ mod tests {
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
         let rest = [("{closure#0}", Class::User), ("run_body<()>", Class::Harness)];
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &["app::test"]);
+    }
+
+    #[test]
+    fn a_body_that_was_inlined_is_below_what_it_called() {
+        let rest = [
+            ("alloc::vec::Vec::push", Class::Std),
+            ("app::insert", Class::User),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        let expected = ["alloc::vec::Vec::push", "app::insert", "app::test"];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
     }
 
     #[test]
