@@ -161,9 +161,10 @@ pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
     frames.truncate(end);
     let mut frames = without_harness(frames);
     let is_theirs = frames.iter().any(Frame::is_theirs);
-    match (frames.iter_mut().rfind(|frame| frame.class == Class::User), inlined_body) {
-        (Some(outermost), Some((_, body))) if outermost.is_anonymous() => {
-            outermost.function = body.function;
+    let outermost = frames.iter_mut().rfind(|frame| frame.class == Class::User);
+    match (outermost, inlined_body) {
+        (Some(outermost), _) if outermost.is_anonymous() => {
+            outermost.function = body.and_then(|body| body.function.clone());
         }
         // Without debug information, what was inlined has left no trace.
         (Some(outermost), Some((true, body))) if !outermost.is_part_of(&body) => frames.push(body),
@@ -408,6 +409,12 @@ mod tests {
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
         let rest = [("{closure#0}", Class::User), ("run_body<()>", Class::Harness)];
         check_trim(&[&ALLOCATOR[..], &rest].concat(), &["app::test"]);
+    }
+
+    #[test]
+    fn a_threads_closure_without_a_name_has_that_of_its_test() {
+        let rest = [("alloc::vec::Vec::push", Class::Std), ("{closure#0}", Class::User)];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
     }
 
     #[test]
