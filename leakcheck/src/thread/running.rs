@@ -1,4 +1,8 @@
 //! The threads that regions started and that have not ended.
+#![cfg_attr(
+    not(interposed),
+    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
+)]
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
@@ -45,10 +49,6 @@ pub(crate) const CAN_FOLLOW: bool = cfg!(interposed);
 
 /// Notes that the calling thread is about to start one for `region`. 0 when there is no memory to
 /// note it.
-#[cfg_attr(
-    not(interposed),
-    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
-)]
 pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
     let Some(account) = account::get(region) else { return 0 };
     let Some((id, entry)) = claim() else { return 0 };
@@ -59,10 +59,6 @@ pub(crate) fn announce(region: RegionId, started_at: SiteId) -> EntryId {
     id
 }
 
-#[cfg_attr(
-    not(interposed),
-    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
-)]
 fn claim() -> Option<(EntryId, &'static Entry)> {
     let claimed = |&id: &EntryId| {
         ENTRIES.get(id).is_some_and(|entry| {
@@ -83,10 +79,6 @@ fn claim() -> Option<(EntryId, &'static Entry)> {
 }
 
 /// The thread of an entry runs.
-#[cfg_attr(
-    not(interposed),
-    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
-)]
 pub(crate) fn begin(id: EntryId, tid: i32, name: [u64; 2]) {
     if let Some(entry) = ENTRIES.get(id) {
         for (kept, part) in entry.first_name.iter().zip(name) {
@@ -97,10 +89,6 @@ pub(crate) fn begin(id: EntryId, tid: i32, name: [u64; 2]) {
 }
 
 /// The thread of an entry has ended, or was never started.
-#[cfg_attr(
-    not(interposed),
-    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
-)]
 pub(crate) fn end(id: EntryId) {
     let Some(entry) = ENTRIES.get(id) else { return };
     let region = entry.region.swap(0, Ordering::AcqRel);
@@ -110,10 +98,6 @@ pub(crate) fn end(id: EntryId) {
     }
 }
 
-#[cfg_attr(
-    not(interposed),
-    expect(dead_code, reason = "threads are followed by the interposed pthread_create")
-)]
 pub(crate) fn follow() {
     FOLLOWED.store(true, Ordering::Relaxed);
 }
