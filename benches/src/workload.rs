@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::mpsc::sync_channel;
 
 /// Something that allocates.
@@ -31,8 +32,10 @@ pub const WORKLOADS: [Workload; 6] = [
 
 const SLOTS: usize = 1024;
 
+type Block = Box<[MaybeUninit<u8>]>;
+
 fn churn(pairs: u64) -> u64 {
-    let mut slots: Vec<Option<Box<[u8]>>> = (0..SLOTS).map(|_| None).collect();
+    let mut slots: Vec<Option<Block>> = (0..SLOTS).map(|_| None).collect();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..pairs {
         random ^= random << 13;
@@ -45,14 +48,12 @@ fn churn(pairs: u64) -> u64 {
     pairs
 }
 
+/// Allocates, writes one byte and nothing else, so that the allocator is what is timed.
 #[inline(never)]
-fn block(size: usize) -> Box<[u8]> {
-    let mut block = Vec::with_capacity(size);
-    block.push(1);
-    // As large as it was asked for: a boxed slice would shrink it to its one byte.
-    black_box(&mut block);
-    block.resize(size, 0);
-    block.into_boxed_slice()
+fn block(size: usize) -> Block {
+    let mut block = Box::new_uninit_slice(size);
+    block[0].write(1);
+    block
 }
 
 fn churn_on_threads(threads: usize) -> u64 {
@@ -89,7 +90,7 @@ fn large_map() -> u64 {
 
 fn producer_and_consumer() -> u64 {
     let messages = 500_000;
-    let (send, receive) = sync_channel::<Box<[u8]>>(256);
+    let (send, receive) = sync_channel::<Block>(256);
     let consumer =
         std::thread::spawn(move || receive.iter().map(|message| message.len()).sum::<usize>());
     for n in 0..messages {

@@ -4,7 +4,7 @@
 pub(crate) mod frame;
 #[allow(unsafe_code, reason = "asks the dynamic linker for the module of an address")]
 mod module;
-#[allow(unsafe_code, reason = "says that zeroed memory is a call site")]
+#[allow(unsafe_code, reason = "says that zeroed memory is a call site, and reads published frames")]
 pub(crate) mod site;
 pub(crate) mod symbols;
 mod symtab;

@@ -58,6 +58,7 @@ static MAIN_SEEN: AtomicBool = AtomicBool::new(false);
 /// The main thread opened a region: it is the program's own, and so are the threads that it starts.
 static MAIN_OPENED: AtomicBool = AtomicBool::new(false);
 
+#[inline(always)]
 pub(crate) fn with<R>(look: impl FnOnce(&Thread) -> R) -> R {
     THREAD.with(look)
 }

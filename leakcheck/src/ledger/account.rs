@@ -71,6 +71,7 @@ pub(crate) struct Counts {
 }
 
 /// The account of a region, `None` for "no region" and for blocks of leakcheck's own.
+#[inline(always)]
 pub(crate) fn get(id: RegionId) -> Option<&'static Account> {
     ACCOUNTS.get(id)
 }

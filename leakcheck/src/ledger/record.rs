@@ -47,6 +47,7 @@ pub(crate) struct SiteCount {
     pub(crate) released: Amount,
 }
 
+#[inline(always)]
 pub(crate) fn get(id: RecordId) -> Option<&'static Record> {
     RECORDS.get(id)
 }

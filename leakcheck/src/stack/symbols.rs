@@ -16,7 +16,7 @@ static NAMES: Mutex<Names> = Mutex::new(None);
 pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
     let _quiet = Quiet::new();
     let Some(site) = site::get(site) else { return Vec::new() };
-    site.frames().flat_map(|address| frames_at(address).to_vec()).collect()
+    site.frames().iter().flat_map(|address| frames_at(*address).to_vec()).collect()
 }
 
 type Names = Option<HashMap<usize, Arc<[Frame]>>>;

@@ -21,7 +21,7 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, address: usize) -> bool {
         if self.count == MAX_FRAMES {
             return false;
@@ -56,7 +56,7 @@ pub(crate) fn prepare() {
 
 /// The calling thread's stack. Frames that lie above the stack address `base` belong to the harness
 /// and are left out.
-#[inline]
+#[inline(always)]
 pub(super) fn walk(base: usize) -> Frames {
     let mut frames = Frames { addresses: [0; MAX_FRAMES], count: 0 };
     #[cfg(own_walk)]

@@ -37,6 +37,7 @@ impl Rule {
     const UNUSUAL: Self = Self(0);
     const END: Self = Self(3);
 
+    #[inline(always)]
     pub(super) const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
@@ -45,7 +46,7 @@ impl Rule {
         self.0
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn kind(self) -> Kind {
         match self.0 & 3 {
             0 => Kind::Unusual,
@@ -56,13 +57,13 @@ impl Rule {
     }
 
     /// The CFA's distance in bytes above the register that it is reckoned from.
-    #[inline]
+    #[inline(always)]
     pub(super) fn cfa_offset(self) -> usize {
         ((self.0 >> 2 & FIELD) as usize) << 3
     }
 
     /// The saved frame pointer's distance in bytes below the CFA; 0 where it is not saved.
-    #[inline]
+    #[inline(always)]
     pub(super) fn saved_offset(self) -> usize {
         ((self.0 >> (2 + FIELD_BITS) & FIELD) as usize) << 3
     }

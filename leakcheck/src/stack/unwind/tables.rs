@@ -106,7 +106,7 @@ pub(super) fn walk(frames: &mut Frames, base: usize) -> bool {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn rule_of(look: usize) -> Rule {
     // A bijection on 48-bit addresses: the upper bits pick the set, the lower ones are the tag.
     let mixed = (look as u64).wrapping_mul(0x9e37_79b9_7f4b) & ((1 << ADDRESS_BITS) - 1);
