@@ -25,7 +25,7 @@ const RIVALS: [Rival; 4] = [
     Rival { name: "leakcheck", program: "leakcheck", variable: None },
 ];
 
-/// What the dev profile with the recommended lines adds to it.
+/// leakcheck and what it calls: what the README recommends to optimise in the dev profile.
 const RECOMMENDED: [&str; 6] =
     ["leakcheck", "backtrace", "gimli", "addr2line", "object", "miniz_oxide"];
 
