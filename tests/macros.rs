@@ -55,7 +55,7 @@ const MACROS: &[(&str, Expected)] = &[
     ("modules::given::result_leaks", Leaks(1803)),
     ("modules::given::rstest_and_tokio_leak::case_1", Leaks(1807)),
     ("modules::given::rstest_leaks::case_1", Leaks(1806)),
-    ("modules::given::smol_leaks", Leaks(1811)),
+    ("modules::given::smol_leaks", Leaks(91811)),
     ("modules::given::test_case_leaks::test_case_1_one", Leaks(1808)),
     ("modules::given::test_case_leaks::test_case_2_two", Leaks(1809)),
     ("modules::given::test_log_leaks", Leaks(1810)),
