@@ -209,15 +209,7 @@ fn is_writing<'a>(leaf: impl Iterator<Item = &'a Frame> + Clone) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn stack(functions: &[(&str, Class)]) -> Vec<Frame> {
-        let frame = |&(function, class): &(&str, Class)| Frame {
-            function: Some(function.to_owned()),
-            class,
-            ..Frame::default()
-        };
-        functions.iter().map(frame).collect()
-    }
+    use crate::stack::frame::stack;
 
     fn is_built_in_noise(functions: &[(&str, Class)]) -> bool {
         built_in().any(|rule| rule.covers(&stack(functions)))

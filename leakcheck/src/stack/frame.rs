@@ -291,6 +291,17 @@ fn workspace() -> Option<&'static Path> {
     WORKSPACE.get_or_init(find).as_deref()
 }
 
+/// A stack of named frames, leaf first, for tests.
+#[cfg(test)]
+pub(crate) fn stack(functions: &[(&str, Class)]) -> Vec<Frame> {
+    let frame = |&(function, class): &(&str, Class)| Frame {
+        function: Some(function.to_owned()),
+        class,
+        ..Frame::default()
+    };
+    functions.iter().map(frame).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,15 +360,6 @@ mod tests {
         check_class("main", "", Class::Harness);
         check_class("onig_new", "", Class::System);
         assert_eq!(classify(None, None), Class::System);
-    }
-
-    fn stack(functions: &[(&str, Class)]) -> Vec<Frame> {
-        let frame = |&(function, class): &(&str, Class)| Frame {
-            function: Some(function.to_owned()),
-            class,
-            ..Frame::default()
-        };
-        functions.iter().map(frame).collect()
     }
 
     #[track_caller]
