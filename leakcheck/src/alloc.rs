@@ -6,11 +6,15 @@
 //! allocates, locks, panics or waits.
 
 mod header;
+#[cfg(own_local)]
+mod installed;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use crate::ledger;
 use header::Header;
+#[cfg(own_local)]
+pub use installed::Installed;
 
 /// Miri and the sanitizers watch memory themselves; they get to see the blocks as they are.
 pub(crate) const PASS_THROUGH: bool = cfg!(any(miri, sanitized));

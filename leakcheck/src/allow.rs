@@ -40,7 +40,7 @@ pub fn allow<T>(why: impl Into<Cow<'static, str>>, body: impl FnOnce() -> T) -> 
         let _quiet = Quiet::new();
         let parent = thread::with(working_for);
         let region = if parent == 0 { None } else { find_or_open(parent, why.into()) };
-        region.map(|region| Entered::new(region, thread::with(|thread| thread.stack_base.get())))
+        region.map(|region| Entered::new(region, thread::here().stack_base.get() as usize))
     };
     let value = body();
     drop(entered);
@@ -81,9 +81,9 @@ pub(crate) fn close_inside(region: RegionId) {
     allowances().retain(|allowance| {
         let inside = account::is_inside(allowance.parent, region);
         if let Some(account) = account::get(allowance.region).filter(|_| inside) {
-            account.close();
+            account.close(allowance.region);
             if outermost {
-                account.let_go();
+                account.let_go(allowance.region);
             }
         }
         !(inside && outermost)
@@ -105,7 +105,8 @@ fn allowances() -> MutexGuard<'static, Vec<Allowance>> {
 
 impl Allowance {
     pub(crate) fn amount(&self) -> Allowed {
-        let counts = account::get(self.region).map(account::Account::counts).unwrap_or_default();
+        let counts = account::get(self.region);
+        let counts = counts.map(|account| account.counts(self.region)).unwrap_or_default();
         Allowed {
             why: self.why.clone(),
             amount: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },

@@ -71,12 +71,12 @@ impl<T: Zeroed> Arena<T> {
         }
     }
 
-    /// The entry at an index that [`push`](Self::push) returned, `None` for index 0 and for those not
-    /// handed out.
+    /// The entry at an index that [`push`](Self::push) returned, `None` for index 0 and for those
+    /// not handed out.
     #[inline(always)]
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        // As `slice`, for one entry: most of what an allocation costs in a build without optimisation
-        // would be the steps on the way there.
+        // As `slice`, for one entry: most of what an allocation costs in a build without
+        // optimisation would be the steps on the way there.
         if index == 0 || index >= self.next.load(Ordering::Acquire) {
             return None;
         }
@@ -87,8 +87,8 @@ impl<T: Zeroed> Arena<T> {
         }
         // SAFETY: `place` gives an offset within the chunk.
         let entry = unsafe { start.add(offset as usize) };
-        // SAFETY: chunks are zeroed, which `Zeroed` makes a valid value, and never freed. `T: Sync`, and
-        // nobody holds an exclusive reference.
+        // SAFETY: chunks are zeroed, which `Zeroed` makes a valid value, and never freed. `T:
+        // Sync`, and nobody holds an exclusive reference.
         Some(unsafe { &*entry })
     }
 

@@ -56,7 +56,7 @@ impl Context {
     /// region is closed, what the thread allocates is unattributed.
     pub fn enter(&self) -> InContext<'_> {
         let (own, stack_base) =
-            thread::with(|thread| (thread.region.get(), thread.stack_base.get()));
+            thread::with(|thread| (thread.region.get(), thread.stack_base.get() as usize));
         let region = if self.region == 0 { own } else { self.region };
         InContext { _entered: Entered::new(region, stack_base), _context: PhantomData }
     }
@@ -71,7 +71,7 @@ impl Clone for Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        account::get(self.region).inspect(|account| account.let_go());
+        account::get(self.region).inspect(|account| account.let_go(self.region));
     }
 }
 

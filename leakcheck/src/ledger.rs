@@ -3,104 +3,244 @@
 //! The ledger knows nothing of allocators: whoever sees a block come, change its size and go says
 //! so here and keeps the [`Tag`] with the block. Nothing in these functions allocates, locks,
 //! panics or waits.
+//!
+//! Each event has a short way and a long one. The short way is for a thread whose region has not
+//! changed since its last event and for blocks that are its own; it is written for builds without
+//! optimisation, which tests are: inlined, and without the small calls of which the standard
+//! library is made.
 
 #[allow(unsafe_code, reason = "says that zeroed memory is an account")]
 pub(crate) mod account;
-#[allow(unsafe_code, reason = "says that zeroed memory is a record")]
+#[allow(unsafe_code, reason = "says that zeroed memory is a chunk of records")]
 pub(crate) mod record;
+#[allow(unsafe_code, reason = "says that zeroed memory is a release")]
+pub(crate) mod release;
+#[allow(unsafe_code, reason = "says that zeroed memory is a shard, and that one thread has it")]
+pub(crate) mod shard;
+#[allow(unsafe_code, reason = "a table in memory of the system's")]
+mod sites;
+pub(crate) mod split;
+#[allow(unsafe_code, reason = "a record's address, or a constant")]
+mod tag;
 #[allow(unsafe_code, reason = "gives stats_alloc an allocator that hands out nothing")]
 pub(crate) mod tally;
+#[cfg(own_local)]
+#[allow(unsafe_code, reason = "counts in assembly")]
+mod x86_64;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::stack;
-use crate::thread::{self, Thread};
-use account::{OURS, RegionId};
-use record::RecordId;
-
-/// Who owns a block and where it came from; kept with the block for its whole life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub(crate) struct Tag {
-    owner: RegionId,
-    record: RecordId,
-}
-
-impl Tag {
-    const UNOWNED: Self = Self { owner: 0, record: 0 };
-    const OURS: Self = Self { owner: OURS, record: 0 };
-}
+use crate::stack::{self, site::SiteId};
+use crate::thread::{self, CAPTURE, TALLY, Thread};
+use crate::word::Word;
+use account::RegionId;
+use record::Record;
+use shard::Shard;
+pub(crate) use tag::Tag;
 
 /// How many regions are open. While it is zero nothing is counted.
-pub(crate) static OPEN_REGIONS: AtomicU32 = AtomicU32::new(0);
+static OPEN_REGIONS: AtomicU32 = AtomicU32::new(0);
 
 /// The open region of process scope, which every thread without a region of its own works for.
-pub(crate) static PROCESS_REGION: AtomicU32 = AtomicU32::new(0);
+static PROCESS_REGION: AtomicU32 = AtomicU32::new(0);
+
+/// Goes up with everything that can change what a thread works for. A thread that has kept up with
+/// it takes the short way.
+static EPOCH: Word = Word::new(1);
+
+/// To be called after a change of what threads work for.
+pub(crate) fn changed() {
+    EPOCH.atomic().fetch_add(1, Ordering::SeqCst);
+}
+
+/// A region was opened; the one of process scope says so.
+pub(crate) fn opened(process: Option<RegionId>) {
+    OPEN_REGIONS.fetch_add(1, Ordering::SeqCst);
+    if let Some(region) = process {
+        PROCESS_REGION.store(region, Ordering::SeqCst);
+    }
+    changed();
+}
+
+/// A region is about to close.
+pub(crate) fn closes(process: bool) {
+    if process {
+        PROCESS_REGION.store(0, Ordering::SeqCst);
+    }
+    OPEN_REGIONS.fetch_sub(1, Ordering::SeqCst);
+    changed();
+}
 
 /// A block was allocated.
+#[inline(always)]
 pub(crate) fn allocated(size: usize) -> Tag {
-    thread::with(|thread| {
-        if thread.quiet.get() {
-            thread.witnessed.set(true);
-            return Tag::OURS;
-        }
-        if !thread.started.get() {
-            thread.start();
-        }
-        if OPEN_REGIONS.load(Ordering::Relaxed) == 0 {
-            return Tag::UNOWNED;
-        }
-        let region = working_for(thread);
-        tally::allocated(region, thread.is_harness(), size);
-        if region == 0 { Tag::UNOWNED } else { charge(thread, region, size as u64) }
-    })
+    #[cfg(own_local)]
+    return x86_64::allocated(size);
+    #[cfg(not(own_local))]
+    allocated_in_rust(size)
 }
 
 /// A block was freed.
+#[inline(always)]
 pub(crate) fn freed(tag: Tag, size: usize) {
-    if tag == Tag::OURS {
-        return;
+    #[cfg(own_local)]
+    x86_64::freed(tag, size);
+    #[cfg(not(own_local))]
+    freed_in_rust(tag, size);
+}
+
+#[inline(always)]
+fn allocated_in_rust(size: usize) -> Tag {
+    let thread = thread::here();
+    if thread.pace.equals(&EPOCH) {
+        return match thread.shard.get() {
+            Some(shard) => charge(thread, shard, size),
+            None => Tag::UNOWNED,
+        };
     }
-    thread::with(|thread| {
-        if !thread.started.get() {
-            thread.start();
-            adopt(thread, tag);
+    allocated_the_long_way(thread, size)
+}
+
+#[inline(always)]
+fn freed_in_rust(tag: Tag, size: usize) {
+    let thread = thread::here();
+    if thread.pace.equals(&EPOCH) {
+        match (tag.record(), thread.shard.get()) {
+            (Some(record), Some(shard)) if record.belongs_to(shard) => {
+                shard.freed(record, size as u64);
+                if thread.duties.get() & TALLY != 0 {
+                    tally::process_freed(size);
+                }
+                return;
+            }
+            (None, None) => return,
+            _ => {}
         }
-        let region = if thread.quiet.get() { 0 } else { working_for(thread) };
-        if OPEN_REGIONS.load(Ordering::Relaxed) != 0 && !thread.quiet.get() {
-            tally::freed(tag.owner, region, thread.is_harness(), size);
-        }
-        if tag.owner != region {
-            release(thread, tag.owner, region, size as u64);
-        }
-        discharge(tag, size as u64);
-    });
+    }
+    freed_the_long_way(thread, tag, size);
 }
 
 /// A block changed its size, and perhaps its place.
+#[inline(always)]
 pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
-    let stays = thread::with(|thread| {
-        if !thread.started.get() {
-            thread.start();
+    let thread = thread::here();
+    if thread.pace.equals(&EPOCH)
+        && let Some(shard) = thread.shard.get()
+        && let Some(record) = tag.record()
+        && record.belongs_to(shard)
+    {
+        let to = record_here(thread, shard).unwrap_or(record);
+        shard.resized(record, to, old as u64, new as u64);
+        if thread.duties.get() & TALLY != 0 {
+            tally::process_resized(old, new);
         }
-        let quiet = thread.quiet.get();
-        if tag == Tag::OURS {
-            return quiet.then_some(tag);
-        }
-        let region = if quiet { 0 } else { working_for(thread) };
-        if region != tag.owner && region != 0 {
-            return None;
-        }
-        if !quiet && OPEN_REGIONS.load(Ordering::Relaxed) != 0 {
-            tally::resized(tag.owner, region, thread.is_harness(), old, new);
-        }
-        Some(resize(thread, tag, region, old as u64, new as u64))
-    });
-    stays.unwrap_or_else(|| {
+        return Tag::of(to);
+    }
+    resized_the_long_way(thread, tag, old, new)
+}
+
+/// Counts a block for the shard's region, but not for those around it.
+#[inline(always)]
+fn charge(thread: &Thread, shard: &'static Shard, size: usize) -> Tag {
+    let Some(record) = record_here(thread, shard) else { return Tag::UNOWNED };
+    shard.allocated(record, size as u64);
+    if thread.duties.get() & TALLY != 0 {
+        tally::process_allocated(size);
+    }
+    Tag::of(record)
+}
+
+/// The record for what the thread allocates now; `None` when memory is used up.
+#[inline(always)]
+fn record_here(thread: &Thread, shard: &'static Shard) -> Option<&'static Record> {
+    if thread.duties.get() & CAPTURE == 0 {
+        shard.siteless()
+    } else {
+        shard.record_here(thread.stack_base.get() as usize)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn allocated_the_long_way(thread: &Thread, size: usize) -> Tag {
+    if thread.quiet.get() {
+        thread.witnessed.set(true);
+        return Tag::OURS;
+    }
+    let Some(shard) = keep_up(thread) else {
+        tally::allocated_by_nobody(thread, size);
+        return Tag::UNOWNED;
+    };
+    let tag = charge(thread, shard, size);
+    each_around(shard.region(), |account| account.count_inner_allocated(size as u64));
+    tag
+}
+
+#[cold]
+#[inline(never)]
+fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize) {
+    if tag == Tag::OURS {
+        return;
+    }
+    if !thread.started.get() {
+        thread.start();
+        adopt(thread, tag.owner());
+    }
+    let mut region = 0;
+    if !thread.quiet.get() {
+        region = keep_up(thread).map_or(0, Shard::region);
+        tally::freed(thread, tag.owner(), region, size);
+    }
+    if tag.owner() != region {
+        release(thread, tag.owner(), region, size as u64);
+    }
+    if let Some(record) = tag.record() {
+        discharge(thread, record, size as u64);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn resized_the_long_way(thread: &Thread, tag: Tag, old: usize, new: usize) -> Tag {
+    if tag == Tag::OURS && thread.quiet.get() {
+        return tag;
+    }
+    let quiet = thread.quiet.get();
+    let region = if quiet { 0 } else { keep_up(thread).map_or(0, Shard::region) };
+    if tag == Tag::OURS || (region != tag.owner() && region != 0) {
         // The block of another region, or of none, passes to this one: a release and an allocation.
         freed(tag, old);
-        allocated(new)
-    })
+        return allocated(new);
+    }
+    if !quiet {
+        tally::resized(thread, tag.owner(), region, old, new);
+    }
+    match tag.record() {
+        Some(record) => resize(thread, record, region, old as u64, new as u64),
+        None => tag,
+    }
+}
+
+/// Brings a thread up to date with what it works for, and returns its shard of that region.
+#[inline(never)]
+fn keep_up(thread: &Thread) -> Option<&'static Shard> {
+    if !thread.started.get() {
+        thread.start();
+    }
+    let epoch = EPOCH.atomic().load(Ordering::SeqCst);
+    let any = OPEN_REGIONS.load(Ordering::SeqCst) != 0;
+    let region = if any { working_for(thread) } else { 0 };
+    let shard = thread.work_for(region);
+    let capture = if stack::are_captured() { CAPTURE } else { 0 };
+    let tally = if PROCESS_REGION.load(Ordering::SeqCst) != 0 { TALLY } else { 0 };
+    thread.duties.set(capture | tally);
+    let short = match shard {
+        // What an inner region does counts for those around it too.
+        Some(shard) => account::get(shard.region()).is_some_and(|account| account.parent() == 0),
+        None => !any || thread.is_harness(),
+    };
+    thread.pace.set(if short { epoch } else { 0 });
+    shard
 }
 
 /// The open region that the thread entered or inherited, 0 for none.
@@ -124,46 +264,48 @@ pub(crate) fn working_for(thread: &Thread) -> RegionId {
     if region != 0 {
         return region;
     }
-    let process = PROCESS_REGION.load(Ordering::Acquire);
+    let process = PROCESS_REGION.load(Ordering::SeqCst);
     if process == 0 || thread.is_harness() { 0 } else { process }
+}
+
+/// The call site that this thread is at, 0 when it works for no region or it cannot be told.
+pub(crate) fn site_here(thread: &Thread) -> SiteId {
+    let Some(shard) = keep_up(thread) else { return 0 };
+    record_here(thread, shard).map_or(0, Record::site)
 }
 
 /// Where threads are not followed from their start: the first event of a new thread of std's is the
 /// free of a block that its parent allocated, so the block's owner is the region that the thread
 /// was started in.
-fn adopt(thread: &Thread, tag: Tag) {
+fn adopt(thread: &Thread, owner: RegionId) {
     let adopts = !thread::running::followed() && thread.region.get() == 0;
-    if let Some(account) = account::get(tag.owner).filter(|account| adopts && account.is_open()) {
+    if let Some(account) = account::get(owner).filter(|account| adopts && account.is_open()) {
         account.hold();
-        thread.region.set(tag.owner);
+        thread.region.set(owner);
     }
 }
 
-fn charge(thread: &Thread, region: RegionId, size: u64) -> Tag {
-    let site = stack::capture(thread);
-    let record_id = if site == 0 { 0 } else { record::find_or_add(region, site) };
-    if let Some(record) = record::get(record_id) {
-        record.count_allocated(size);
-    }
-    let mut next = region;
+/// The accounts of the regions around a region, from the inside out.
+fn each_around(region: RegionId, mut count: impl FnMut(&account::Account)) {
+    let mut next = account::get(region).map_or(0, account::Account::parent);
     while let Some(account) = account::get(next) {
         next = account.parent();
-        account.count_allocated(size);
+        count(account);
     }
-    Tag { owner: region, record: record_id }
 }
 
-/// Takes a block off its owner's account and those of the regions around it. The record comes first
-/// and the owner's parent is read before the owner is told, because an account without live blocks
-/// may be used again at once.
-fn discharge(tag: Tag, size: u64) {
-    if let Some(record) = record::get(tag.record) {
-        record.count_freed(size);
-    }
-    let mut next = tag.owner;
-    while let Some(account) = account::get(next) {
-        next = account.parent();
-        account.count_freed(size);
+/// Takes a block off its owner's figures and off those of the regions around it. The record of a
+/// block that is not this thread's own comes last: without live blocks, it and its account may be
+/// used again at once.
+fn discharge(thread: &Thread, record: &Record, size: u64) {
+    let owner = record.owner();
+    each_around(owner, |account| account.count_inner_freed(size));
+    match thread.shard.get() {
+        Some(shard) if record.belongs_to(shard) => shard.freed(record, size),
+        _ => {
+            account::get(owner).inspect(|account| _ = account.add_live(-(size as i64)));
+            record.count_freed_elsewhere(size);
+        }
     }
 }
 
@@ -173,41 +315,40 @@ fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64) {
     if region == 0 || account::is_inside(owner, region) {
         return;
     }
-    let site = stack::capture(thread);
+    let site = site_here(thread);
     let mut next = region;
     while let Some(account) = account::get(next) {
         if account::is_inside(owner, next) {
             return;
         }
-        if let Some(record) = record::get(record::find_or_add(next, site)) {
-            record.count_released(size);
-        }
+        release::count(next, account, site, size);
         account.count_released(size);
         next = account.parent();
     }
 }
 
-fn resize(thread: &Thread, tag: Tag, region: RegionId, old: u64, new: u64) -> Tag {
-    let mut next = tag.owner;
-    while let Some(account) = account::get(next) {
-        next = account.parent();
-        account.count_resized(old, new);
-    }
+/// A block changes its size for a thread that works for its owner, or for no region.
+fn resize(thread: &Thread, record: &'static Record, region: RegionId, old: u64, new: u64) -> Tag {
+    let owner = record.owner();
+    each_around(owner, |account| account.count_inner_resized(old, new));
     // The block belongs to the place that grew it last; a thread without a region leaves it where
     // it was.
-    let site = if region == 0 { 0 } else { stack::capture(thread) };
-    let record_id = if site == 0 { tag.record } else { record::find_or_add(tag.owner, site) };
-    if record_id == tag.record {
-        if let Some(record) = record::get(tag.record) {
-            record.count_resized(old, new);
+    let shard = thread.shard.get().filter(|_| region != 0);
+    match (shard, shard.and_then(|shard| record_here(thread, shard))) {
+        (Some(shard), Some(to)) if record.belongs_to(shard) => {
+            shard.resized(record, to, old, new);
+            Tag::of(to)
         }
-        return tag;
+        (Some(shard), Some(to)) => {
+            to.count_allocated(new);
+            shard.moved_in(old, new);
+            record.count_freed_elsewhere(old);
+            Tag::of(to)
+        }
+        _ => {
+            account::get(owner).inspect(|account| account.count_resized_elsewhere(old, new));
+            record.count_resized_elsewhere(old, new);
+            Tag::of(record)
+        }
     }
-    if let Some(record) = record::get(tag.record) {
-        record.count_freed(old);
-    }
-    if let Some(record) = record::get(record_id) {
-        record.count_allocated(new);
-    }
-    Tag { owner: tag.owner, record: record_id }
 }

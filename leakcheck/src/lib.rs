@@ -98,8 +98,7 @@
 //! - Where threads are not followed, in process scope, what libtest does meanwhile to start another
 //!   test: some hundred bytes. Run such checks with `--test-threads=1` there.
 //! - Known noise in stripped programs, and some of it in optimised ones without debug information:
-//!   it is told by the names of functions. Limits of a few bytes want
-//!   `debug = "line-tables-only"`.
+//!   it is told by the names of functions. Limits of a few bytes want `debug = "line-tables-only"`.
 //! - One run cannot tell a small leak from a cache that warms up; limits are for what is large
 //!   enough to matter.
 //! - Under Miri and the sanitizers nothing is judged, and stderr says so.
@@ -143,6 +142,8 @@ mod suppress;
 mod thread;
 mod verdict;
 mod watch;
+#[allow(unsafe_code, reason = "single instructions on words of memory")]
+mod word;
 
 pub use alloc::Alloc;
 pub use allow::allow;
@@ -171,6 +172,6 @@ install!();
 macro_rules! install {
     () => {
         #[global_allocator]
-        static LEAKCHECK_ALLOC: $crate::Alloc = $crate::Alloc::system();
+        static LEAKCHECK_ALLOC: $crate::__private::Installed = $crate::__private::INSTALLED;
     };
 }

@@ -6,7 +6,7 @@ use std::ops::{Add, AddAssign, Sub};
 use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
 
-use crate::ledger::record::SiteCount;
+use crate::ledger::split::SiteCount;
 use crate::report::CallSite;
 use crate::thread::running::Running;
 

@@ -4,10 +4,20 @@
 use std::future::Future;
 use std::panic::Location;
 
+#[cfg(own_local)]
+pub use crate::alloc::Installed;
 use crate::check as checks;
 use crate::options::Options;
 pub use crate::origin::Origin;
 use crate::outcome::Outcome;
+
+/// What the feature `install` declares.
+#[cfg(not(own_local))]
+pub type Installed = crate::Alloc;
+#[cfg(not(own_local))]
+pub const INSTALLED: Installed = crate::Alloc::system();
+#[cfg(own_local)]
+pub const INSTALLED: Installed = Installed;
 
 /// What the compiler knows of the function that the attribute is on.
 #[doc(hidden)]
@@ -47,8 +57,8 @@ pub async fn check_async<T>(
     checks::check_async_with(options, body, failed).await
 }
 
-/// Tells whether a value of any type is a failure: an [`Outcome`] by its own method, others by the one
-/// found second, on a reference more.
+/// Tells whether a value of any type is a failure: an [`Outcome`] by its own method, others by the
+/// one found second, on a reference more.
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 

@@ -1,18 +1,16 @@
 //! A region: the stretch of a program that is watched.
 
-use std::hint::black_box;
-use std::sync::atomic::Ordering;
-
 use stats_alloc::Stats;
+use std::hint::black_box;
 
 use crate::alloc::PASS_THROUGH;
 use crate::allow;
 use crate::error::Error;
 use crate::gate::{Access, Pass};
 use crate::ledger::account::{self, Account, Counts, RegionId};
-use crate::ledger::record::{self, SiteCount};
+use crate::ledger::split::{self, SiteCount};
 use crate::ledger::tally::{self, Event};
-use crate::ledger::{OPEN_REGIONS, PROCESS_REGION, entered};
+use crate::ledger::{self, entered};
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::Scope;
 use crate::stack::unwind;
@@ -56,12 +54,7 @@ impl Region {
             thread::with(Thread::opens);
         }
         let id = account::open(parent).ok_or_else(Error::no_memory)?;
-        OPEN_REGIONS.fetch_add(1, Ordering::Relaxed);
-        if scope == Scope::Process {
-            // Threads work for it without being known to it, so its account is never used again.
-            account::get(id).inspect(|account| account.hold());
-            PROCESS_REGION.store(id, Ordering::Release);
-        }
+        ledger::opened((scope == Scope::Process).then_some(id));
         Ok(Self {
             id,
             scope,
@@ -104,29 +97,16 @@ impl Region {
     /// Totals and their split by call site. Other threads may be at work, so they are read until
     /// nothing has happened in between, or for a few times.
     fn read(&self, account: &Account, owners: &[RegionId]) -> (Counts, Vec<SiteCount>) {
-        let mut counts = account.counts();
+        let mut counts = account.counts(self.id);
         for _ in 0..5 {
-            let sites = self.sites(owners);
-            let after = account.counts();
+            let sites = split::by_call_site(owners);
+            let after = account.counts(self.id);
             if after == counts {
                 return (counts, sites);
             }
             counts = after;
         }
-        (counts, self.sites(owners))
-    }
-
-    /// What an inner region released was released here too, and has its record here already.
-    fn sites(&self, owners: &[RegionId]) -> Vec<SiteCount> {
-        let mut sites = record::counts(&owners[..1]);
-        for mut inner in record::counts(&owners[1..]) {
-            inner.released = Amount::default();
-            match sites.iter_mut().find(|site| site.site == inner.site) {
-                Some(site) => site.retained += inner.retained,
-                None => sites.push(inner),
-            }
-        }
-        sites
+        (counts, split::by_call_site(owners))
     }
 
     fn stats(&self, counts: &Counts) -> Stats {
@@ -147,12 +127,9 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         let _quiet = Quiet::new();
-        if self.scope == Scope::Process {
-            PROCESS_REGION.store(0, Ordering::Release);
-        }
+        ledger::closes(self.scope == Scope::Process);
         allow::close_inside(self.id);
-        account::get(self.id).inspect(|account| account.close());
-        OPEN_REGIONS.fetch_sub(1, Ordering::Relaxed);
+        account::get(self.id).inspect(|account| account.close(self.id));
     }
 }
 

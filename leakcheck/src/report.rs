@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
 
-use crate::ledger::record::SiteCount;
+use crate::ledger::split::SiteCount;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::{Kind, Options, Scope};
 use crate::settings;

@@ -13,28 +13,22 @@ pub(crate) mod unwind;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::thread::Thread;
-use site::SiteId;
-
-/// The most frames of a stack that are kept, counted from the allocation down.
+/// The most frames of a stack that are kept: of a deeper one the newest and the oldest.
 pub(crate) const MAX_FRAMES: usize = 128;
+
+/// Of a stack that is deeper than [`MAX_FRAMES`], how many of its oldest frames are kept.
+pub(crate) const OLDEST_FRAMES: usize = 32;
 
 static OFF: AtomicBool = AtomicBool::new(false);
 
 /// Whether call stacks are captured from now on, in the whole process.
 pub(crate) fn capture_if(on: bool) {
-    OFF.store(!on, Ordering::Relaxed);
+    if OFF.swap(!on, Ordering::SeqCst) == on {
+        crate::ledger::changed();
+    }
 }
 
-/// The call site of the allocation that this thread is about to make, 0 when it cannot be told.
-pub(crate) fn capture(thread: &Thread) -> SiteId {
-    if OFF.load(Ordering::Relaxed) {
-        return 0;
-    }
-    // An unwinder that allocates must not be captured in its turn.
-    thread.quiet.set(true);
-    let frames = unwind::walk(thread.stack_base.get());
-    let site = site::intern(frames.as_slice());
-    thread.quiet.set(false);
-    site
+/// Whether call stacks are captured.
+pub(crate) fn are_captured() -> bool {
+    !OFF.load(Ordering::SeqCst)
 }

@@ -193,8 +193,8 @@ fn is_own(frame: &Frame) -> bool {
         && !frame.function.as_ref().is_some_and(hands_over)
 }
 
-/// Whether these frames hand formatted text to a writer that was there before. A user's own `write!`
-/// to a writer of their own has the function that begins it here as well.
+/// Whether these frames hand formatted text to a writer that was there before. A user's own
+/// `write!` to a writer of their own has the function that begins it here as well.
 fn is_writing<'a>(leaf: impl Iterator<Item = &'a Frame> + Clone) -> bool {
     let has = |part: &str| {
         leaf.clone().filter_map(|frame| frame.function.as_ref()).any(|name| name.contains(part))

@@ -6,22 +6,37 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::ledger::account::RegionId;
+use crate::ledger::account::{self, RegionId};
+use crate::ledger::shard::{self, Shard};
+use crate::ledger::{changed, working_for};
+use crate::word::{Slot, Word};
 
+#[allow(unsafe_code, reason = "a thread-local variable of its own")]
+mod local;
 #[allow(unsafe_code, reason = "says that zeroed memory is an entry")]
 pub(crate) mod running;
 #[cfg(interposed)]
 #[allow(unsafe_code, reason = "interposes pthread_create")]
 mod spawn;
 
-/// No limit: a stack is walked to its bottom.
-pub(crate) const WHOLE_STACK: usize = usize::MAX;
+/// The call stack is captured.
+pub(crate) const CAPTURE: u64 = 1;
+/// What the thread does for its region counts for one of process scope.
+pub(crate) const TALLY: u64 = 2;
 
+/// All zeros is the state of a new thread.
+#[repr(C, align(64))]
 pub(crate) struct Thread {
+    /// The ledger's epoch that the thread has kept up with, 0 when its events go the long way.
+    pub(crate) pace: Word,
+    /// The shard that the thread has taken of its region.
+    pub(crate) shard: Slot<Shard>,
+    /// Frames above this stack address belong to the harness; 0 where the stack has no known end.
+    pub(crate) stack_base: Word,
+    /// What else there is to do for an event that goes the short way: [`CAPTURE`] and [`TALLY`].
+    pub(crate) duties: Word,
     /// The innermost region that was entered or inherited; it may be closed by now.
     pub(crate) region: Cell<RegionId>,
-    /// Frames above this stack address belong to the harness.
-    pub(crate) stack_base: Cell<usize>,
     /// leakcheck itself is at work: what is allocated is ours.
     pub(crate) quiet: Cell<bool>,
     /// An allocator event of this thread came by while it was quiet.
@@ -36,21 +51,6 @@ pub(crate) struct Thread {
     started_by_main: Cell<bool>,
 }
 
-thread_local! {
-    static THREAD: Thread = const {
-        Thread {
-            region: Cell::new(0),
-            stack_base: Cell::new(WHOLE_STACK),
-            quiet: Cell::new(false),
-            witnessed: Cell::new(false),
-            started: Cell::new(false),
-            main: Cell::new(false),
-            opened: Cell::new(false),
-            started_by_main: Cell::new(false),
-        }
-    };
-}
-
 /// The first thread with an allocator event is the main thread: the runtime allocates before
 /// `main`.
 static MAIN_SEEN: AtomicBool = AtomicBool::new(false);
@@ -58,9 +58,14 @@ static MAIN_SEEN: AtomicBool = AtomicBool::new(false);
 /// The main thread opened a region: it is the program's own, and so are the threads that it starts.
 static MAIN_OPENED: AtomicBool = AtomicBool::new(false);
 
+/// The calling thread's state. It is not to be kept: the thread may end.
 #[inline(always)]
+pub(crate) fn here() -> &'static Thread {
+    local::here()
+}
+
 pub(crate) fn with<R>(look: impl FnOnce(&Thread) -> R) -> R {
-    THREAD.with(look)
+    look(here())
 }
 
 impl Thread {
@@ -80,6 +85,7 @@ impl Thread {
         if self.main.get() {
             MAIN_OPENED.store(true, Ordering::Relaxed);
         }
+        changed();
     }
 
     /// To be called on a new thread that the main thread started outside of any region.
@@ -88,12 +94,69 @@ impl Thread {
         self.started_by_main.set(true);
     }
 
-    /// Whether the thread, outside of regions of its own, works for the test harness. libtest's main
-    /// thread runs no test, and its other threads are its own before and after a test.
+    /// Whether the thread, outside of regions of its own, works for the test harness. libtest's
+    /// main thread runs no test, and its other threads are its own before and after a test.
     pub(crate) fn is_harness(&self) -> bool {
         self.main.get()
             || self.opened.get()
             || (self.started_by_main.get() && !MAIN_OPENED.load(Ordering::Relaxed))
+    }
+}
+
+impl Thread {
+    #[cfg(not(own_local))]
+    const fn new() -> Self {
+        Self {
+            pace: Word::new(0),
+            shard: Slot::empty(),
+            stack_base: Word::new(0),
+            duties: Word::new(0),
+            region: Cell::new(0),
+            quiet: Cell::new(false),
+            witnessed: Cell::new(false),
+            started: Cell::new(false),
+            main: Cell::new(false),
+            opened: Cell::new(false),
+            started_by_main: Cell::new(false),
+        }
+    }
+
+    /// Takes a shard of the region that the thread works for from now on, 0 for none, and gives
+    /// back that of another one. `None` where there is nothing to take: no region, or no
+    /// memory.
+    pub(crate) fn work_for(&self, region: RegionId) -> Option<&'static Shard> {
+        if let Some(shard) = self.shard.get() {
+            if shard.region() == region {
+                return Some(shard);
+            }
+            self.leave();
+        }
+        let account = account::get(region)?;
+        // Held first and looked at again: nobody else may hold a region of process scope.
+        account.hold();
+        let shard = if account.is_open() && working_for(self) == region {
+            shard::take(region, account)
+        } else {
+            None
+        };
+        match shard {
+            Some(_) => self.shard.set(shard),
+            None => account.let_go(region),
+        }
+        shard
+    }
+
+    /// Gives back the shard that the thread has taken, and lets the next event find out what it
+    /// works for.
+    pub(crate) fn leave(&self) {
+        self.pace.set(0);
+        let Some(shard) = self.shard.get() else { return };
+        self.shard.set(None);
+        let region = shard.region();
+        if let Some(account) = account::get(region) {
+            shard.give_back(account);
+            account.let_go(region);
+        }
     }
 }
 
@@ -104,37 +167,41 @@ pub(crate) struct Quiet {
 
 impl Quiet {
     pub(crate) fn new() -> Self {
-        Self { before: with(|thread| thread.quiet.replace(true)) }
+        let thread = here();
+        thread.pace.set(0);
+        Self { before: thread.quiet.replace(true) }
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        with(|thread| thread.quiet.set(self.before));
+        here().quiet.set(self.before);
     }
 }
 
 /// While it lives, this thread works for a region.
 pub(crate) struct Entered {
     region: RegionId,
-    stack_base: usize,
+    stack_base: u64,
 }
 
 impl Entered {
     /// Enters a region; call stacks are cut at the given stack address.
     pub(crate) fn new(region: RegionId, stack_base: usize) -> Self {
-        with(|thread| Self {
-            region: thread.region.replace(region),
-            stack_base: thread.stack_base.replace(stack_base),
-        })
+        let thread = here();
+        thread.leave();
+        let before = Self { region: thread.region.get(), stack_base: thread.stack_base.get() };
+        thread.region.set(region);
+        thread.stack_base.set(stack_base as u64);
+        before
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        with(|thread| {
-            thread.region.set(self.region);
-            thread.stack_base.set(self.stack_base);
-        });
+        let thread = here();
+        thread.leave();
+        thread.region.set(self.region);
+        thread.stack_base.set(self.stack_base);
     }
 }

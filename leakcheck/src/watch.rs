@@ -132,8 +132,8 @@ impl Watch {
         }
     }
 
-    /// Looks for known noise only where it makes a difference: when there is a leak without it, when
-    /// there would be one but for what was released, which may be noise, and for a record.
+    /// Looks for known noise only where it makes a difference: when there is a leak without it,
+    /// when there would be one but for what was released, which may be noise, and for a record.
     fn judge_once(&self, measurement: &Measurement) -> (Noise, Verdict) {
         let judge = |measure, noise: &Noise| {
             let judged = verdict::judged(measurement, measure, noise.excused());

@@ -20,7 +20,11 @@ pub(super) struct Header {
     spare: u64,
 }
 
-const SIZE: usize = size_of::<Header>();
+pub(super) const SIZE: usize = size_of::<Header>();
+
+/// What the C library aligns every block to, where the default allocator calls it directly.
+#[cfg(own_local)]
+pub(super) const MALLOC_ALIGN: usize = 16;
 
 const _: () = assert!(SIZE == 16 && align_of::<Header>() <= 8);
 
@@ -38,6 +42,11 @@ pub(super) fn outer(layout: Layout, size: usize) -> Option<Layout> {
 }
 
 impl Header {
+    #[inline(always)]
+    pub(super) fn new(tag: Tag) -> Self {
+        Self { tag, spare: 0 }
+    }
+
     /// # Safety
     ///
     /// `block` must have been handed out by `Alloc` and be live.
@@ -57,7 +66,7 @@ impl Header {
         // SAFETY: the 16 bytes in front of a block belong to it.
         let header = unsafe { block.sub(SIZE) }.cast::<Self>();
         // SAFETY: aligned and in bounds, as the caller promises.
-        unsafe { header.write(Self { tag, spare: 0 }) };
+        unsafe { header.write(Self::new(tag)) };
     }
 }
 

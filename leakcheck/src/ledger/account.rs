@@ -1,26 +1,32 @@
-//! What one region owns and has done: the counters that its blocks are charged to.
+//! What one region owns and has done.
 //!
-//! Every region has an account, and every block names the account of its owner. An account is used
-//! again only when its region is closed, none of its blocks is live and no thread, context or inner
-//! region can work for it any more, so that a block that outlives its region never touches the
-//! figures of a later one.
+//! Every region has an account, and every block's record names the account of its owner. The
+//! figures are with the threads that work for the region, in [shards](super::shard); the account
+//! adds them up.
+//!
+//! An account is used again only when its region is closed, none of its blocks is live and no
+//! thread, context or inner region can work for it any more, so that a block that outlives its
+//! region never touches the figures of a later one.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use super::record::{Chunks, Sum};
+use super::shard;
 use crate::arena::{Arena, Zeroed};
+use crate::measurement::Amount;
 
 /// The index of an account; 0 is "no region".
 pub(crate) type RegionId = u32;
 
-/// The owner of leakcheck's own blocks, which no figure ever shows.
-pub(crate) const OURS: RegionId = RegionId::MAX;
-
 const FREE: u32 = 0;
 const OPEN: u32 = 1;
 const CLOSED: u32 = 2;
+/// Closed, and nobody can work for it any more: it is being cleared.
+const CLEARING: u32 = 3;
+/// Cleared, but for the records of blocks that are still live.
+const PINNED: u32 = 4;
 
-/// Aligned so that two regions, and the two directions of one region, do not share a cache line.
 #[repr(C, align(128))]
 pub(crate) struct Account {
     state: AtomicU32,
@@ -28,24 +34,38 @@ pub(crate) struct Account {
     generation: AtomicU32,
     /// Threads, contexts and inner regions that can still bring allocations here.
     holders: AtomicU32,
-    allocated_bytes: AtomicU64,
-    allocated_blocks: AtomicU64,
-    peak_bytes: AtomicU64,
-    reallocations: AtomicU64,
-    reallocated_bytes: AtomicI64,
-    _line: [u64; 1],
-    freed_bytes: AtomicU64,
-    freed_blocks: AtomicU64,
+    /// Live bytes as far as the shards have told, those of inner regions included.
+    live: AtomicI64,
+    peak: AtomicI64,
+    inner: Inner,
     released_bytes: AtomicU64,
     released_blocks: AtomicU64,
+    /// Records of blocks that outlived the region.
+    pinned: Chunks,
 }
 
-// SAFETY: the fields are atomic integers and padding.
+/// Events of inner regions, which count here too.
+#[repr(C)]
+struct Inner {
+    allocated_bytes: AtomicU64,
+    allocated_blocks: AtomicU64,
+    freed_bytes: AtomicU64,
+    freed_blocks: AtomicU64,
+    reallocations: AtomicU64,
+    reallocated_bytes: AtomicI64,
+}
+
+// SAFETY: the fields are atomic integers.
 unsafe impl Zeroed for Account {}
 
 static ACCOUNTS: Arena<Account> = Arena::new(6);
 /// Serialises openings, which look for an account to use again. Never taken on an allocator's path.
 static OPENING: Mutex<Cursor> = Mutex::new(Cursor { next: 1 });
+
+/// Records are passing from shards to accounts, begun and done: who adds records up meanwhile may
+/// miss some.
+static PASSINGS_BEGUN: AtomicU64 = AtomicU64::new(0);
+static PASSINGS_DONE: AtomicU64 = AtomicU64::new(0);
 
 /// Where the search for an account to use again goes on.
 pub(crate) struct Cursor {
@@ -70,7 +90,7 @@ pub(crate) struct Counts {
     pub(crate) reallocated_bytes: i64,
 }
 
-/// The account of a region, `None` for "no region" and for blocks of leakcheck's own.
+/// The account of a region, `None` for "no region".
 #[inline(always)]
 pub(crate) fn get(id: RegionId) -> Option<&'static Account> {
     ACCOUNTS.get(id)
@@ -109,12 +129,7 @@ fn reusable(cursor: &mut Cursor) -> Option<RegionId> {
     for _ in 0..LOOK_AT.min(end - 1) {
         let id = cursor.next;
         cursor.next = if id + 1 < end { id + 1 } else { 1 };
-        let account = get(id)?;
-        if account.is_idle() {
-            if let Some(parent) = get(account.parent()) {
-                parent.let_go();
-            }
-            account.parent.store(0, Ordering::Relaxed);
+        if get(id)?.is_idle() {
             return Some(id);
         }
     }
@@ -140,32 +155,40 @@ pub(crate) fn is_inside(mut inner: RegionId, outer: RegionId) -> bool {
     false
 }
 
+/// Tells a reading of records that was complete from one that may have missed some.
+pub(crate) fn passings() -> Option<u64> {
+    let done = PASSINGS_DONE.load(Ordering::Acquire);
+    (PASSINGS_BEGUN.load(Ordering::Acquire) == done).then_some(done)
+}
+
 impl Account {
     fn reset(&self, parent: RegionId) {
         for counter in [
-            &self.allocated_bytes,
-            &self.allocated_blocks,
-            &self.peak_bytes,
-            &self.reallocations,
-            &self.freed_bytes,
-            &self.freed_blocks,
+            &self.inner.allocated_bytes,
+            &self.inner.allocated_blocks,
+            &self.inner.freed_bytes,
+            &self.inner.freed_blocks,
+            &self.inner.reallocations,
             &self.released_bytes,
             &self.released_blocks,
         ] {
             counter.store(0, Ordering::Relaxed);
         }
-        self.reallocated_bytes.store(0, Ordering::Relaxed);
+        for counter in [&self.live, &self.peak, &self.inner.reallocated_bytes] {
+            counter.store(0, Ordering::Relaxed);
+        }
         self.parent.store(parent, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.state.store(OPEN, Ordering::Release);
     }
 
-    pub(crate) fn close(&self) {
-        self.state.store(CLOSED, Ordering::Release);
+    pub(crate) fn close(&self, id: RegionId) {
+        self.state.store(CLOSED, Ordering::SeqCst);
+        self.clear_if_over(id);
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.state.load(Ordering::Acquire) == OPEN
+        self.state.load(Ordering::SeqCst) == OPEN
     }
 
     pub(crate) fn parent(&self) -> RegionId {
@@ -179,50 +202,109 @@ impl Account {
 
     /// Announces a thread, context or inner region that can bring allocations here.
     pub(crate) fn hold(&self) {
-        self.holders.fetch_add(1, Ordering::AcqRel);
+        self.holders.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn let_go(&self) {
-        self.holders.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Whether nothing can reach this account any more.
-    pub(crate) fn is_idle(&self) -> bool {
-        !self.is_open()
-            && self.holders.load(Ordering::Acquire) == 0
-            && self.freed_blocks.load(Ordering::Acquire)
-                == self.allocated_blocks.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn count_allocated(&self, size: u64) {
-        let allocated = self.allocated_bytes.fetch_add(size, Ordering::Relaxed) + size;
-        self.allocated_blocks.fetch_add(1, Ordering::Relaxed);
-        self.raise_peak(allocated);
-    }
-
-    fn raise_peak(&self, allocated: u64) {
-        let live = allocated.saturating_sub(self.freed_bytes.load(Ordering::Relaxed));
-        if live > self.peak_bytes.load(Ordering::Relaxed) {
-            self.peak_bytes.fetch_max(live, Ordering::Relaxed);
+    /// The opposite of [`hold`](Self::hold); `id` is the account's own.
+    pub(crate) fn let_go(&self, id: RegionId) {
+        if self.holders.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.clear_if_over(id);
         }
     }
 
-    /// The block count comes last: from then on the account may be used again.
-    pub(crate) fn count_freed(&self, size: u64) {
-        self.freed_bytes.fetch_add(size, Ordering::Relaxed);
-        self.freed_blocks.fetch_add(1, Ordering::Release);
-    }
-
-    pub(crate) fn count_resized(&self, old: u64, new: u64) {
-        self.reallocations.fetch_add(1, Ordering::Relaxed);
-        self.reallocated_bytes.fetch_add(new as i64 - old as i64, Ordering::Relaxed);
-        if new >= old {
-            let grown = new - old;
-            let allocated = self.allocated_bytes.fetch_add(grown, Ordering::Relaxed) + grown;
-            self.raise_peak(allocated);
+    /// Gives back what the shards of a region hold when it is closed and nobody can work for it any
+    /// more.
+    fn clear_if_over(&self, id: RegionId) {
+        let over = self.holders.load(Ordering::SeqCst) == 0
+            && self
+                .state
+                .compare_exchange(CLOSED, CLEARING, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok();
+        if !over {
+            return;
+        }
+        PASSINGS_BEGUN.fetch_add(1, Ordering::AcqRel);
+        shard::let_go(id, &self.pinned);
+        PASSINGS_DONE.fetch_add(1, Ordering::AcqRel);
+        if self.pinned.is_empty() {
+            self.free();
         } else {
-            self.freed_bytes.fetch_add(old - new, Ordering::Relaxed);
+            self.state.store(PINNED, Ordering::Release);
         }
+    }
+
+    /// From here on the account may be opened again; its parent is held no longer.
+    fn free(&self) {
+        let parent = self.parent.swap(0, Ordering::AcqRel);
+        self.state.store(FREE, Ordering::Release);
+        if let Some(account) = get(parent) {
+            account.let_go(parent);
+        }
+    }
+
+    /// Whether nothing can reach this account any more. For who holds the right to open.
+    fn is_idle(&self) -> bool {
+        if self.state.load(Ordering::Acquire) == PINNED && self.pinned.are_idle() {
+            self.pinned.let_go(&self.pinned);
+            self.free();
+        }
+        self.state.load(Ordering::Acquire) == FREE
+    }
+
+    /// Whether the region is over and none of its blocks is live.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.load(Ordering::Acquire) == FREE
+    }
+
+    pub(crate) fn live_bytes(&self) -> i64 {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Adds to the live bytes and returns what they are then.
+    pub(crate) fn add_live(&self, bytes: i64) -> i64 {
+        self.live.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    pub(crate) fn raise_peak(&self, live: i64) {
+        if live > self.peak.load(Ordering::Relaxed) {
+            self.peak.fetch_max(live, Ordering::Relaxed);
+        }
+    }
+
+    /// A block was allocated in an inner region.
+    pub(crate) fn count_inner_allocated(&self, size: u64) {
+        self.inner.allocated_bytes.fetch_add(size, Ordering::Relaxed);
+        self.inner.allocated_blocks.fetch_add(1, Ordering::Relaxed);
+        self.raise_peak(self.add_live(size as i64));
+    }
+
+    /// A block of an inner region was freed.
+    pub(crate) fn count_inner_freed(&self, size: u64) {
+        self.inner.freed_bytes.fetch_add(size, Ordering::Relaxed);
+        self.inner.freed_blocks.fetch_add(1, Ordering::Relaxed);
+        self.add_live(-(size as i64));
+    }
+
+    /// A block of an inner region changed its size.
+    pub(crate) fn count_inner_resized(&self, old: u64, new: u64) {
+        self.inner.reallocations.fetch_add(1, Ordering::Relaxed);
+        let change = new as i64 - old as i64;
+        self.inner.reallocated_bytes.fetch_add(change, Ordering::Relaxed);
+        if new >= old {
+            self.inner.allocated_bytes.fetch_add(new - old, Ordering::Relaxed);
+        } else {
+            self.inner.freed_bytes.fetch_add(old - new, Ordering::Relaxed);
+        }
+        self.raise_peak(self.add_live(change));
+    }
+
+    /// A block of the region's own changed its size on a thread that works for no region; its
+    /// record has the bytes.
+    pub(crate) fn count_resized_elsewhere(&self, old: u64, new: u64) {
+        let change = new as i64 - old as i64;
+        self.inner.reallocations.fetch_add(1, Ordering::Relaxed);
+        self.inner.reallocated_bytes.fetch_add(change, Ordering::Relaxed);
+        self.raise_peak(self.add_live(change));
     }
 
     pub(crate) fn count_released(&self, size: u64) {
@@ -230,19 +312,43 @@ impl Account {
         self.released_blocks.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn pinned(&self) -> &Chunks {
+        &self.pinned
+    }
+
+    /// What the region and those inside it came to by now; `id` is the account's own.
+    pub(crate) fn counts(&self, id: RegionId) -> Counts {
+        let mut sum = Sum {
+            freed_bytes: self.inner.freed_bytes.load(Ordering::Acquire),
+            freed_blocks: self.inner.freed_blocks.load(Ordering::Acquire),
+            allocated_bytes: self.inner.allocated_bytes.load(Ordering::Acquire),
+            allocated_blocks: self.inner.allocated_blocks.load(Ordering::Acquire),
+        };
+        let mut reallocations = self.inner.reallocations.load(Ordering::Relaxed);
+        let mut reallocated_bytes = self.inner.reallocated_bytes.load(Ordering::Relaxed);
+        let mut live = self.live_bytes();
+        let mut peak = self.peak.load(Ordering::Relaxed);
+        let mut moved = Amount::default();
+        self.pinned.records().for_each(|record| sum.add(record.sum()));
+        for shard in shard::of(id) {
+            moved += shard.moved();
+            shard.records().for_each(|record| sum.add(record.sum()));
+            let (count, bytes) = shard.reallocations();
+            reallocations += count;
+            reallocated_bytes += bytes;
+            live += shard.untold();
+            peak = peak.max(shard.peak());
+        }
         Counts {
-            // What was freed is read first: a block freed in between is still seen as live, never
-            // as freed twice.
-            freed_bytes: self.freed_bytes.load(Ordering::Acquire),
-            freed_blocks: self.freed_blocks.load(Ordering::Acquire),
+            allocated_bytes: sum.allocated_bytes.saturating_sub(moved.bytes),
+            allocated_blocks: sum.allocated_blocks.saturating_sub(moved.blocks),
+            freed_bytes: sum.freed_bytes.saturating_sub(moved.bytes),
+            freed_blocks: sum.freed_blocks.saturating_sub(moved.blocks),
             released_bytes: self.released_bytes.load(Ordering::Relaxed),
             released_blocks: self.released_blocks.load(Ordering::Relaxed),
-            allocated_bytes: self.allocated_bytes.load(Ordering::Relaxed),
-            allocated_blocks: self.allocated_blocks.load(Ordering::Relaxed),
-            peak_bytes: self.peak_bytes.load(Ordering::Relaxed),
-            reallocations: self.reallocations.load(Ordering::Relaxed),
-            reallocated_bytes: self.reallocated_bytes.load(Ordering::Relaxed),
+            peak_bytes: peak.max(live).max(0) as u64,
+            reallocations,
+            reallocated_bytes,
         }
     }
 }

@@ -1,192 +1,283 @@
-//! What one region owns from one call site.
+//! What one region owns from one call site, as far as one thread allocated it.
 //!
-//! A block names its record, so that a free finds it without a search. A record stays in the list
-//! of its call site and passes to another region when nothing of the first one can reach it any
-//! more.
+//! A block names its record, so that a free finds it without a search. The thread that a record
+//! belongs to writes its figures without a lock; what other threads free is counted beside them.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(own_local)]
+use std::mem::offset_of;
+use std::ptr::from_ref;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use super::account::{self, RegionId};
+use super::account::RegionId;
+use super::shard::Shard;
 use crate::arena::{Arena, Zeroed};
 use crate::measurement::Amount;
-use crate::stack::site::{self, SiteId};
+use crate::stack::site::SiteId;
+use crate::word::{Tally, Word};
 
-/// The index of a record; 0 is "no record", of blocks whose call site is unknown.
-pub(crate) type RecordId = u32;
-
-#[repr(C)]
+/// One cache line.
+#[repr(C, align(64))]
 pub(crate) struct Record {
-    /// Generation and id of the region.
-    owner: AtomicU64,
-    allocated_bytes: AtomicU64,
-    allocated_blocks: AtomicU64,
-    freed_bytes: AtomicU64,
-    freed_blocks: AtomicU64,
-    released_bytes: AtomicU64,
-    released_blocks: AtomicU64,
+    allocated: Tally,
+    freed: Tally,
+    /// Freed by threads that the record does not belong to; less than nothing where they made
+    /// blocks larger.
+    freed_elsewhere_bytes: AtomicI64,
+    freed_elsewhere_blocks: AtomicU64,
+    /// The address of the shard whose thread writes here; 0 when nobody does any more.
+    shard: Word,
+    owner: AtomicU32,
     site: AtomicU32,
-    /// The next record of the same call site.
-    next: AtomicU32,
 }
 
-// SAFETY: the fields are atomic integers.
-unsafe impl Zeroed for Record {}
+const _: () = assert!(size_of::<Record>() == 64);
 
-static RECORDS: Arena<Record> = Arena::new(8);
-
-/// The owner of a record that is passing from one region to another.
-const BETWEEN: u64 = u64::MAX;
-
-/// What one call site has come to in one region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SiteCount {
-    pub(crate) site: SiteId,
-    /// What was allocated there and is still live.
-    pub(crate) retained: Amount,
-    /// What was freed there without being the region's own.
-    pub(crate) released: Amount,
+/// Sums over records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) allocated_bytes: u64,
+    pub(crate) allocated_blocks: u64,
+    pub(crate) freed_bytes: u64,
+    pub(crate) freed_blocks: u64,
 }
 
-#[inline(always)]
-pub(crate) fn get(id: RecordId) -> Option<&'static Record> {
-    RECORDS.get(id)
-}
-
-/// The record of a region at a call site, made when there is none. 0 when memory is used up: the
-/// region's totals stay exact, only the split by call site misses the block.
-pub(crate) fn find_or_add(region: RegionId, site: SiteId) -> RecordId {
-    let (Some(account), Some(entry)) = (account::get(region), site::get(site)) else { return 0 };
-    let owner = owner_word(region, account.generation());
-    let records = entry.records();
-    let mut id = records.load(Ordering::Acquire);
-    while let Some(record) = get(id) {
-        if record.owner.load(Ordering::Acquire) == owner || record.take_over(owner) {
-            return id;
-        }
-        id = record.next.load(Ordering::Acquire);
-    }
-    add(owner, site, records)
-}
-
-fn add(owner: u64, site: SiteId, records: &AtomicU32) -> RecordId {
-    let Some(id) = RECORDS.push() else { return 0 };
-    let Some(record) = get(id) else { return 0 };
-    record.site.store(site, Ordering::Relaxed);
-    record.owner.store(owner, Ordering::Relaxed);
-    let mut head = records.load(Ordering::Relaxed);
-    loop {
-        record.next.store(head, Ordering::Relaxed);
-        // Two threads of one region may each add a record for the same call site: a reading adds
-        // them up.
-        match records.compare_exchange_weak(head, id, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => return id,
-            Err(now) => head = now,
-        }
-    }
-}
-
-/// What the given regions retain and have released, by call site.
-pub(crate) fn counts(regions: &[RegionId]) -> Vec<SiteCount> {
-    let owners: Vec<u64> = regions
-        .iter()
-        .filter_map(|&id| account::get(id).map(|account| owner_word(id, account.generation())))
-        .collect();
-    let mut counts: Vec<SiteCount> = (1..RECORDS.end())
-        .filter_map(get)
-        .filter(|record| owners.contains(&record.owner.load(Ordering::Acquire)))
-        .map(Record::count)
-        .filter(|count| count.retained.blocks > 0 || count.released.blocks > 0)
-        .collect();
-    counts.sort_by_key(|count| count.site);
-    counts.dedup_by(|next, first| {
-        let same = next.site == first.site;
-        if same {
-            first.retained += next.retained;
-            first.released += next.released;
-        }
-        same
-    });
-    counts
-}
-
-fn owner_word(region: RegionId, generation: u32) -> u64 {
-    u64::from(generation) << 32 | u64::from(region)
+#[cfg(own_local)]
+impl Record {
+    pub(super) const ALLOCATED_AT: usize = offset_of!(Self, allocated);
+    pub(super) const FREED_AT: usize = offset_of!(Self, freed);
+    pub(super) const SHARD_AT: usize = offset_of!(Self, shard);
 }
 
 impl Record {
-    /// Makes this the record of another region if nothing can reach it for the one that it belongs
-    /// to.
-    fn take_over(&self, owner: u64) -> bool {
-        let current = self.owner.load(Ordering::Acquire);
-        let current_generation = (current >> 32) as u32;
-        if current == BETWEEN {
-            return false;
-        }
-        let gone = account::get(current as u32)
-            .is_none_or(|account| account.generation() != current_generation || account.is_idle());
-        if !gone
-            || self
-                .owner
-                .compare_exchange(current, BETWEEN, Ordering::AcqRel, Ordering::Relaxed)
-                .is_err()
-        {
-            return false;
-        }
-        // Nobody else counts here now: the old region is gone and the new one does not find it yet.
-        for counter in [
-            &self.allocated_bytes,
-            &self.allocated_blocks,
-            &self.freed_bytes,
-            &self.freed_blocks,
-            &self.released_bytes,
-            &self.released_blocks,
-        ] {
-            counter.store(0, Ordering::Relaxed);
-        }
-        self.owner.store(owner, Ordering::Release);
-        true
+    #[inline(always)]
+    pub(crate) fn belongs_to(&self, shard: *const Shard) -> bool {
+        self.shard.get() == shard as u64
     }
 
+    pub(crate) fn owner(&self) -> RegionId {
+        self.owner.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn site(&self) -> SiteId {
+        self.site.load(Ordering::Relaxed)
+    }
+
+    /// For the thread that the record belongs to.
+    #[inline(always)]
     pub(crate) fn count_allocated(&self, size: u64) {
-        self.allocated_bytes.fetch_add(size, Ordering::Relaxed);
-        self.allocated_blocks.fetch_add(1, Ordering::Relaxed);
+        self.allocated.count(size);
     }
 
+    /// For the thread that the record belongs to.
+    #[inline(always)]
     pub(crate) fn count_freed(&self, size: u64) {
-        self.freed_bytes.fetch_add(size, Ordering::Relaxed);
-        self.freed_blocks.fetch_add(1, Ordering::Release);
+        self.freed.count(size);
     }
 
-    /// A block that is not the region's own was freed here.
-    pub(crate) fn count_released(&self, size: u64) {
-        self.released_bytes.fetch_add(size, Ordering::Relaxed);
-        self.released_blocks.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A block of this record changes its size where it is.
+    /// For the thread that the record belongs to: a block changes its size where it is.
     pub(crate) fn count_resized(&self, old: u64, new: u64) {
         if new >= old {
-            self.allocated_bytes.fetch_add(new - old, Ordering::Relaxed);
+            self.allocated.bytes.add(new - old);
         } else {
-            self.freed_bytes.fetch_add(old - new, Ordering::Relaxed);
+            self.freed.bytes.add(old - new);
         }
     }
 
-    fn count(&self) -> SiteCount {
-        let freed_bytes = self.freed_bytes.load(Ordering::Acquire);
-        let freed_blocks = self.freed_blocks.load(Ordering::Acquire);
-        let allocated_bytes = self.allocated_bytes.load(Ordering::Relaxed);
-        let allocated_blocks = self.allocated_blocks.load(Ordering::Relaxed);
-        SiteCount {
-            site: self.site.load(Ordering::Relaxed),
-            retained: Amount {
-                bytes: allocated_bytes.saturating_sub(freed_bytes),
-                blocks: allocated_blocks.saturating_sub(freed_blocks),
-            },
-            released: Amount {
-                bytes: self.released_bytes.load(Ordering::Relaxed),
-                blocks: self.released_blocks.load(Ordering::Relaxed),
-            },
+    /// For every other thread. The count of blocks is the last thing that a free touches: from then
+    /// on the record may be used again.
+    pub(crate) fn count_freed_elsewhere(&self, size: u64) {
+        self.freed_elsewhere_bytes.fetch_add(size as i64, Ordering::Relaxed);
+        self.freed_elsewhere_blocks.fetch_add(1, Ordering::Release);
+    }
+
+    /// For every other thread: a block changes its size where it is.
+    pub(crate) fn count_resized_elsewhere(&self, old: u64, new: u64) {
+        self.freed_elsewhere_bytes.fetch_add(old as i64 - new as i64, Ordering::Relaxed);
+    }
+
+    /// What was freed is read first: a block freed in between is still seen as live, never as freed
+    /// twice.
+    pub(crate) fn sum(&self) -> Sum {
+        let elsewhere_bytes = self.freed_elsewhere_bytes.load(Ordering::Acquire);
+        let elsewhere_blocks = self.freed_elsewhere_blocks.load(Ordering::Acquire);
+        let freed_bytes = self.freed.bytes.atomic().load(Ordering::Acquire);
+        let freed_blocks = self.freed.blocks.atomic().load(Ordering::Acquire);
+        Sum {
+            freed_bytes: freed_bytes + elsewhere_bytes.max(0) as u64,
+            freed_blocks: freed_blocks + elsewhere_blocks,
+            allocated_bytes: self.allocated.bytes.get() + (-elsewhere_bytes).max(0) as u64,
+            allocated_blocks: self.allocated.blocks.get(),
         }
     }
+
+    fn is_idle(&self) -> bool {
+        let sum = self.sum();
+        sum.freed_blocks == sum.allocated_blocks
+    }
+
+    fn reset(&self, shard: &Shard, owner: RegionId, site: SiteId) {
+        for tally in [&self.allocated, &self.freed] {
+            tally.bytes.set(0);
+            tally.blocks.set(0);
+        }
+        self.freed_elsewhere_bytes.store(0, Ordering::Relaxed);
+        self.freed_elsewhere_blocks.store(0, Ordering::Relaxed);
+        self.owner.store(owner, Ordering::Relaxed);
+        self.site.store(site, Ordering::Relaxed);
+        self.shard.set(from_ref(shard).addr() as u64);
+    }
+}
+
+impl Sum {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.allocated_bytes += other.allocated_bytes;
+        self.allocated_blocks += other.allocated_blocks;
+        self.freed_bytes += other.freed_bytes;
+        self.freed_blocks += other.freed_blocks;
+    }
+
+    pub(crate) fn live(&self) -> Amount {
+        Amount {
+            bytes: self.allocated_bytes.saturating_sub(self.freed_bytes),
+            blocks: self.allocated_blocks.saturating_sub(self.freed_blocks),
+        }
+    }
+}
+
+/// The index of a chunk; 0 is none.
+type ChunkId = u32;
+
+const RECORDS: u32 = 15;
+
+/// Records that are handed out, and given back, together: one KiB with its first line.
+#[repr(C, align(64))]
+pub(crate) struct Chunk {
+    /// The next chunk of the list that this one is in.
+    next: AtomicU32,
+    used: AtomicU32,
+    records: [Record; RECORDS as usize],
+}
+
+const _: () = assert!(size_of::<Chunk>() == 1024);
+
+// SAFETY: the fields are atomic integers, words and pointers.
+unsafe impl Zeroed for Chunk {}
+
+static CHUNKS: Arena<Chunk> = Arena::new(6);
+
+/// Chunks that nobody uses: the first one's index, and above it a count of changes, so that a
+/// change back is not mistaken for none.
+static SPARE: AtomicU64 = AtomicU64::new(0);
+
+/// A list of chunks. One thread at a time adds to it, any may read it.
+#[repr(transparent)]
+pub(crate) struct Chunks(AtomicU32);
+
+impl Chunks {
+    /// A fresh record, `None` when memory is used up.
+    pub(crate) fn add(
+        &self,
+        shard: &Shard,
+        owner: RegionId,
+        site: SiteId,
+    ) -> Option<&'static Record> {
+        let first = CHUNKS.get(self.0.load(Ordering::Relaxed));
+        let chunk = match first.filter(|chunk| chunk.used.load(Ordering::Relaxed) < RECORDS) {
+            Some(chunk) => chunk,
+            None => {
+                let (id, chunk) = spare()?;
+                chunk.used.store(0, Ordering::Relaxed);
+                chunk.next.store(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
+                self.0.store(id, Ordering::Release);
+                chunk
+            }
+        };
+        let index = chunk.used.load(Ordering::Relaxed);
+        let record = chunk.records.get(index as usize)?;
+        record.reset(shard, owner, site);
+        chunk.used.store(index + 1, Ordering::Release);
+        Some(record)
+    }
+
+    /// All records of the list.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'static Record> {
+        self.chunks().flat_map(|(_, chunk)| {
+            let used = chunk.used.load(Ordering::Acquire) as usize;
+            chunk.records.iter().take(used)
+        })
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = (ChunkId, &'static Chunk)> {
+        let mut id = self.0.load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            let chunk = CHUNKS.get(id)?;
+            let this = (id, chunk);
+            id = chunk.next.load(Ordering::Acquire);
+            Some(this)
+        })
+    }
+
+    /// Empties the list when nobody adds to it any more: chunks that live blocks name go to
+    /// `pinned`, the others are spare from now on.
+    pub(crate) fn let_go(&self, pinned: &Chunks) {
+        let mut id = self.0.swap(0, Ordering::AcqRel);
+        while let Some(chunk) = CHUNKS.get(id) {
+            let next = chunk.next.load(Ordering::Relaxed);
+            for record in &chunk.records {
+                record.shard.set(0);
+            }
+            if chunk.is_idle() {
+                put_by(id, chunk);
+            } else {
+                chunk.next.store(pinned.0.load(Ordering::Relaxed), Ordering::Relaxed);
+                pinned.0.store(id, Ordering::Release);
+            }
+            id = next;
+        }
+    }
+
+    /// Whether no live block names a record of the list.
+    pub(crate) fn are_idle(&self) -> bool {
+        self.chunks().all(|(_, chunk)| chunk.is_idle())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Chunk {
+    fn is_idle(&self) -> bool {
+        let used = self.used.load(Ordering::Acquire) as usize;
+        self.records.iter().take(used).all(Record::is_idle)
+    }
+}
+
+fn spare() -> Option<(ChunkId, &'static Chunk)> {
+    loop {
+        let head = SPARE.load(Ordering::Acquire);
+        let id = head as u32;
+        let Some(chunk) = CHUNKS.get(id) else { break };
+        let next = chunk.next.load(Ordering::Relaxed);
+        if change_spare(head, next) {
+            return Some((id, chunk));
+        }
+    }
+    let id = CHUNKS.push()?;
+    Some((id, CHUNKS.get(id)?))
+}
+
+fn put_by(id: ChunkId, chunk: &Chunk) {
+    loop {
+        let head = SPARE.load(Ordering::Acquire);
+        chunk.next.store(head as u32, Ordering::Relaxed);
+        if change_spare(head, id) {
+            return;
+        }
+    }
+}
+
+fn change_spare(head: u64, to: ChunkId) -> bool {
+    let changed = ((head >> 32).wrapping_add(1) << 32) | u64::from(to);
+    SPARE.compare_exchange(head, changed, Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }

@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 
 use stats_alloc::StatsAlloc;
 
-use super::PROCESS_REGION;
-use super::account::{self, OURS, RegionId};
+use super::account::{self, RegionId};
+use super::{OPEN_REGIONS, PROCESS_REGION};
+use crate::thread::Thread;
 
 /// Events of every thread but the harness's, while a region of process scope is open.
 pub(crate) static PROCESS: StatsAlloc<Event> = StatsAlloc::new(Event);
@@ -38,18 +39,36 @@ unsafe impl GlobalAlloc for Event {
     }
 }
 
-/// A thread that works for `region` allocated a block.
-pub(super) fn allocated(region: RegionId, harness: bool, size: usize) {
-    if region == 0 && !harness {
+/// A thread that works for a region allocated a block while a region of process scope is open.
+pub(super) fn process_allocated(size: usize) {
+    add(&PROCESS, size);
+}
+
+/// A thread freed a block of the region that it works for, while a region of process scope is open.
+pub(super) fn process_freed(size: usize) {
+    remove(&PROCESS, size);
+}
+
+/// A thread changed the size of a block of the region that it works for, while a region of process
+/// scope is open.
+pub(super) fn process_resized(old: usize, new: usize) {
+    resize(&PROCESS, old, new);
+}
+
+/// A thread that works for no region allocated a block. One of process scope would be what it works
+/// for, or the thread is the harness's.
+pub(super) fn allocated_by_nobody(thread: &Thread, size: usize) {
+    if any_open() && !thread.is_harness() {
         add(&UNATTRIBUTED, size);
-    }
-    if counts_for_process(0, region, harness) {
-        add(&PROCESS, size);
     }
 }
 
 /// A thread that works for `region` freed a block of `owner`.
-pub(super) fn freed(owner: RegionId, region: RegionId, harness: bool, size: usize) {
+pub(super) fn freed(thread: &Thread, owner: RegionId, region: RegionId, size: usize) {
+    if !any_open() {
+        return;
+    }
+    let harness = thread.is_harness();
     if region == 0 && !harness && !is_open(owner) {
         remove(&UNATTRIBUTED, size);
     }
@@ -59,7 +78,11 @@ pub(super) fn freed(owner: RegionId, region: RegionId, harness: bool, size: usiz
 }
 
 /// A thread that works for `region` changed the size of a block of `owner`.
-pub(super) fn resized(owner: RegionId, region: RegionId, harness: bool, old: usize, new: usize) {
+pub(super) fn resized(thread: &Thread, owner: RegionId, region: RegionId, old: usize, new: usize) {
+    if !any_open() {
+        return;
+    }
+    let harness = thread.is_harness();
     if region == 0 && !harness && !is_open(owner) {
         resize(&UNATTRIBUTED, old, new);
     }
@@ -68,13 +91,17 @@ pub(super) fn resized(owner: RegionId, region: RegionId, harness: bool, old: usi
     }
 }
 
+fn any_open() -> bool {
+    OPEN_REGIONS.load(Ordering::Relaxed) != 0
+}
+
 fn is_open(owner: RegionId) -> bool {
     account::get(owner).is_some_and(account::Account::is_open)
 }
 
 fn counts_for_process(owner: RegionId, region: RegionId, harness: bool) -> bool {
     let process = PROCESS_REGION.load(Ordering::Relaxed);
-    process != 0 && owner != OURS && (region != 0 || !harness || account::is_inside(owner, process))
+    process != 0 && (region != 0 || !harness || account::is_inside(owner, process))
 }
 
 /// `stats_alloc` reads nothing of a layout but its size.

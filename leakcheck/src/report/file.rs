@@ -94,8 +94,8 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Files that cargo puts into a target directory. The first is missing where the directory was there
-/// before cargo.
+/// Files that cargo puts into a target directory. The first is missing where the directory was
+/// there before cargo.
 const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
 
 /// `leakcheck` in cargo's target directory: above the test program, or, for doctests, which are

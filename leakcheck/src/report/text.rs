@@ -51,8 +51,8 @@ fn write_report(
     writeln!(out, "  intended? {}", way_out(&report.verdict))
 }
 
-/// What to write when the memory, or the thread, is meant to stay. The attribute's first argument is
-/// what would have let the figure pass that is over its limit.
+/// What to write when the memory, or the thread, is meant to stay. The attribute's first argument
+/// is what would have let the figure pass that is over its limit.
 fn way_out(verdict: &Verdict) -> String {
     let Verdict::Leaked { excesses } = verdict else { return String::new() };
     let Some(Excess { figure, limit, .. }) = excesses.first() else { return String::new() };

@@ -3,8 +3,10 @@
 //! Insert-only and lock-free: a site is published at the head of its bucket's list and never
 //! changes afterwards.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use super::unwind::trail::Trail;
 use crate::arena::{Arena, Zeroed};
 
 /// The index of a call site; 0 is "unknown".
@@ -13,15 +15,17 @@ pub(crate) type SiteId = u32;
 #[repr(C)]
 pub(crate) struct Site {
     hash: AtomicU64,
-    frames: AtomicU32,
+    frames: AtomicPtr<usize>,
     frame_count: AtomicU32,
+    /// How many frames are left out between the newest and the oldest.
+    omitted: AtomicU32,
     /// The next site in the same bucket.
     next: AtomicU32,
-    /// The first of the records that regions have at this site.
-    records: AtomicU32,
+    /// The first of the releases that regions have made at this site.
+    releases: AtomicU32,
 }
 
-// SAFETY: the fields are atomic integers.
+// SAFETY: the fields are atomic integers, and a pointer that may be null.
 unsafe impl Zeroed for Site {}
 
 const BUCKET_BITS: u32 = 16;
@@ -35,15 +39,19 @@ pub(crate) fn get(id: SiteId) -> Option<&'static Site> {
     SITES.get(id)
 }
 
-/// The id of a call stack, given as return addresses from the leaf down. 0 when memory is used up.
-pub(crate) fn intern(frames: &[usize]) -> SiteId {
-    let hash = hash(frames);
+/// The id of the call stack that a trail holds. 0 when memory is used up.
+pub(crate) fn intern(trail: &Trail) -> SiteId {
+    intern_frames(trail.hash(), trail.frames(), trail.omitted())
+}
+
+/// Frames are the oldest first.
+fn intern_frames(hash: u64, frames: &[usize], omitted: usize) -> SiteId {
     let bucket = &BUCKETS[(hash >> (64 - BUCKET_BITS)) as usize];
     let mut head = bucket.load(Ordering::Acquire);
     if let Some(id) = find(head, 0, hash, frames) {
         return id;
     }
-    let Some(id) = add(hash, frames) else { return 0 };
+    let Some(id) = add(hash, frames, omitted) else { return 0 };
     loop {
         SITES.get(id).inspect(|site| site.next.store(head, Ordering::Relaxed));
         match bucket.compare_exchange(head, id, Ordering::AcqRel, Ordering::Acquire) {
@@ -71,50 +79,50 @@ fn find(mut id: SiteId, end: SiteId, hash: u64, frames: &[usize]) -> Option<Site
     None
 }
 
-fn add(hash: u64, frames: &[usize]) -> Option<SiteId> {
+fn add(hash: u64, frames: &[usize], omitted: usize) -> Option<SiteId> {
     let count = u32::try_from(frames.len()).ok()?;
     let start = if count == 0 { 0 } else { FRAMES.push_slice(count)? };
-    for (slot, frame) in FRAMES.slice(start, count).unwrap_or_default().iter().zip(frames) {
+    let stored = FRAMES.slice(start, count).unwrap_or_default();
+    for (slot, frame) in stored.iter().zip(frames) {
         slot.store(*frame, Ordering::Relaxed);
     }
     let id = SITES.push()?;
     let site = SITES.get(id)?;
+    let place = if stored.is_empty() { null_mut() } else { stored.as_ptr().cast_mut().cast() };
     site.hash.store(hash, Ordering::Relaxed);
-    site.frames.store(start, Ordering::Relaxed);
+    site.frames.store(place, Ordering::Relaxed);
     site.frame_count.store(count, Ordering::Relaxed);
+    site.omitted.store(u32::try_from(omitted).unwrap_or(u32::MAX), Ordering::Relaxed);
     Some(id)
 }
 
-/// Runs at every allocation, in most users' tests without optimisation, where an iterator costs ten
-/// times its loop.
-fn hash(frames: &[usize]) -> u64 {
-    let mut hash = 0x517c_c1b7_2722_0a95_u64;
-    let mut index = 0;
-    while index < frames.len() {
-        hash = (hash.rotate_left(5) ^ frames[index] as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        index += 1;
-    }
-    hash
-}
-
 impl Site {
-    pub(crate) fn records(&self) -> &AtomicU32 {
-        &self.records
+    pub(crate) fn releases(&self) -> &AtomicU32 {
+        &self.releases
     }
 
     /// The return addresses, leaf first.
-    pub(crate) fn frames(&self) -> &'static [usize] {
-        let start = self.frames.load(Ordering::Relaxed);
-        let count = self.frame_count.load(Ordering::Relaxed);
-        let stored = FRAMES.slice(start, count).unwrap_or_default();
-        // SAFETY: an atomic integer has the layout of its integer. The frames of a site were written
-        // before it was published, and whoever has the site has found it through that; nobody
-        // writes them again.
-        unsafe { std::slice::from_raw_parts(stored.as_ptr().cast(), stored.len()) }
+    pub(crate) fn frames(&self) -> Vec<usize> {
+        self.oldest_first().iter().rev().copied().collect()
     }
 
-    fn is(&self, frames: &[usize]) -> bool {
-        self.frames() == frames
+    #[inline(always)]
+    fn oldest_first(&self) -> &'static [usize] {
+        let count = self.frame_count.load(Ordering::Relaxed) as usize;
+        let place = self.frames.load(Ordering::Relaxed);
+        if count == 0 {
+            return &[];
+        }
+        // SAFETY: an atomic integer has the layout of its integer. The frames of a site were
+        // written before it was published, and whoever has the site has found it through
+        // that; nobody writes them again.
+        unsafe { std::slice::from_raw_parts(place, count) }
+    }
+
+    /// Whether this is the site of a stack, given the oldest frame first.
+    #[inline(always)]
+    pub(crate) fn is(&self, frames: &[usize]) -> bool {
+        self.oldest_first() == frames
     }
 }
 
@@ -122,12 +130,17 @@ impl Site {
 mod tests {
     use super::*;
 
+    fn intern(frames: &[usize]) -> SiteId {
+        let hash = frames.iter().fold(1, |hash: u64, &at| hash.wrapping_mul(31) ^ at as u64);
+        intern_frames(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15), frames, 0)
+    }
+
     #[test]
     fn the_same_stack_has_one_id() {
         let stack = [0x1000, 0x2000, 0x3000];
         let id = intern(&stack);
         assert_eq!(intern(&stack), id);
-        assert_eq!(get(id).unwrap().frames(), stack);
+        assert_eq!(get(id).unwrap().frames(), [0x3000, 0x2000, 0x1000]);
     }
 
     #[test]

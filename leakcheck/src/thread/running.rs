@@ -94,7 +94,7 @@ pub(crate) fn end(id: EntryId) {
     let region = entry.region.swap(0, Ordering::AcqRel);
     entry.used.store(0, Ordering::Release);
     if let Some(account) = account::get(region) {
-        account.let_go();
+        account.let_go(region);
     }
 }
 

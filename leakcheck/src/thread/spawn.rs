@@ -16,8 +16,8 @@ use libc::{EAGAIN, pthread_attr_t, pthread_key_t, pthread_t};
 
 use super::running::{self, EntryId};
 use super::{Quiet, with};
+use crate::ledger;
 use crate::ledger::account::RegionId;
-use crate::{ledger, stack};
 
 type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 type PthreadCreate =
@@ -55,7 +55,7 @@ unsafe extern "C" fn pthread_create(
         // SAFETY: the caller's promise, unchanged.
         return unsafe { real(thread, attributes, routine, argument) };
     }
-    let entry = if region == 0 { 0 } else { running::announce(region, with(stack::capture)) };
+    let entry = if region == 0 { 0 } else { running::announce(region, with(ledger::site_here)) };
     let Some(start) = Start { routine, argument, region, entry }.hand_over() else {
         running::end(entry);
         return EAGAIN;
@@ -85,7 +85,7 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
         if start.region == 0 {
             thread.comes_from_main();
         }
-        thread.stack_base.set(&raw const here as usize);
+        thread.stack_base.set(&raw const here as u64);
     });
     // SAFETY: asks the kernel for a number.
     let tid = unsafe { libc::gettid() };
@@ -119,7 +119,10 @@ fn announce_end(entry: EntryId) {
 
 /// The last code of a followed thread.
 unsafe extern "C" fn end(entry: *mut c_void) {
-    with(|thread| thread.region.set(0));
+    with(|thread| {
+        thread.leave();
+        thread.region.set(0);
+    });
     running::end(entry.addr() as EntryId);
 }
 

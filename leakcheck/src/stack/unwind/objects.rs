@@ -31,8 +31,8 @@ pub(super) fn prepare() -> bool {
     !FIND_OBJECT.load(Ordering::Acquire).is_null()
 }
 
-/// The index of unwind tables (`.eh_frame_hdr`) of the object that an address lies in, from its start
-/// to the end of the object.
+/// The index of unwind tables (`.eh_frame_hdr`) of the object that an address lies in, from its
+/// start to the end of the object.
 pub(super) fn eh_frame_hdr(address: usize) -> Option<&'static [u8]> {
     let find = FIND_OBJECT.load(Ordering::Acquire);
     // SAFETY: `find` is null, which becomes `None`, or glibc's function, which has this type.

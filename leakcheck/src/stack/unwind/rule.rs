@@ -5,26 +5,20 @@ use gimli::{
     UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow, X86_64,
 };
 
-/// A rule, packed: kind in 2 bits, the CFA's distance in words in 14, the saved frame pointer's distance
-/// below the CFA in words in 14, 0 where it is not saved.
+/// A rule, packed: kind in 2 bits, the CFA's distance in words in 14, the saved frame pointer's
+/// distance below the CFA in words in 14, 0 where it is not saved. Never 0.
 ///
 /// The canonical frame address (CFA) is the caller's stack pointer after the return; the return
 /// address lies one word below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rule(u32);
 
-/// What a frame's CFA is reckoned from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The walk needs more than these rules can say.
-    Unusual,
-    /// The stack pointer.
-    StackPointer,
-    /// The frame pointer.
-    FramePointer,
-    /// Nothing: the stack ends here.
-    End,
-}
+/// The CFA is reckoned from the stack pointer.
+pub(super) const STACK_POINTER: u32 = 1;
+/// The CFA is reckoned from the frame pointer.
+pub(super) const FRAME_POINTER: u32 = 2;
+/// There is no way on.
+pub(super) const STOP: u32 = 3;
 
 const FIELD_BITS: u32 = 14;
 const FIELD: u32 = (1 << FIELD_BITS) - 1;
@@ -34,8 +28,10 @@ impl Rule {
     /// The bits that a packed rule takes.
     pub(super) const BITS: u32 = 2 + 2 * FIELD_BITS;
 
-    const UNUSUAL: Self = Self(0);
-    const END: Self = Self(3);
+    /// The stack ends here.
+    pub(super) const END: Self = Self(STOP);
+    /// The walk needs more than these rules can say.
+    pub(super) const UNUSUAL: Self = Self(STOP | 1 << 2);
 
     #[inline(always)]
     pub(super) const fn from_bits(bits: u32) -> Self {
@@ -47,13 +43,8 @@ impl Rule {
     }
 
     #[inline(always)]
-    pub(super) fn kind(self) -> Kind {
-        match self.0 & 3 {
-            0 => Kind::Unusual,
-            1 => Kind::StackPointer,
-            2 => Kind::FramePointer,
-            _ => Kind::End,
-        }
+    pub(super) fn kind(self) -> u32 {
+        self.0 & 3
     }
 
     /// The CFA's distance in bytes above the register that it is reckoned from.
@@ -128,8 +119,8 @@ impl Rule {
 
 fn kind_of(register: Register) -> Option<u32> {
     match register {
-        X86_64::RSP => Some(1),
-        X86_64::RBP => Some(2),
+        X86_64::RSP => Some(STACK_POINTER),
+        X86_64::RBP => Some(FRAME_POINTER),
         _ => None,
     }
 }

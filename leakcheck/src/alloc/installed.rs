@@ -1,0 +1,157 @@
+//! The allocator that the feature `install` declares: counts over the C library's.
+//!
+//! It does what `Alloc<System>` does, without the layers between: in a build without optimisation,
+//! which tests are, those cost more than the counting. So it calls `malloc` itself, reads a
+//! layout's numbers at once, and reckons with addresses where methods of pointers would be calls.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_void;
+use std::mem::transmute;
+
+use super::Alloc;
+use super::header::{Header, MALLOC_ALIGN, SIZE};
+use crate::ledger;
+
+/// Counts over the C library's allocator.
+#[derive(Debug)]
+pub struct Installed;
+
+/// For blocks that `malloc` does not align.
+static OTHERS: Alloc<System> = Alloc::system();
+
+/// A layout's two numbers as they lie in memory.
+const fn words(layout: Layout) -> [usize; 2] {
+    // SAFETY: a layout is a size and an alignment, each of which is represented as a `usize`; the
+    // assertion below holds them against what the layout says.
+    unsafe { transmute(layout) }
+}
+
+const SAMPLE: Layout = Layout::new::<[u64; 3]>();
+/// Which of the two words is the size.
+const SIZE_AT: usize = if words(SAMPLE)[0] == SAMPLE.size() { 0 } else { 1 };
+const ALIGN_AT: usize = 1 - SIZE_AT;
+
+const _: () = {
+    assert!(words(SAMPLE)[SIZE_AT] == SAMPLE.size() && words(SAMPLE)[ALIGN_AT] == SAMPLE.align());
+};
+
+/// What the user sees of a block of the C library's, told to the ledger.
+///
+/// # Safety
+///
+/// `start` is null or a fresh block of `size` bytes and a header, from the C library.
+#[inline(always)]
+unsafe fn tagged(start: *mut c_void, size: usize) -> *mut u8 {
+    if start as usize == 0 {
+        return start as *mut u8;
+    }
+    // SAFETY: the block begins with room for a header, which `malloc` aligns.
+    unsafe { (*(start as *mut Header)).tag = ledger::allocated(size) };
+    (start as usize + SIZE) as *mut u8
+}
+
+// SAFETY: every pointer handed out lies one header behind the start of a block of the C library's
+// that is larger by that header, and which blocks these are is told by the layout, which comes back
+// with the block. No method unwinds: the ledger neither panics nor allocates.
+unsafe impl GlobalAlloc for Installed {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let words = words(layout);
+        if words[ALIGN_AT] > MALLOC_ALIGN {
+            // SAFETY: the caller's promise, unchanged.
+            return unsafe { OTHERS.alloc(layout) };
+        }
+        // SAFETY: any size will do. It does not overflow: a layout's is at most half of all
+        // addresses.
+        let start = unsafe { libc::malloc(words[SIZE_AT] + SIZE) };
+        // SAFETY: fresh, and of that size.
+        unsafe { tagged(start, words[SIZE_AT]) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let words = words(layout);
+        if words[ALIGN_AT] > MALLOC_ALIGN {
+            // SAFETY: the caller's promise, unchanged.
+            return unsafe { OTHERS.alloc_zeroed(layout) };
+        }
+        // SAFETY: as in `alloc`.
+        let start = unsafe { libc::calloc(1, words[SIZE_AT] + SIZE) };
+        // SAFETY: fresh, and of that size.
+        unsafe { tagged(start, words[SIZE_AT]) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let words = words(layout);
+        if words[ALIGN_AT] > MALLOC_ALIGN {
+            // SAFETY: the caller's promise, unchanged.
+            return unsafe { OTHERS.dealloc(block, layout) };
+        }
+        let start = (block as usize - SIZE) as *mut Header;
+        // SAFETY: a header was written there when the block was handed out.
+        ledger::freed(unsafe { (*start).tag }, words[SIZE_AT]);
+        // SAFETY: the block came from the C library.
+        unsafe { libc::free(start as *mut c_void) };
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let words = words(layout);
+        if words[ALIGN_AT] > MALLOC_ALIGN {
+            // SAFETY: the caller's promise, unchanged.
+            return unsafe { OTHERS.realloc(block, layout, new_size) };
+        }
+        let start = (block as usize - SIZE) as *mut Header;
+        // SAFETY: a header was written there when the block was handed out.
+        let tag = unsafe { (*start).tag };
+        // SAFETY: the block came from the C library, and no size that is asked for overflows.
+        let start = unsafe { libc::realloc(start as *mut c_void, new_size + SIZE) };
+        if start as usize == 0 {
+            return start as *mut u8;
+        }
+        let tag = ledger::resized(tag, words[SIZE_AT], new_size);
+        // SAFETY: the block begins with room for a header, which `realloc` aligns.
+        unsafe { (*(start as *mut Header)).tag = tag };
+        (start as usize + SIZE) as *mut u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(size: usize, align: usize) {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        // SAFETY: the layouts are what the blocks have, and the writes lie within them.
+        unsafe {
+            let block = Installed.alloc_zeroed(layout);
+            assert_eq!(block.addr() % align, 0);
+            assert_eq!(block.read(), 0);
+            block.write_bytes(7, size);
+            let block = Installed.realloc(block, layout, size * 3);
+            assert_eq!(block.addr() % align, 0);
+            assert_eq!((block.read(), block.add(size - 1).read()), (7, 7));
+            Installed.dealloc(block, Layout::from_size_align(size * 3, align).unwrap());
+        }
+    }
+
+    #[test]
+    fn blocks_keep_their_alignment_and_their_content() {
+        for shift in 0..13 {
+            for size in [1, 15, 16, 17, 1000, 1 << 20] {
+                round_trip(size, 1 << shift);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_null() {
+        let largest = Layout::from_size_align(isize::MAX as usize, 1).unwrap();
+        // SAFETY: the layouts are not empty; the block goes back with the layout that it came with.
+        unsafe {
+            assert!(Installed.alloc(largest).is_null());
+            assert!(Installed.alloc_zeroed(largest).is_null());
+            let layout = Layout::new::<u64>();
+            let block = Installed.alloc(layout);
+            assert!(Installed.realloc(block, layout, largest.size()).is_null());
+            Installed.dealloc(block, layout);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What one thread does for one region.
+//!
+//! A thread has its own shard of a region's account while it works for it, so that no two threads
+//! write to the same cache line. The thread takes a shard with its first allocation and gives it
+//! back when it leaves the region; the next thread of the region goes on with it. Shards of a
+//! region that is over are used again.
+
+use std::cell::UnsafeCell;
+#[cfg(own_local)]
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::account::{Account, RegionId};
+use super::record::{Chunks, Record};
+use super::sites::Sites;
+use crate::arena::{Arena, Zeroed};
+use crate::measurement::Amount;
+use crate::stack::site;
+use crate::stack::unwind::{self, trail::Trail};
+use crate::word::{Slot, Word};
+
+/// Nobody's.
+const FREE: u32 = 0;
+/// A region's; no thread has it at the moment.
+const VACANT: u32 = 1;
+/// A thread's.
+const TAKEN: u32 = 2;
+
+/// How far a thread's live bytes may rise before it tells the account, and half of how far they may
+/// fall: a region's peak is exact for one thread, and known to within twice as many bytes for each
+/// further one.
+const TELL_AT: i32 = 64 << 10;
+/// How much room there is when the live bytes have fallen that far.
+pub(super) const TELL_AT_ROOM: i32 = 2 * TELL_AT;
+
+#[repr(C, align(128))]
+pub(crate) struct Shard {
+    /// How many live bytes are missing to `high`.
+    room: Word,
+    /// The most bytes that were live since the account was told last.
+    high: Word,
+    /// What the account had when it was told last.
+    told: Word,
+    reallocations: Word,
+    reallocated_bytes: Word,
+    /// What reallocations moved from one record to another: no record's allocation or free.
+    moved_bytes: Word,
+    moved_blocks: Word,
+    /// The record of blocks whose call site is unknown.
+    siteless: Slot<Record>,
+    /// The record of the stack that the trail holds.
+    latest: Slot<Record>,
+    state: AtomicU32,
+    region: AtomicU32,
+    chunks: Chunks,
+    sites: UnsafeCell<Sites>,
+    trail: UnsafeCell<Trail>,
+}
+
+// SAFETY: cells are touched by the thread that has taken the shard only, and taking and giving back
+// are an acquire and a release of `state`. All else are atomics.
+unsafe impl Sync for Shard {}
+
+// SAFETY: integers, words, and cells with null pointers; an empty table of sites and an empty trail
+// are zeros.
+unsafe impl Zeroed for Shard {}
+
+static SHARDS: Arena<Shard> = Arena::new(2);
+
+/// Takes a shard of a region for the calling thread, which has to hold the region's account. `None`
+/// when memory is used up.
+pub(crate) fn take(region: RegionId, account: &Account) -> Option<&'static Shard> {
+    let vacant = |shard: &&Shard| {
+        shard.region.load(Ordering::Relaxed) == region && shard.change(VACANT, TAKEN)
+    };
+    let shard = match all().find(vacant) {
+        // It passed to another region between the two looks.
+        Some(shard) if shard.region.load(Ordering::Relaxed) != region => {
+            shard.state.store(VACANT, Ordering::Release);
+            fresh(region)?
+        }
+        Some(shard) => shard,
+        None => fresh(region)?,
+    };
+    shard.told.set(account.live_bytes() as u64);
+    // SAFETY: the shard is this thread's now.
+    unsafe { &mut *shard.trail.get() }.forget();
+    shard.latest.set(None);
+    Some(shard)
+}
+
+fn fresh(region: RegionId) -> Option<&'static Shard> {
+    let shard = match all().find(|shard| shard.change(FREE, TAKEN)) {
+        Some(shard) => shard,
+        None => loop {
+            let shard = SHARDS.get(SHARDS.push()?)?;
+            // Another thread may take what this one appends.
+            if shard.change(FREE, TAKEN) {
+                break shard;
+            }
+        },
+    };
+    shard.begin(region);
+    Some(shard)
+}
+
+fn all() -> impl Iterator<Item = &'static Shard> {
+    (1..SHARDS.end()).filter_map(|id| SHARDS.get(id))
+}
+
+/// The shards of a region.
+pub(crate) fn of(region: RegionId) -> impl Iterator<Item = &'static Shard> {
+    all().filter(move |shard| {
+        shard.state.load(Ordering::Acquire) != FREE
+            && shard.region.load(Ordering::Relaxed) == region
+    })
+}
+
+/// Frees the shards of a region that is over, which no thread has taken. Records that live blocks
+/// name pass to `pinned`.
+pub(crate) fn let_go(region: RegionId, pinned: &Chunks) {
+    for shard in of(region) {
+        if shard.change(VACANT, TAKEN) {
+            shard.chunks.let_go(pinned);
+            shard.state.store(FREE, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(own_local)]
+impl Shard {
+    pub(super) const ROOM_AT: usize = offset_of!(Self, room);
+    pub(super) const SITELESS_AT: usize = offset_of!(Self, siteless);
+}
+
+/// [`Shard::rise`] for callers in assembly.
+#[cfg(own_local)]
+pub(super) extern "sysv64" fn rise(shard: &Shard) {
+    shard.rise();
+}
+
+/// [`Shard::tell_region`] for callers in assembly.
+#[cfg(own_local)]
+pub(super) extern "sysv64" fn tell(shard: &Shard) {
+    shard.tell_region();
+}
+
+impl Shard {
+    fn change(&self, from: u32, to: u32) -> bool {
+        self.state.load(Ordering::Relaxed) == from
+            && self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    fn begin(&self, region: RegionId) {
+        for word in [
+            &self.room,
+            &self.high,
+            &self.reallocations,
+            &self.reallocated_bytes,
+            &self.moved_bytes,
+            &self.moved_blocks,
+        ] {
+            word.set(0);
+        }
+        self.siteless.set(None);
+        // SAFETY: the shard is this thread's.
+        unsafe { &mut *self.sites.get() }.clear();
+        self.region.store(region, Ordering::Release);
+    }
+
+    /// To be called by the thread that has it when it works for the region no more.
+    pub(crate) fn give_back(&self, account: &Account) {
+        self.tell(account);
+        self.state.store(VACANT, Ordering::Release);
+    }
+
+    pub(crate) fn region(&self) -> RegionId {
+        self.region.load(Ordering::Relaxed)
+    }
+
+    /// Counts a block of one of its own records. For the thread that has the shard.
+    #[inline(always)]
+    pub(crate) fn allocated(&self, record: &Record, size: u64) {
+        record.count_allocated(size);
+        if self.room.take_overdraws(size) {
+            self.rise();
+        }
+    }
+
+    /// Live bytes since the account was told last; may be negative.
+    fn live(&self) -> i64 {
+        (self.high.get() as i64).wrapping_sub(self.room.get() as i64)
+    }
+
+    /// Notes a new height.
+    #[inline(never)]
+    fn rise(&self) {
+        let live = self.live();
+        self.high.set(live as u64);
+        self.room.set(0);
+        if live > i64::from(TELL_AT) {
+            self.tell_region();
+        }
+    }
+
+    /// Counts a block of one of its own records as freed. For the thread that has the shard.
+    #[inline(always)]
+    pub(crate) fn freed(&self, record: &Record, size: u64) {
+        record.count_freed(size);
+        if self.room.add_exceeds::<TELL_AT_ROOM>(size) {
+            self.tell_region();
+        }
+    }
+
+    /// Counts a block of one of its own records as resized; `to` is the record of the place that
+    /// did it.
+    pub(crate) fn resized(&self, from: &Record, to: &Record, old: u64, new: u64) {
+        if std::ptr::eq(from, to) {
+            from.count_resized(old, new);
+        } else {
+            from.count_freed(old);
+            to.count_allocated(new);
+            self.moved_bytes.add(old.min(new));
+            self.moved_blocks.add(1);
+        }
+        self.reallocated(old, new);
+    }
+
+    /// A block changed its size for the region, whatever record it had and has.
+    pub(crate) fn reallocated(&self, old: u64, new: u64) {
+        self.reallocations.add(1);
+        self.reallocated_bytes.add(new.wrapping_sub(old));
+        if self.room.take_overdraws(new.wrapping_sub(old)) {
+            self.rise();
+        }
+    }
+
+    /// A block moved from another thread's record to one of this shard's.
+    pub(crate) fn moved_in(&self, old: u64, new: u64) {
+        self.moved_bytes.add(old.min(new));
+        self.moved_blocks.add(1);
+        self.reallocated(old, new);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_region(&self) {
+        if let Some(account) = super::account::get(self.region()) {
+            self.tell(account);
+        }
+    }
+
+    /// Adds what is live here to the account's figure.
+    fn tell(&self, account: &Account) {
+        account.raise_peak(self.peak());
+        let told = account.add_live(self.live());
+        self.told.set(told as u64);
+        self.high.set(0);
+        self.room.set(0);
+    }
+
+    /// The highest that this thread has seen the region's live bytes.
+    pub(crate) fn peak(&self) -> i64 {
+        self.told.get() as i64 + self.high.get() as i64
+    }
+
+    /// What is live here and the account does not know of.
+    pub(crate) fn untold(&self) -> i64 {
+        self.live()
+    }
+
+    pub(crate) fn reallocations(&self) -> (u64, i64) {
+        (self.reallocations.get(), self.reallocated_bytes.get() as i64)
+    }
+
+    /// What moved between records, which is in their sums as freed and as allocated.
+    pub(crate) fn moved(&self) -> Amount {
+        Amount { bytes: self.moved_bytes.get(), blocks: self.moved_blocks.get() }
+    }
+
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'static Record> {
+        self.chunks.records()
+    }
+
+    /// The record of the call site that this thread is at; `None` when memory is used up. For the
+    /// thread that has the shard.
+    #[inline(always)]
+    pub(crate) fn record_here(&self, stack_base: usize) -> Option<&'static Record> {
+        // SAFETY: the trail is this thread's, and nothing else refers to it during a walk.
+        let trail = unsafe { &mut *self.trail.get() };
+        if unwind::walk(trail, stack_base)
+            && let Some(latest) = self.latest.get()
+        {
+            return Some(latest);
+        }
+        self.find_or_add(trail)
+    }
+
+    #[inline(never)]
+    fn find_or_add(&self, trail: &Trail) -> Option<&'static Record> {
+        // SAFETY: the table is this thread's, and nothing else refers to it meanwhile.
+        let sites = unsafe { &mut *self.sites.get() };
+        let record = match sites.find(trail) {
+            Some(record) => Some(record),
+            None => self.add(trail, sites),
+        };
+        self.latest.set(record);
+        record
+    }
+
+    #[cold]
+    fn add(&self, trail: &Trail, sites: &mut Sites) -> Option<&'static Record> {
+        let id = site::intern(trail);
+        let Some(site) = site::get(id) else { return self.siteless() };
+        match self.chunks.add(self, self.region(), id) {
+            Some(record) if sites.add(trail, site, record) => Some(record),
+            Some(_) | None => self.siteless(),
+        }
+    }
+
+    /// The record of blocks whose call site is unknown; `None` when memory is used up. For the
+    /// thread that has the shard.
+    #[inline(always)]
+    pub(crate) fn siteless(&self) -> Option<&'static Record> {
+        match self.siteless.get() {
+            Some(record) => Some(record),
+            None => self.first_siteless(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_siteless(&self) -> Option<&'static Record> {
+        let record = self.chunks.add(self, self.region(), 0);
+        self.siteless.set(record);
+        record
+    }
+}
