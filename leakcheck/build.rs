@@ -11,24 +11,19 @@ fn main() {
         println!("cargo::rustc-cfg=sanitized");
     }
 
-    // A thread-local of our own needs the thread pointer and ELF's relocations for it; Miri has
-    // neither.
-    let linux = var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux");
-    let x86_64 = var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
-        && var("CARGO_CFG_TARGET_POINTER_WIDTH").as_deref() == Ok("64");
-    if linux && x86_64 && !sanitized && var("CARGO_CFG_MIRI").is_err() {
-        println!("cargo::rustc-cfg=own_local");
-    }
-
     // A definition of `pthread_create` is found before the C library's one, which is then the next
     // one of the dynamic linker. A statically linked program has no next one.
     let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    let dynamic_glibc = linux
+    let dynamic_glibc = var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux")
         && var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu")
         && !features.split(',').any(|feature| feature == "crt-static");
-    // The walk by unwind tables asks glibc where they are.
-    if dynamic_glibc && x86_64 && !sanitized {
+    // The walk by unwind tables asks glibc where they are, and Miri has none. What is written in
+    // assembly needs ELF's thread-locals and the walk.
+    let x86_64 = var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
+        && var("CARGO_CFG_TARGET_POINTER_WIDTH").as_deref() == Ok("64");
+    if dynamic_glibc && x86_64 && !sanitized && var("CARGO_CFG_MIRI").is_err() {
         println!("cargo::rustc-cfg=own_walk");
+        println!("cargo::rustc-cfg=own_local");
     }
     if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
         println!("cargo::rustc-cfg=interposed");

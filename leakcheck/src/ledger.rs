@@ -30,6 +30,7 @@ mod x86_64;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::stack::unwind::Registers;
 use crate::stack::{self, site::SiteId};
 use crate::thread::{self, CAPTURE, TALLY, Thread};
 use crate::word::Word;
@@ -77,7 +78,7 @@ pub(crate) fn allocated(size: usize) -> Tag {
     #[cfg(own_local)]
     return x86_64::allocated(size);
     #[cfg(not(own_local))]
-    allocated_in_rust(size)
+    allocated_in_rust(size, &Registers::here())
 }
 
 /// A block was freed.
@@ -86,23 +87,23 @@ pub(crate) fn freed(tag: Tag, size: usize) {
     #[cfg(own_local)]
     x86_64::freed(tag, size);
     #[cfg(not(own_local))]
-    freed_in_rust(tag, size);
+    freed_in_rust(tag, size, &Registers::here());
 }
 
 #[inline(always)]
-fn allocated_in_rust(size: usize) -> Tag {
+fn allocated_in_rust(size: usize, from: &Registers) -> Tag {
     let thread = thread::here();
     if thread.pace.equals(&EPOCH) {
         return match thread.shard.get() {
-            Some(shard) => charge(thread, shard, size),
+            Some(shard) => charge(thread, shard, size, from),
             None => Tag::UNOWNED,
         };
     }
-    allocated_the_long_way(thread, size)
+    allocated_the_long_way(thread, size, from)
 }
 
 #[inline(always)]
-fn freed_in_rust(tag: Tag, size: usize) {
+fn freed_in_rust(tag: Tag, size: usize, from: &Registers) {
     let thread = thread::here();
     if thread.pace.equals(&EPOCH) {
         match (tag.record(), thread.shard.get()) {
@@ -117,32 +118,33 @@ fn freed_in_rust(tag: Tag, size: usize) {
             _ => {}
         }
     }
-    freed_the_long_way(thread, tag, size);
+    freed_the_long_way(thread, tag, size, from);
 }
 
 /// A block changed its size, and perhaps its place.
 #[inline(always)]
 pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
+    let from = &Registers::here();
     let thread = thread::here();
     if thread.pace.equals(&EPOCH)
         && let Some(shard) = thread.shard.get()
         && let Some(record) = tag.record()
         && record.belongs_to(shard)
     {
-        let to = record_here(thread, shard).unwrap_or(record);
+        let to = record_here(thread, shard, from).unwrap_or(record);
         shard.resized(record, to, old as u64, new as u64);
         if thread.duties.get() & TALLY != 0 {
             tally::process_resized(old, new);
         }
         return Tag::of(to);
     }
-    resized_the_long_way(thread, tag, old, new)
+    resized_the_long_way(thread, tag, old, new, from)
 }
 
 /// Counts a block for the shard's region, but not for those around it.
 #[inline(always)]
-fn charge(thread: &Thread, shard: &'static Shard, size: usize) -> Tag {
-    let Some(record) = record_here(thread, shard) else { return Tag::UNOWNED };
+fn charge(thread: &Thread, shard: &'static Shard, size: usize, from: &Registers) -> Tag {
+    let Some(record) = record_here(thread, shard, from) else { return Tag::UNOWNED };
     shard.allocated(record, size as u64);
     if thread.duties.get() & TALLY != 0 {
         tally::process_allocated(size);
@@ -152,17 +154,21 @@ fn charge(thread: &Thread, shard: &'static Shard, size: usize) -> Tag {
 
 /// The record for what the thread allocates now; `None` when memory is used up.
 #[inline(always)]
-fn record_here(thread: &Thread, shard: &'static Shard) -> Option<&'static Record> {
+fn record_here(
+    thread: &Thread,
+    shard: &'static Shard,
+    from: &Registers,
+) -> Option<&'static Record> {
     if thread.duties.get() & CAPTURE == 0 {
         shard.siteless()
     } else {
-        shard.record_here(thread.stack_base.get() as usize)
+        shard.record_here(from, thread.stack_base.get() as usize)
     }
 }
 
 #[cold]
 #[inline(never)]
-fn allocated_the_long_way(thread: &Thread, size: usize) -> Tag {
+fn allocated_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag {
     if thread.quiet.get() {
         thread.witnessed.set(true);
         return Tag::OURS;
@@ -171,14 +177,14 @@ fn allocated_the_long_way(thread: &Thread, size: usize) -> Tag {
         tally::allocated_by_nobody(thread, size);
         return Tag::UNOWNED;
     };
-    let tag = charge(thread, shard, size);
+    let tag = charge(thread, shard, size, from);
     each_around(shard.region(), |account| account.count_inner_allocated(size as u64));
     tag
 }
 
 #[cold]
 #[inline(never)]
-fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize) {
+fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registers) {
     if tag == Tag::OURS {
         return;
     }
@@ -192,7 +198,7 @@ fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize) {
         tally::freed(thread, tag.owner(), region, size);
     }
     if tag.owner() != region {
-        release(thread, tag.owner(), region, size as u64);
+        release(thread, tag.owner(), region, size as u64, from);
     }
     if let Some(record) = tag.record() {
         discharge(thread, record, size as u64);
@@ -201,7 +207,13 @@ fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize) {
 
 #[cold]
 #[inline(never)]
-fn resized_the_long_way(thread: &Thread, tag: Tag, old: usize, new: usize) -> Tag {
+fn resized_the_long_way(
+    thread: &Thread,
+    tag: Tag,
+    old: usize,
+    new: usize,
+    from: &Registers,
+) -> Tag {
     if tag == Tag::OURS && thread.quiet.get() {
         return tag;
     }
@@ -209,14 +221,14 @@ fn resized_the_long_way(thread: &Thread, tag: Tag, old: usize, new: usize) -> Ta
     let region = if quiet { 0 } else { keep_up(thread).map_or(0, Shard::region) };
     if tag == Tag::OURS || (region != tag.owner() && region != 0) {
         // The block of another region, or of none, passes to this one: a release and an allocation.
-        freed(tag, old);
-        return allocated(new);
+        freed_in_rust(tag, old, from);
+        return allocated_in_rust(new, from);
     }
     if !quiet {
         tally::resized(thread, tag.owner(), region, old, new);
     }
     match tag.record() {
-        Some(record) => resize(thread, record, region, old as u64, new as u64),
+        Some(record) => resize(thread, record, region, (old as u64, new as u64), from),
         None => tag,
     }
 }
@@ -269,9 +281,9 @@ pub(crate) fn working_for(thread: &Thread) -> RegionId {
 }
 
 /// The call site that this thread is at, 0 when it works for no region or it cannot be told.
-pub(crate) fn site_here(thread: &Thread) -> SiteId {
+pub(crate) fn site_here(thread: &Thread, from: &Registers) -> SiteId {
     let Some(shard) = keep_up(thread) else { return 0 };
-    record_here(thread, shard).map_or(0, Record::site)
+    record_here(thread, shard, from).map_or(0, Record::site)
 }
 
 /// Where threads are not followed from their start: the first event of a new thread of std's is the
@@ -311,11 +323,11 @@ fn discharge(thread: &Thread, record: &Record, size: u64) {
 
 /// Counts a block that `region` freed without owning it, for `region` and for those around it that
 /// do not own it either.
-fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64) {
+fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64, from: &Registers) {
     if region == 0 || account::is_inside(owner, region) {
         return;
     }
-    let site = site_here(thread);
+    let site = site_here(thread, from);
     let mut next = region;
     while let Some(account) = account::get(next) {
         if account::is_inside(owner, next) {
@@ -328,13 +340,19 @@ fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64) {
 }
 
 /// A block changes its size for a thread that works for its owner, or for no region.
-fn resize(thread: &Thread, record: &'static Record, region: RegionId, old: u64, new: u64) -> Tag {
+fn resize(
+    thread: &Thread,
+    record: &'static Record,
+    region: RegionId,
+    (old, new): (u64, u64),
+    from: &Registers,
+) -> Tag {
     let owner = record.owner();
     each_around(owner, |account| account.count_inner_resized(old, new));
     // The block belongs to the place that grew it last; a thread without a region leaves it where
     // it was.
     let shard = thread.shard.get().filter(|_| region != 0);
-    match (shard, shard.and_then(|shard| record_here(thread, shard))) {
+    match (shard, shard.and_then(|shard| record_here(thread, shard, from))) {
         (Some(shard), Some(to)) if record.belongs_to(shard) => {
             shard.resized(record, to, old, new);
             Tag::of(to)

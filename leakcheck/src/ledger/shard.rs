@@ -16,7 +16,7 @@ use super::sites::Sites;
 use crate::arena::{Arena, Zeroed};
 use crate::measurement::Amount;
 use crate::stack::site;
-use crate::stack::unwind::{self, trail::Trail};
+use crate::stack::unwind::{self, Registers, trail::Trail};
 use crate::word::{Slot, Word};
 
 /// Nobody's.
@@ -131,12 +131,27 @@ pub(crate) fn let_go(region: RegionId, pinned: &Chunks) {
 impl Shard {
     pub(super) const ROOM_AT: usize = offset_of!(Self, room);
     pub(super) const SITELESS_AT: usize = offset_of!(Self, siteless);
+    pub(super) const LATEST_AT: usize = offset_of!(Self, latest);
+    pub(super) const TRAIL_AT: usize = offset_of!(Self, trail);
 }
 
 /// [`Shard::rise`] for callers in assembly.
 #[cfg(own_local)]
 pub(super) extern "sysv64" fn rise(shard: &Shard) {
     shard.rise();
+}
+
+/// The record of a stack that has just come onto the trail, for callers in assembly; null when
+/// memory is used up.
+#[cfg(own_local)]
+pub(super) extern "sysv64" fn record_of_trail(shard: &Shard) -> *const Record {
+    // SAFETY: the trail is this thread's, and nothing else refers to it meanwhile.
+    let trail = unsafe { &mut *shard.trail.get() };
+    trail.settle();
+    match shard.find_or_add(trail) {
+        Some(record) => record,
+        None => std::ptr::null(),
+    }
 }
 
 /// [`Shard::tell_region`] for callers in assembly.
@@ -285,10 +300,10 @@ impl Shard {
     /// The record of the call site that this thread is at; `None` when memory is used up. For the
     /// thread that has the shard.
     #[inline(always)]
-    pub(crate) fn record_here(&self, stack_base: usize) -> Option<&'static Record> {
+    pub(crate) fn record_here(&self, from: &Registers, base: usize) -> Option<&'static Record> {
         // SAFETY: the trail is this thread's, and nothing else refers to it during a walk.
         let trail = unsafe { &mut *self.trail.get() };
-        if unwind::walk(trail, stack_base)
+        if unwind::walk(trail, from, base)
             && let Some(latest) = self.latest.get()
         {
             return Some(latest);

@@ -9,70 +9,149 @@ use std::mem::offset_of;
 
 use super::record::Record;
 use super::shard::{self, Shard};
-use super::{EPOCH, Tag};
-use crate::thread::Thread;
+use super::{EPOCH, Tag, allocated_in_rust, freed_in_rust};
+use crate::stack::unwind::trail::Outcome;
+use crate::stack::unwind::{self, Registers};
+use crate::thread::{CAPTURE, TALLY, Thread};
 
 /// [`ledger::allocated`](super::allocated) for a thread that has kept up, and has nothing to do but
-/// count.
+/// count and find the record of its call stack.
+///
+/// The walk begins in the caller: `[rsp]` at the entry is the address there, and its stack ends
+/// above.
 #[unsafe(naked)]
 pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
     naked_asm!(
+        ".cfi_startproc",
         "mov rcx, fs:0",
         "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
         "mov rax, [rcx + {pace}]",
         "cmp rax, [rip + {epoch}]",
-        "jne {in_rust}",
+        "jne 9f",
         "xor eax, eax",
         "mov rdx, [rcx + {shard}]",
         "test rdx, rdx",
-        "je 2f",
-        "cmp qword ptr [rcx + {duties}], rax",
-        "jne {in_rust}",
-        "mov rax, [rdx + {siteless}]",
+        "je 4f",
+        "mov rax, [rcx + {duties}]",
         "test rax, rax",
-        "je {in_rust}",
+        "jne 5f",
+        "mov rax, [rdx + {siteless}]",
+        // The record is in rax, the shard in rdx.
+        "3:",
+        "test rax, rax",
+        "je 9f",
         "add [rax + {allocated}], rdi",
         "add qword ptr [rax + {allocated} + 8], 1",
         "sub [rdx + {room}], rdi",
-        "js 3f",
-        "2:",
+        "js 8f",
+        "4:",
         "ret",
-        "3:",
+        // The record of the call stack.
+        "5:",
+        "cmp rax, {capture}",
+        "jne 9f",
+        "mov rsi, [rcx + {stack_base}]",
+        "test rsi, rsi",
+        "je 9f",
+        "push rdi",
+        ".cfi_adjust_cfa_offset 8",
+        "push rdx",
+        ".cfi_adjust_cfa_offset 8",
+        "sub rsp, 8",
+        ".cfi_adjust_cfa_offset 8",
+        "lea rdi, [rdx + {trail}]",
+        "mov rdx, [rsp + 24]",
+        "lea rcx, [rsp + 32]",
+        "mov r8, rbp",
+        "lea r9, [rip + {rules}]",
+        "call {retrace}",
+        "mov ecx, eax",
+        "mov rdx, [rsp + 8]",
+        "mov rax, [rdx + {latest}]",
+        "cmp ecx, {same}",
+        "je 6f",
+        "xor eax, eax",
+        "cmp ecx, {new}",
+        "jne 6f",
+        "mov rdi, rdx",
+        "call {record_of_trail}",
+        "6:",
+        "add rsp, 8",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rdx",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rdi",
+        ".cfi_adjust_cfa_offset -8",
+        "jmp 3b",
+        "8:",
         "push rax",
+        ".cfi_adjust_cfa_offset 8",
         "mov rdi, rdx",
         "call {rise}",
         "pop rax",
+        ".cfi_adjust_cfa_offset -8",
         "ret",
+        "9:",
+        "mov rax, [rsp]",
+        "lea rcx, [rsp + 8]",
+        "sub rsp, 24",
+        ".cfi_adjust_cfa_offset 24",
+        "mov [rsp + {address}], rax",
+        "mov [rsp + {stack_pointer}], rcx",
+        "mov [rsp + {frame_pointer}], rbp",
+        "mov rsi, rsp",
+        "call {in_rust}",
+        "add rsp, 24",
+        ".cfi_adjust_cfa_offset -24",
+        "ret",
+        ".cfi_endproc",
         pace = const offset_of!(Thread, pace),
         epoch = sym EPOCH,
         shard = const offset_of!(Thread, shard),
         duties = const offset_of!(Thread, duties),
+        stack_base = const offset_of!(Thread, stack_base),
         siteless = const Shard::SITELESS_AT,
-        allocated = const Record::ALLOCATED_AT,
+        latest = const Shard::LATEST_AT,
+        trail = const Shard::TRAIL_AT,
         room = const Shard::ROOM_AT,
+        allocated = const Record::ALLOCATED_AT,
+        capture = const CAPTURE,
+        rules = sym unwind::RULES,
+        retrace = sym unwind::x86_64::retrace,
+        same = const Outcome::Same as usize,
+        new = const Outcome::New as usize,
+        record_of_trail = sym shard::record_of_trail,
         rise = sym shard::rise,
-        in_rust = sym in_rust::allocated,
+        address = const offset_of!(Registers, address),
+        stack_pointer = const offset_of!(Registers, stack_pointer),
+        frame_pointer = const offset_of!(Registers, frame_pointer),
+        in_rust = sym allocated_the_rust_way,
     )
+}
+
+extern "sysv64" fn allocated_the_rust_way(size: usize, from: &Registers) -> Tag {
+    allocated_in_rust(size, from)
 }
 
 /// [`ledger::freed`](super::freed) for a thread that has kept up, and has nothing to do but count.
 #[unsafe(naked)]
 pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
     naked_asm!(
+        ".cfi_startproc",
         "mov rcx, fs:0",
         "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
         "mov rax, [rcx + {pace}]",
         "cmp rax, [rip + {epoch}]",
-        "jne {in_rust}",
+        "jne 9f",
         "mov rdx, [rcx + {shard}]",
         "cmp rdi, {constants}",
         "jbe 3f",
         "test rdx, rdx",
-        "je {in_rust}",
+        "je 9f",
         "cmp [rdi + {owned_by}], rdx",
-        "jne {in_rust}",
+        "jne 9f",
         "test qword ptr [rcx + {duties}], {tally}",
-        "jne {in_rust}",
+        "jne 9f",
         "add [rdi + {freed}], rsi",
         "add qword ptr [rdi + {freed} + 8], 1",
         "add [rdx + {room}], rsi",
@@ -80,36 +159,46 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
         "jg 4f",
         "2:",
         "ret",
+        // Nobody's block and a thread that works for nobody.
         "3:",
         "test rdx, rdx",
         "je 2b",
-        "jmp {in_rust}",
+        "jmp 9f",
         "4:",
         "mov rdi, rdx",
         "jmp {tell}",
+        "9:",
+        "mov rax, [rsp]",
+        "lea rcx, [rsp + 8]",
+        "sub rsp, 24",
+        ".cfi_adjust_cfa_offset 24",
+        "mov [rsp + {address}], rax",
+        "mov [rsp + {stack_pointer}], rcx",
+        "mov [rsp + {frame_pointer}], rbp",
+        "mov rdx, rsp",
+        "call {in_rust}",
+        "add rsp, 24",
+        ".cfi_adjust_cfa_offset -24",
+        "ret",
+        ".cfi_endproc",
         pace = const offset_of!(Thread, pace),
         epoch = sym EPOCH,
         shard = const offset_of!(Thread, shard),
         duties = const offset_of!(Thread, duties),
-        tally = const crate::thread::TALLY,
+        tally = const TALLY,
         constants = const Tag::LAST_CONSTANT,
         owned_by = const Record::SHARD_AT,
         freed = const Record::FREED_AT,
         room = const Shard::ROOM_AT,
         tell_at = const shard::TELL_AT_ROOM,
         tell = sym shard::tell,
-        in_rust = sym in_rust::freed,
+        address = const offset_of!(Registers, address),
+        stack_pointer = const offset_of!(Registers, stack_pointer),
+        frame_pointer = const offset_of!(Registers, frame_pointer),
+        in_rust = sym freed_the_rust_way,
     )
 }
 
-mod in_rust {
-    use super::Tag;
-
-    pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
-        super::super::allocated_in_rust(size)
-    }
-
-    pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
-        super::super::freed_in_rust(tag, size);
-    }
+extern "sysv64" fn freed_the_rust_way(tag: Tag, size: usize, from: &Registers) {
+    freed_in_rust(tag, size, from);
 }

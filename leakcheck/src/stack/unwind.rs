@@ -10,7 +10,6 @@ mod objects;
 #[cfg(own_walk)]
 mod plain;
 mod platform;
-#[cfg(own_walk)]
 mod registers;
 #[cfg(own_walk)]
 mod rule;
@@ -18,14 +17,17 @@ mod rule;
 mod rules;
 pub(crate) mod trail;
 #[cfg(all(own_walk, target_arch = "x86_64"))]
-mod x86_64;
+pub(crate) mod x86_64;
 
 #[cfg(all(test, own_walk))]
 mod tests;
 
-use trail::Trail;
+pub(crate) use registers::Registers;
 #[cfg(own_walk)]
-use {registers::Registers, trail::Outcome};
+pub(crate) use rules::TABLE as RULES;
+#[cfg(own_walk)]
+use trail::Outcome;
+use trail::Trail;
 
 /// What a walk's preparation locks, held over a fork.
 #[cfg(own_walk)]
@@ -45,48 +47,48 @@ pub(crate) fn prepare() {
     rules::prepare();
 }
 
-/// Puts the calling thread's stack on a trail. `true` where it is the one that the trail held
-/// already. Frames above the stack address `base` belong to the harness and are left out.
+/// Puts the stack above the function that `from` is in on a trail. `true` where it is the one that
+/// the trail held already. Frames above the stack address `base` belong to the harness and are left
+/// out; 0 is none.
 #[inline(never)]
-pub(crate) fn walk(trail: &mut Trail, base: usize) -> bool {
+pub(crate) fn walk(trail: &mut Trail, from: &Registers, base: usize) -> bool {
     #[cfg(own_walk)]
     if base != 0 {
-        let registers = Registers::here();
-        // SAFETY: the stack pointer is this function's, and `base` is the address of a variable in
-        // an older frame of this stack; what lies between is live stack.
-        match unsafe { retrace(trail, registers, base) } {
+        // SAFETY: `from` is in a function that is active, and `base` is the address of a variable
+        // in an older frame of this stack; what lies between is live stack.
+        match unsafe { retrace(trail, from, base) } {
             Outcome::Same => return true,
             Outcome::New => {
                 trail.settle();
                 return false;
             }
             // SAFETY: as above.
-            outcome => return unsafe { walk_further(trail, registers, base, outcome) },
+            outcome => return unsafe { walk_further(trail, from, base, outcome) },
         }
     }
-    walk_by_platform(trail, base);
+    walk_by_platform(trail, from, base);
     false
 }
 
 #[cfg(own_walk)]
 #[inline(always)]
-unsafe fn retrace(trail: &mut Trail, registers: Registers, base: usize) -> Outcome {
+unsafe fn retrace(trail: &mut Trail, from: &Registers, base: usize) -> Outcome {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the caller's promise.
     unsafe {
         x86_64::retrace(
             trail,
             base,
-            registers.address,
-            registers.stack_pointer,
-            registers.frame_pointer,
+            from.address,
+            from.stack_pointer,
+            from.frame_pointer,
             &raw const rules::TABLE,
         )
     }
     #[cfg(not(target_arch = "x86_64"))]
     // SAFETY: the caller's promise.
     unsafe {
-        trail.retrace(registers, base)
+        trail.retrace(from, base)
     }
 }
 
@@ -103,7 +105,7 @@ const ATTEMPTS: usize = 4 * trail::STEPS;
 #[inline(never)]
 unsafe fn walk_further(
     trail: &mut Trail,
-    registers: Registers,
+    from: &Registers,
     base: usize,
     mut outcome: Outcome,
 ) -> bool {
@@ -117,27 +119,22 @@ unsafe fn walk_further(
             Outcome::Unknown if rules::are_ready() => _ = rules::learn(trail.unknown),
             Outcome::Deep => {
                 // SAFETY: the caller's promise.
-                trail.take(|each| _ = unsafe { plain::walk(registers, base, each) });
+                trail.take(|each| _ = unsafe { plain::walk(from, base, each) });
                 return false;
             }
             Outcome::Unknown | Outcome::Unusual => break,
         }
         // SAFETY: the caller's promise.
-        outcome = unsafe { retrace(trail, registers, base) };
+        outcome = unsafe { retrace(trail, from, base) };
     }
-    walk_by_platform(trail, base);
+    walk_by_platform(trail, from, base);
     false
 }
 
 #[cold]
 #[inline(never)]
-fn walk_by_platform(trail: &mut Trail, base: usize) {
+fn walk_by_platform(trail: &mut Trail, from: &Registers, base: usize) {
     // An unwinder that allocates must not be captured in its turn.
     let _quiet = crate::thread::Quiet::new();
-    trail.take(|each| {
-        platform::walk(base, |address| {
-            each(address);
-            true
-        });
-    });
+    trail.take(|each| platform::walk(from.stack_pointer, base, each));
 }

@@ -15,9 +15,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use libc::{EAGAIN, pthread_attr_t, pthread_key_t, pthread_t};
 
 use super::running::{self, EntryId};
-use super::{Quiet, with};
+use super::{Quiet, here, with};
 use crate::ledger;
 use crate::ledger::account::RegionId;
+use crate::stack::unwind::Registers;
 
 type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 type PthreadCreate =
@@ -55,7 +56,11 @@ unsafe extern "C" fn pthread_create(
         // SAFETY: the caller's promise, unchanged.
         return unsafe { real(thread, attributes, routine, argument) };
     }
-    let entry = if region == 0 { 0 } else { running::announce(region, with(ledger::site_here)) };
+    let entry = if region == 0 {
+        0
+    } else {
+        running::announce(region, ledger::site_here(here(), &Registers::here()))
+    };
     let Some(start) = Start { routine, argument, region, entry }.hand_over() else {
         running::end(entry);
         return EAGAIN;

@@ -26,11 +26,11 @@ pub(super) enum Next {
 const WORD: usize = size_of::<usize>();
 
 impl Frame {
-    pub(super) fn newest(registers: Registers) -> Self {
+    pub(super) fn newest(from: &Registers) -> Self {
         Self {
-            address: registers.address,
-            stack_pointer: registers.stack_pointer,
-            frame_pointer: registers.frame_pointer,
+            address: from.address,
+            stack_pointer: from.stack_pointer,
+            frame_pointer: from.frame_pointer,
         }
     }
 
@@ -69,20 +69,22 @@ impl Frame {
     }
 }
 
-/// Gives each frame's address to `each`, the newest first. `false` where the rules cannot say how
-/// to go on.
+/// Gives the address of each caller to `each`, the newest first. `false` where the rules cannot say
+/// how to go on.
 ///
 /// # Safety
 ///
 /// The stack from the registers' stack pointer up to `base` must be readable.
-pub(super) unsafe fn walk(registers: Registers, base: usize, mut each: impl FnMut(usize)) -> bool {
-    let mut frame = Frame::newest(registers);
+pub(super) unsafe fn walk(from: &Registers, base: usize, mut each: impl FnMut(usize)) -> bool {
+    let mut frame = Frame::newest(from);
     loop {
-        each(frame.address);
         let rule = rules::remembered(frame.look()).unwrap_or_else(|| rules::learn(frame.look()));
         // SAFETY: the caller's promise; stack pointers only go up.
         match unsafe { frame.caller(rule, base) } {
-            Next::Frame(caller) => frame = caller,
+            Next::Frame(caller) => {
+                each(caller.address);
+                frame = caller;
+            }
             Next::End => return true,
             Next::Unusual => return false,
         }

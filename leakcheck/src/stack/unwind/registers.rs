@@ -1,31 +1,41 @@
 //! Where a walk begins.
 
-/// The registers that a walk needs, as they are in the function that asks.
+/// What a walk needs to know of the function that it begins in, which is the allocator's, so that
+/// the same allocation always has the same stack, whatever way it takes through this crate.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Registers {
+pub(crate) struct Registers {
     /// One more than an address in the function, as if it were a return address.
-    pub(super) address: usize,
-    pub(super) stack_pointer: usize,
-    pub(super) frame_pointer: usize,
+    pub(crate) address: usize,
+    /// An address in the function's frame, or its end. Frames up to here are not the user's.
+    pub(crate) stack_pointer: usize,
+    pub(crate) frame_pointer: usize,
 }
 
 impl Registers {
     /// The calling function's. It has to stay active while they are walked from.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(super) fn here() -> Self {
+    pub(crate) fn here() -> Self {
         let (address, stack_pointer, frame_pointer): (usize, usize, usize);
         // SAFETY: reads three registers.
         unsafe {
             std::arch::asm!(
-                "lea {}, [rip]",
+                "lea {}, [rip + 1]",
                 "mov {}, rsp",
                 "mov {}, rbp",
                 out(reg) address, out(reg) stack_pointer, out(reg) frame_pointer,
                 options(nomem, nostack, preserves_flags),
             );
         }
-        Self { address: address + 1, stack_pointer, frame_pointer }
+        Self { address, stack_pointer, frame_pointer }
+    }
+
+    /// The calling function's, as far as the platform's unwinder needs them.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        let here = 0_u8;
+        Self { address: 0, stack_pointer: &raw const here as usize, frame_pointer: 0 }
     }
 }

@@ -18,9 +18,9 @@ pub(super) const WAYS: usize = 4;
 
 /// 512 KiB that cost memory only where they are used.
 #[repr(C, align(64))]
-pub(super) struct Table([AtomicU64; WAYS << SET_BITS]);
+pub(crate) struct Table([AtomicU64; WAYS << SET_BITS]);
 
-pub(super) static TABLE: Table = Table([const { AtomicU64::new(0) }; WAYS << SET_BITS]);
+pub(crate) static TABLE: Table = Table([const { AtomicU64::new(0) }; WAYS << SET_BITS]);
 static READY: AtomicBool = AtomicBool::new(false);
 /// What [`objects::unloaded`] said when the table was last empty.
 static UNLOADED: AtomicU64 = AtomicU64::new(0);

@@ -69,7 +69,7 @@ pub(crate) struct Trail {
 /// How a walk along a trail ended.
 #[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The trail holds the stack already.
     Same = 0,
     /// The trail holds the stack now.
@@ -121,7 +121,7 @@ impl Trail {
 
     /// To be called after a walk that has put a new stack on the trail.
     #[inline(always)]
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if self.count <= MAX_FRAMES + 1 {
             self.kept_count = 0;
             self.omitted = 0;
@@ -178,8 +178,8 @@ impl Trail {
     ///
     /// The stack from the registers' stack pointer up to `base` must be readable.
     #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "for tests"))]
-    pub(super) unsafe fn retrace(&mut self, registers: Registers, base: usize) -> Outcome {
-        let mut frame = Frame::newest(registers);
+    pub(super) unsafe fn retrace(&mut self, from: &Registers, base: usize) -> Outcome {
+        let mut frame = Frame::newest(from);
         let mut known = self.count;
         let mut fresh = 0;
         loop {

@@ -32,7 +32,7 @@ const _: () = assert!(STEP == 64 && FRESH == 32 && WAYS == 4 && Rule::BITS == 30
 ///
 /// As for [`Trail::retrace`], and `table` has to be the table of rules.
 #[unsafe(naked)]
-pub(super) unsafe extern "sysv64" fn retrace(
+pub(crate) unsafe extern "sysv64" fn retrace(
     trail: *mut Trail,
     base: usize,
     address: usize,
@@ -41,6 +41,7 @@ pub(super) unsafe extern "sysv64" fn retrace(
     table: *const Table,
 ) -> Outcome {
     naked_asm!(
+        ".cfi_startproc",
         "push rbx",
         "push r12",
         "push r13",
@@ -244,6 +245,7 @@ pub(super) unsafe extern "sysv64" fn retrace(
         "pop r12",
         "pop rbx",
         "ret",
+        ".cfi_endproc",
         count = const offset_of!(Trail, count),
         unknown = const offset_of!(Trail, unknown),
         steps = const offset_of!(Trail, steps),
