@@ -14,6 +14,7 @@ use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::{Kind, Options, Scope};
 use crate::settings;
 use crate::stack::frame::{trim, without_harness};
+use crate::stack::site::{self, Site};
 use crate::stack::symbols;
 use crate::suppress::Suppression;
 use crate::verdict::{Excused, Limits, Verdict};
@@ -147,6 +148,9 @@ pub struct CallSite {
     pub blocks: u64,
     /// The call stack, the allocation first and the test's body last.
     pub frames: Vec<Frame>,
+    /// How many frames of a deep recursion were left out between the newest and the oldest. One
+    /// call site stands for all depths from there on; this is what the first of them had.
+    pub omitted_frames: u64,
 }
 
 /// What is left out of a list.
@@ -298,6 +302,7 @@ pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallS
             bytes: count.retained.bytes,
             blocks: count.retained.blocks,
             frames: trim(symbols::frames(count.site), body),
+            omitted_frames: site::get(count.site).map_or(0, Site::omitted),
         })
         .collect();
     call_sites.sort_by_key(|site| Reverse((site.bytes, site.blocks)));

@@ -109,6 +109,8 @@ pub struct CallSite {
     pub amount: Amount,
     /// The allocation first.
     pub frames: Vec<Frame>,
+    /// How many frames of a deep recursion are not among them.
+    pub omitted_frames: u64,
 }
 
 /// A function of a call stack.

@@ -15,8 +15,8 @@ use crate::{Finished, Fixture};
 /// somebody has to stop.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A run to be made. It starts with a clean environment: no variable of leakcheck, cargo, nextest or
-/// libtest is passed on, passing tests are recorded and backtraces are off.
+/// A run to be made. It starts with a clean environment: no variable of leakcheck, cargo, nextest
+/// or libtest is passed on, passing tests are recorded and backtraces are off.
 #[derive(Debug)]
 #[must_use = "nothing runs before `go`"]
 pub struct Run {

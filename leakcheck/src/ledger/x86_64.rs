@@ -51,8 +51,9 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         "cmp rax, {capture}",
         "jne 9f",
         "mov rsi, [rcx + {stack_base}]",
-        "test rsi, rsi",
-        "je 9f",
+        // Without a base, or on a stack above it.
+        "cmp rsi, rsp",
+        "jbe 9f",
         "push rdi",
         ".cfi_adjust_cfa_offset 8",
         "push rdx",

@@ -98,6 +98,7 @@ mod tests {
                 bytes: 1,
                 blocks: 1,
                 frames: vec![named.clone(), nameless],
+                omitted_frames: 0,
             }],
             omitted: Omitted { call_sites: 2, amount },
             suppressed: vec![Suppressed {

@@ -214,7 +214,7 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<Vec<(String, String)>, usize> = HashMap::new();
     for site in call_sites {
-        let lines = lines(&site.frames);
+        let lines = lines(&site.frames, site.omitted_frames);
         let index = *known.entry(look(&site.frames, &lines)).or_insert_with(|| {
             groups.push(Group { amount: Amount::default(), lines });
             groups.len() - 1
@@ -237,9 +237,9 @@ fn is_named(frames: &[Frame]) -> bool {
 
 /// What a call site shows: the user's own frames, then the dependency that allocated for them.
 /// Where the user has no frame in it, the frames nearest to the allocation.
-fn lines(frames: &[Frame]) -> Vec<(String, String)> {
+fn lines(frames: &[Frame], omitted: u64) -> Vec<(String, String)> {
     if !is_named(frames) {
-        return shortened(frames.iter().map(line).collect(), 2 * MOST_FRAMES);
+        return shortened(frames.iter().map(line).collect(), 2 * MOST_FRAMES, omitted);
     }
     let user: Vec<&Frame> = frames.iter().filter(|frame| frame.class == Class::User).collect();
     let inner = frames.iter().take_while(|frame| frame.class != Class::User);
@@ -259,7 +259,7 @@ fn lines(frames: &[Frame]) -> Vec<(String, String)> {
     }
     let mut lines: Vec<(String, String)> = user.iter().copied().map(line).collect();
     lines.dedup();
-    let mut lines = shortened(lines, MOST_FRAMES);
+    let mut lines = shortened(lines, MOST_FRAMES, omitted);
     lines.extend(
         through
             .into_iter()
@@ -269,11 +269,14 @@ fn lines(frames: &[Frame]) -> Vec<(String, String)> {
     lines
 }
 
-/// The two ends of a long stack.
-fn shortened(mut lines: Vec<(String, String)>, most: usize) -> Vec<(String, String)> {
-    if lines.len() > most {
-        let more = counted((lines.len() - most) as u64, "more frame", "more frames");
-        lines.splice(most - 1..lines.len() - 1, [(format!("… {more}"), String::new())]);
+/// The two ends of a long stack, of which `omitted` frames are not there to begin with.
+fn shortened(mut lines: Vec<(String, String)>, most: usize, omitted: u64) -> Vec<(String, String)> {
+    let oldest = lines.len().saturating_sub(1);
+    let left_out = if lines.len() > most { most - 1..oldest } else { oldest..oldest };
+    let more = left_out.len() as u64 + omitted;
+    if more > 0 {
+        let more = counted(more, "more frame", "more frames");
+        lines.splice(left_out, [(format!("… {more}"), String::new())]);
     }
     lines
 }

@@ -101,6 +101,11 @@ impl Site {
         &self.releases
     }
 
+    /// How many frames between the newest and the oldest were left out.
+    pub(crate) fn omitted(&self) -> u64 {
+        self.omitted.load(Ordering::Relaxed).into()
+    }
+
     /// The return addresses, leaf first.
     pub(crate) fn frames(&self) -> Vec<usize> {
         self.oldest_first().iter().rev().copied().collect()

@@ -53,7 +53,7 @@ pub(crate) fn prepare() {
 #[inline(never)]
 pub(crate) fn walk(trail: &mut Trail, from: &Registers, base: usize) -> bool {
     #[cfg(own_walk)]
-    if base != 0 {
+    if from.stack_pointer < base {
         // SAFETY: `from` is in a function that is active, and `base` is the address of a variable
         // in an older frame of this stack; what lies between is live stack.
         match unsafe { retrace(trail, from, base) } {

@@ -18,7 +18,7 @@ fn user(function: &str, file: &str, line: u32) -> Frame {
 }
 
 fn site(bytes: u64, blocks: u64, frames: Vec<Frame>) -> CallSite {
-    CallSite { bytes, blocks, frames }
+    CallSite { bytes, blocks, frames, omitted_frames: 0 }
 }
 
 fn leaked(bytes: u64, limit: u64) -> Verdict {
@@ -111,11 +111,23 @@ fn call_sites_that_look_the_same_are_one() {
 fn deep_stacks_keep_their_two_ends() {
     let frames: Vec<Frame> =
         (1..=20).map(|line| user(&format!("app::f{line}"), "src/lib.rs", line)).collect();
-    let shown: Vec<String> = lines(&frames).into_iter().map(|(function, _)| function).collect();
+    let shown: Vec<String> = lines(&frames, 0).into_iter().map(|(function, _)| function).collect();
     assert_eq!(
         shown,
         ["app::f1", "app::f2", "app::f3", "app::f4", "app::f5", "… 14 more frames", "app::f20"]
     );
+}
+
+#[test]
+fn frames_that_were_never_kept_are_counted_too() {
+    let recursion = vec![user("app::descend", "src/lib.rs", 9); 3];
+    let shown = |frames: &[Frame]| {
+        let lines = lines(frames, 9872).into_iter().map(|(function, _)| function);
+        lines.collect::<Vec<String>>()
+    };
+    let with_test = [&recursion[..], &[user("app::test", "src/lib.rs", 90)]].concat();
+    assert_eq!(shown(&with_test), ["app::descend", "… 9,872 more frames", "app::test"]);
+    assert_eq!(shown(&recursion), ["… 9,872 more frames", "app::descend"]);
 }
 
 #[test]
@@ -129,11 +141,11 @@ fn without_a_user_the_nearest_code_is_shown() {
         ),
     ];
     assert_eq!(
-        lines(&frames)[0],
+        lines(&frames, 0)[0],
         ("tokio::runtime::Builder::build".into(), "tokio-1.0.0/src/builder.rs:5".into())
     );
-    assert_eq!(lines(&frames[..1])[0].0, "alloc::alloc::alloc");
-    assert_eq!(lines(&[]), [("call site not known".to_owned(), String::new())]);
+    assert_eq!(lines(&frames[..1], 0)[0].0, "alloc::alloc::alloc");
+    assert_eq!(lines(&[], 0), [("call site not known".to_owned(), String::new())]);
 }
 
 #[test]
