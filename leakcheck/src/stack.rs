@@ -8,6 +8,8 @@ mod module;
 pub(crate) mod site;
 pub(crate) mod symbols;
 mod symtab;
+#[allow(unsafe_code, reason = "says that zeroed memory is a node")]
+mod tree;
 #[allow(unsafe_code, reason = "walks the stack")]
 pub(crate) mod unwind;
 

@@ -1,11 +1,14 @@
 //! The call-site table: every distinct call stack once.
 //!
-//! Insert-only and lock-free: a site is published at the head of its bucket's list and never
-//! changes afterwards.
+//! Sites are found by the hashes of their stacks in a [tree](tree) that grows with them. A site takes 48 bytes, 8
+//! for each of its at most 128 frames, and some 10 in the tree, whatever memory there is for them comes from the
+//! system. There are at most [`MOST_SITES`] of them, with [`MOST_FRAMES`] frames in all, which is 0.7 GiB; what is
+//! allocated from further ones counts in all figures, but for the split by call site.
 
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use super::tree;
 use super::unwind::trail::Trail;
 use crate::arena::{Arena, Zeroed};
 
@@ -19,7 +22,7 @@ pub(crate) struct Site {
     frame_count: AtomicU32,
     /// How many frames are left out between the newest and the oldest.
     omitted: AtomicU32,
-    /// The next site in the same bucket.
+    /// The next site with the same hash.
     next: AtomicU32,
     /// The first of the releases that regions have made at this site.
     releases: AtomicU32,
@@ -28,9 +31,9 @@ pub(crate) struct Site {
 // SAFETY: the fields are atomic integers, and a pointer that may be null.
 unsafe impl Zeroed for Site {}
 
-const BUCKET_BITS: u32 = 16;
+pub(crate) const MOST_SITES: u32 = 1 << 22;
+pub(crate) const MOST_FRAMES: u32 = 1 << 26;
 
-static BUCKETS: [AtomicU32; 1 << BUCKET_BITS] = [const { AtomicU32::new(0) }; 1 << BUCKET_BITS];
 static SITES: Arena<Site> = Arena::new(8);
 static FRAMES: Arena<AtomicUsize> = Arena::new(12);
 
@@ -46,41 +49,14 @@ pub(crate) fn intern(trail: &Trail) -> SiteId {
 
 /// Frames are the oldest first.
 fn intern_frames(hash: u64, frames: &[usize], omitted: usize) -> SiteId {
-    let bucket = &BUCKETS[(hash >> (64 - BUCKET_BITS)) as usize];
-    let mut head = bucket.load(Ordering::Acquire);
-    if let Some(id) = find(head, 0, hash, frames) {
-        return id;
-    }
-    let Some(id) = add(hash, frames, omitted) else { return 0 };
-    loop {
-        SITES.get(id).inspect(|site| site.next.store(head, Ordering::Relaxed));
-        match bucket.compare_exchange(head, id, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return id,
-            Err(now) => {
-                // Another thread was faster; if it added this very stack, ours stays unused.
-                if let Some(theirs) = find(now, head, hash, frames) {
-                    return theirs;
-                }
-                head = now;
-            }
-        }
-    }
-}
-
-/// Looks through a bucket's list, from `id` up to but without `end`.
-fn find(mut id: SiteId, end: SiteId, hash: u64, frames: &[usize]) -> Option<SiteId> {
-    while id != end {
-        let site = SITES.get(id)?;
-        if site.hash.load(Ordering::Relaxed) == hash && site.is(frames) {
-            return Some(id);
-        }
-        id = site.next.load(Ordering::Relaxed);
-    }
-    None
+    tree::find_or_add(hash, |site| site.is(frames), || add(hash, frames, omitted)).unwrap_or(0)
 }
 
 fn add(hash: u64, frames: &[usize], omitted: usize) -> Option<SiteId> {
     let count = u32::try_from(frames.len()).ok()?;
+    if SITES.end() > MOST_SITES || FRAMES.end() > MOST_FRAMES {
+        return None;
+    }
     let start = if count == 0 { 0 } else { FRAMES.push_slice(count)? };
     let stored = FRAMES.slice(start, count).unwrap_or_default();
     for (slot, frame) in stored.iter().zip(frames) {
@@ -97,6 +73,14 @@ fn add(hash: u64, frames: &[usize], omitted: usize) -> Option<SiteId> {
 }
 
 impl Site {
+    pub(super) fn hash(&self) -> u64 {
+        self.hash.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn next(&self) -> &AtomicU32 {
+        &self.next
+    }
+
     pub(crate) fn releases(&self) -> &AtomicU32 {
         &self.releases
     }
@@ -152,6 +136,32 @@ mod tests {
     fn a_prefix_is_another_stack() {
         assert_ne!(intern(&[0x11, 0x22]), intern(&[0x11, 0x22, 0x33]));
         assert_ne!(intern(&[]), intern(&[0x11]));
+    }
+
+    #[test]
+    fn stacks_with_one_hash_are_told_apart() {
+        let ids: Vec<SiteId> = (0..20).map(|n| intern_frames(0xfeed, &[0x77, n], 0)).collect();
+        for (n, id) in ids.iter().enumerate() {
+            assert_eq!(intern_frames(0xfeed, &[0x77, n], 0), *id);
+            assert_eq!(get(*id).unwrap().frames(), [n, 0x77]);
+        }
+    }
+
+    #[test]
+    fn hashes_that_differ_in_their_last_bits_are_told_apart() {
+        let intern = |n: u64| intern_frames(0xabc0_0000_0000_0000 | n, &[n as usize], 0);
+        let ids: Vec<SiteId> = (0..500).map(intern).collect();
+        assert!((0..500).map(intern).eq(ids.iter().copied()));
+        assert!((0..500).all(|n| get(ids[n]).unwrap().frames() == [n]));
+    }
+
+    #[test]
+    fn a_hundred_thousand_stacks_keep_their_ids() {
+        let intern = |n: usize| intern(&[0x5eed, n, n ^ 0x55]);
+        let ids: Vec<SiteId> = (0..100_000).map(intern).collect();
+        assert!((0..100_000).map(intern).eq(ids.iter().copied()));
+        let distinct: std::collections::HashSet<SiteId> = ids.into_iter().collect();
+        assert_eq!(distinct.len(), 100_000);
     }
 
     #[test]
