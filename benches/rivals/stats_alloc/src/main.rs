@@ -8,9 +8,12 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOC: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() {
-    leakcheck_benches::run(|workload| {
-        let region = Region::new(ALLOC);
-        workload();
-        assert!(region.change().allocations > 0);
-    });
+    rival_workloads::run(
+        |workload| {
+            let region = Region::new(ALLOC);
+            workload();
+            assert!(region.change().allocations > 0);
+        },
+        |thread| thread(),
+    );
 }

@@ -1,0 +1,67 @@
+//! Tables as Markdown writes them.
+
+/// Rows under a head.
+#[derive(Debug)]
+pub(crate) struct Table {
+    lines: Vec<String>,
+}
+
+impl Table {
+    /// The first column's head says what the rows are.
+    pub(crate) fn new<S: AsRef<str>>(head: &[S]) -> Self {
+        let mut table = Self { lines: Vec::new() };
+        table.row(head);
+        let right = "---:|".repeat(head.len() - 1);
+        table.lines.push(format!("|---|{right}"));
+        table
+    }
+
+    pub(crate) fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
+        let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
+        // An empty first cell would otherwise have two spaces.
+        self.lines.push(format!("| {} |", cells.join(" | ")).replace("|  |", "| |"));
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+}
+
+/// A ratio, as exact as it is worth being.
+pub(crate) fn ratio(ratio: f64) -> String {
+    if ratio >= 9.95 { format!("{ratio:.0}") } else { format!("{ratio:.2}") }
+}
+
+/// Nanoseconds, or what is longer where they are many.
+pub(crate) fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        n if n < 9.95 => format!("{n:.1} ns"),
+        n if n < 9_950.0 => format!("{n:.0} ns"),
+        n if n < 9_950_000.0 => format!("{:.0} µs", n / 1e3),
+        n => format!("{:.0} ms", n / 1e6),
+    }
+}
+
+/// An amount of memory in megabytes of 1,048,576 bytes.
+pub(crate) fn megabytes(kilobytes: f64) -> String {
+    format!("{:.1} MB", kilobytes / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_a_line_below_its_head() {
+        let mut table = Table::new(&["", "W1"]);
+        table.row(&["System", "1.00"]);
+        assert_eq!(table.text(), "| | W1 |\n|---|---:|\n| System | 1.00 |");
+    }
+
+    #[test]
+    fn figures_have_the_digits_that_they_are_worth() {
+        assert_eq!([1.0, 9.94, 9.96, 133.4].map(ratio), ["1.00", "9.94", "10", "133"]);
+        assert_eq!([1.23, 51.2, 12_345.0, 7.2e7].map(time), ["1.2 ns", "51 ns", "12 µs", "72 ms"]);
+        assert_eq!(megabytes(1536.0), "1.5 MB");
+    }
+}
