@@ -10,6 +10,9 @@ pub(crate) mod symbols;
 mod symtab;
 #[allow(unsafe_code, reason = "says that zeroed memory is a node")]
 mod tree;
+#[cfg(interposed)]
+#[allow(unsafe_code, reason = "interposes dlclose")]
+mod unload;
 #[allow(unsafe_code, reason = "walks the stack")]
 pub(crate) mod unwind;
 

@@ -127,6 +127,7 @@ impl Thread {
     pub(crate) fn work_for(&self, region: RegionId) -> Option<&'static Shard> {
         if let Some(shard) = self.shard.get() {
             if shard.region() == region {
+                shard.keep_up();
                 return Some(shard);
             }
             self.leave();

@@ -50,6 +50,8 @@ pub(crate) struct Shard {
     siteless: Slot<Record>,
     /// The record of the stack that the trail holds.
     latest: Slot<Record>,
+    /// The generation of rules that the trail was made with.
+    rules: Word,
     state: AtomicU32,
     region: AtomicU32,
     chunks: Chunks,
@@ -83,9 +85,7 @@ pub(crate) fn take(region: RegionId, account: &Account) -> Option<&'static Shard
         None => fresh(region)?,
     };
     shard.told.set(account.live_bytes() as u64);
-    // SAFETY: the shard is this thread's now.
-    unsafe { &mut *shard.trail.get() }.forget();
-    shard.latest.set(None);
+    shard.forget();
     Some(shard)
 }
 
@@ -181,6 +181,21 @@ impl Shard {
         // SAFETY: the shard is this thread's.
         unsafe { &mut *self.sites.get() }.clear();
         self.region.store(region, Ordering::Release);
+    }
+
+    /// Forgets the walk before, which was another thread's or went by rules that are forgotten.
+    fn forget(&self) {
+        self.rules.set(unwind::generation());
+        // SAFETY: the shard is this thread's.
+        unsafe { &mut *self.trail.get() }.forget();
+        self.latest.set(None);
+    }
+
+    /// To be called by the thread that has it after a change.
+    pub(crate) fn keep_up(&self) {
+        if self.rules.get() != unwind::generation() {
+            self.forget();
+        }
     }
 
     /// To be called by the thread that has it when it works for the region no more.

@@ -1,10 +1,12 @@
 //! The call-site table: every distinct call stack once.
 //!
-//! Sites are found by the hashes of their stacks in a [tree](tree) that grows with them. A site takes 48 bytes, 8
+//! Sites are found by the hashes of their stacks in a [tree](tree) that grows with them. A site takes 40 bytes, 8
 //! for each of its at most 128 frames, and some 10 in the tree, whatever memory there is for them comes from the
 //! system. There are at most [`MOST_SITES`] of them, with [`MOST_FRAMES`] frames in all, which is 0.7 GiB; what is
 //! allocated from further ones counts in all figures, but for the split by call site.
 
+#[cfg(interposed)]
+use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -26,6 +28,8 @@ pub(crate) struct Site {
     next: AtomicU32,
     /// The first of the releases that regions have made at this site.
     releases: AtomicU32,
+    /// 1 when code of this stack is gone: the same addresses are another stack from now on.
+    retired: AtomicU32,
 }
 
 // SAFETY: the fields are atomic integers, and a pointer that may be null.
@@ -72,6 +76,23 @@ fn add(hash: u64, frames: &[usize], omitted: usize) -> Option<SiteId> {
     Some(id)
 }
 
+/// The sites that have frames in a stretch of code.
+#[cfg(interposed)]
+pub(super) fn in_code(code: &Range<usize>) -> impl Iterator<Item = SiteId> {
+    let within = |site: &Site| site.oldest_first().iter().any(|frame| code.contains(frame));
+    (1..SITES.end()).filter(move |&id| {
+        get(id).is_some_and(|site| within(site) && site.retired.load(Ordering::Relaxed) == 0)
+    })
+}
+
+/// Code is gone: whatever comes in its place makes sites of its own.
+#[cfg(interposed)]
+pub(super) fn retire(code: &Range<usize>) {
+    for site in in_code(code).filter_map(get) {
+        site.retired.store(1, Ordering::Relaxed);
+    }
+}
+
 impl Site {
     pub(super) fn hash(&self) -> u64 {
         self.hash.load(Ordering::Relaxed)
@@ -111,7 +132,7 @@ impl Site {
     /// Whether this is the site of a stack, given the oldest frame first.
     #[inline(always)]
     pub(crate) fn is(&self, frames: &[usize]) -> bool {
-        self.oldest_first() == frames
+        self.oldest_first() == frames && self.retired.load(Ordering::Relaxed) == 0
     }
 }
 

@@ -1,25 +1,50 @@
 //! Names for return addresses: looked up for reports only, each address once in a process.
 
 use std::collections::HashMap;
+#[cfg(interposed)]
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::ptr::without_provenance_mut;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use super::frame::Frame;
 use super::site::{self, SiteId};
 use super::{module, symtab};
 use crate::thread::Quiet;
 
-static NAMES: Mutex<Names> = Mutex::new(None);
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
 /// The frames of a call site, leaf first, inlined calls included.
 pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
     let _quiet = Quiet::new();
+    if let Some(frames) = names().of_gone.get(&site) {
+        return frames.clone();
+    }
     let Some(site) = site::get(site) else { return Vec::new() };
     site.frames().iter().flat_map(|address| frames_at(*address).to_vec()).collect()
 }
 
-type Names = Option<HashMap<usize, Arc<[Frame]>>>;
+/// Looks up the names of a call site while its code is there.
+#[cfg(interposed)]
+pub(super) fn keep(site: SiteId) {
+    let frames = frames(site);
+    names().of_gone.insert(site, frames);
+}
+
+/// Code is gone: its addresses may get other names.
+#[cfg(interposed)]
+pub(super) fn forget(code: &Range<usize>) {
+    names().at.retain(|address, _| !code.contains(address));
+    backtrace::clear_symbol_cache();
+}
+
+/// What was looked up.
+#[derive(Default)]
+pub(crate) struct Names {
+    at: HashMap<usize, Arc<[Frame]>>,
+    /// Those of call sites whose code is gone, or about to go.
+    of_gone: HashMap<SiteId, Vec<Frame>>,
+}
 
 /// The names, held over a fork.
 #[cfg(unix)]
@@ -35,7 +60,7 @@ fn names() -> MutexGuard<'static, Names> {
 }
 
 fn frames_at(address: usize) -> Arc<[Frame]> {
-    names().get_or_insert_default().entry(address).or_insert_with(|| look_up(address)).clone()
+    names().at.entry(address).or_insert_with(|| look_up(address)).clone()
 }
 
 fn look_up(address: usize) -> Arc<[Frame]> {

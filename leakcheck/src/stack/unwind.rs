@@ -47,6 +47,21 @@ pub(crate) fn prepare() {
     rules::prepare();
 }
 
+/// Code is gone: its rules are forgotten, and so are trails through it, from the next event of their threads on.
+#[cfg(interposed)]
+pub(crate) fn forget() {
+    #[cfg(own_walk)]
+    rules::forget();
+}
+
+/// Goes up whenever rules are forgotten: a trail that was begun before is good no longer.
+pub(crate) fn generation() -> u64 {
+    #[cfg(own_walk)]
+    return rules::generation();
+    #[cfg(not(own_walk))]
+    0
+}
+
 /// Puts the stack above the function that `from` is in on a trail. `true` where it is the one that
 /// the trail held already. Frames above the stack address `base` belong to the harness and are left
 /// out; 0 is none.

@@ -25,6 +25,8 @@ static READY: AtomicBool = AtomicBool::new(false);
 /// What [`objects::unloaded`] said when the table was last empty.
 static UNLOADED: AtomicU64 = AtomicU64::new(0);
 
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
 /// Held while the dynamic linker is asked, whose own lock the C library does not mind at a fork.
 static ASKING: Mutex<()> = Mutex::new(());
 
@@ -48,10 +50,17 @@ pub(super) fn prepare() {
     READY.store(true, Ordering::Release);
 }
 
-fn forget() {
+/// Forgets all of them.
+pub(super) fn forget() {
     for entry in &TABLE.0 {
         entry.store(0, Ordering::Relaxed);
     }
+    GENERATION.fetch_add(1, Ordering::SeqCst);
+}
+
+/// How often rules were forgotten.
+pub(super) fn generation() -> u64 {
+    GENERATION.load(Ordering::SeqCst)
 }
 
 pub(super) fn are_ready() -> bool {

@@ -1,0 +1,116 @@
+//! Notices code that goes away: a `dlclose` of our own stands before the C library's.
+//!
+//! It lies in the program, as `pthread_create` does ([`thread::spawn`](crate::thread)), so that the dynamic linker
+//! finds it first. Where code was, other code may come: what is remembered of its addresses is forgotten, its call
+//! sites will never be met again, and their names are looked up while they can be.
+
+use std::ffi::{c_int, c_void};
+use std::mem::transmute;
+use std::ops::Range;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::{site, symbols, unwind};
+use crate::ledger;
+use crate::thread::Quiet;
+
+type Close = unsafe extern "C" fn(*mut c_void) -> c_int;
+
+/// Keeps the definition in the program, though no Rust code names it.
+#[used]
+static KEEP: Close = dlclose;
+
+/// # Safety
+///
+/// As for the C library's `dlclose`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
+    let Some(real) = real() else { return -1 };
+    let before = before_closing(handle);
+    // SAFETY: the caller's promise, unchanged. What the library's destructors allocate is the program's.
+    let outcome = unsafe { real(handle) };
+    after_closing(before);
+    outcome
+}
+
+fn before_closing(handle: *mut c_void) -> Vec<Range<usize>> {
+    let _quiet = Quiet::new();
+    let loaded = loaded();
+    let begin = begin_of(handle);
+    for code in loaded.iter().filter(|code| Some(code.start) == begin) {
+        site::in_code(code).for_each(symbols::keep);
+    }
+    loaded
+}
+
+fn after_closing(mut gone: Vec<Range<usize>>) {
+    let _quiet = Quiet::new();
+    let still = loaded();
+    gone.retain(|code| !still.contains(code));
+    if gone.is_empty() {
+        return;
+    }
+    for code in &gone {
+        site::retire(code);
+        symbols::forget(code);
+    }
+    unwind::forget();
+    ledger::changed();
+}
+
+/// Where the programs and libraries lie that are loaded now.
+fn loaded() -> Vec<Range<usize>> {
+    unsafe extern "C" fn each(
+        info: *mut libc::dl_phdr_info,
+        _: usize,
+        loaded: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the dynamic linker gives a structure that lives during the call.
+        let info = unsafe { &*info };
+        // SAFETY: the program headers of a loaded object stay in place during the call.
+        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+        let parts = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+        let start = parts().map(|part| part.p_vaddr).min();
+        let end = parts().map(|part| part.p_vaddr + part.p_memsz).max();
+        if let (Some(start), Some(end)) = (start, end) {
+            let place = |address| (info.dlpi_addr + address) as usize;
+            // SAFETY: the caller below gives a vector of these.
+            unsafe { &mut *loaded.cast::<Vec<Range<usize>>>() }.push(place(start)..place(end));
+        }
+        0
+    }
+    let _asking = unwind::hold();
+    let mut loaded: Vec<Range<usize>> = Vec::new();
+    // SAFETY: the callback takes what it is given here, and does not unwind.
+    unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut loaded).cast()) };
+    loaded
+}
+
+/// Where the library of a handle begins.
+fn begin_of(handle: *mut c_void) -> Option<usize> {
+    /// The beginning of `struct link_map`, which every handle points to.
+    #[repr(C)]
+    struct LinkMap {
+        begin: usize,
+    }
+    let mut map: *const LinkMap = null_mut();
+    // SAFETY: the dynamic linker fills in a pointer for a handle of its own, which the caller of `dlclose`
+    // promises it is.
+    let error = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: without an error it points to a link map, which lives as long as the handle.
+    (error == 0 && !map.is_null()).then(|| unsafe { (*map).begin })
+}
+
+/// The C library's `dlclose`.
+fn real() -> Option<Close> {
+    static REAL: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let mut found = REAL.load(Ordering::Acquire);
+    if found.is_null() {
+        let _quiet = Quiet::new();
+        // SAFETY: the name is a C string.
+        found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"dlclose".as_ptr()) };
+        REAL.store(found, Ordering::Release);
+    }
+    // SAFETY: the next definition of `dlclose` is the C library's, which has this type; null becomes `None`.
+    unsafe { transmute::<*mut c_void, Option<Close>>(found) }
+}
