@@ -107,8 +107,12 @@ fn freed_in_rust(tag: Tag, size: usize, from: &Registers) {
     let thread = thread::here();
     if thread.pace.equals(&EPOCH) {
         match (tag.record(), thread.shard.get()) {
-            (Some(record), Some(shard)) if record.belongs_to(shard) => {
-                shard.freed(record, size as u64);
+            (Some(record), Some(shard)) if record.owner() == shard.region() => {
+                if record.belongs_to(shard) {
+                    shard.freed(record, size as u64);
+                } else {
+                    shard.freed_elsewhere(record, size as u64);
+                }
                 if thread.duties.get() & TALLY != 0 {
                     tally::process_freed(size);
                 }
@@ -314,6 +318,7 @@ fn discharge(thread: &Thread, record: &Record, size: u64) {
     each_around(owner, |account| account.count_inner_freed(size));
     match thread.shard.get() {
         Some(shard) if record.belongs_to(shard) => shard.freed(record, size),
+        Some(shard) if owner == shard.region() => shard.freed_elsewhere(record, size),
         _ => {
             account::get(owner).inspect(|account| _ = account.add_live(-(size as i64)));
             record.count_freed_elsewhere(size);

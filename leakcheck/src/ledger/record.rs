@@ -3,7 +3,6 @@
 //! A block names its record, so that a free finds it without a search. The thread that a record
 //! belongs to writes its figures without a lock; what other threads free is counted beside them.
 
-#[cfg(own_local)]
 use std::mem::offset_of;
 use std::ptr::from_ref;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -30,7 +29,11 @@ pub(crate) struct Record {
     site: AtomicU32,
 }
 
-const _: () = assert!(size_of::<Record>() == 64);
+const _: () = {
+    assert!(size_of::<Record>() == 64);
+    let bytes = offset_of!(Record, freed_elsewhere_bytes);
+    assert!(offset_of!(Record, freed_elsewhere_blocks) == bytes + 8);
+};
 
 /// Sums over records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,9 @@ impl Record {
     pub(super) const ALLOCATED_AT: usize = offset_of!(Self, allocated);
     pub(super) const FREED_AT: usize = offset_of!(Self, freed);
     pub(super) const SHARD_AT: usize = offset_of!(Self, shard);
+    pub(super) const OWNER_AT: usize = offset_of!(Self, owner);
+    /// Bytes, and behind them blocks.
+    pub(super) const FREED_ELSEWHERE_AT: usize = offset_of!(Self, freed_elsewhere_bytes);
 }
 
 impl Record {

@@ -133,6 +133,7 @@ impl Shard {
     pub(super) const SITELESS_AT: usize = offset_of!(Self, siteless);
     pub(super) const LATEST_AT: usize = offset_of!(Self, latest);
     pub(super) const TRAIL_AT: usize = offset_of!(Self, trail);
+    pub(super) const REGION_AT: usize = offset_of!(Self, region);
 }
 
 /// [`Shard::rise`] for callers in assembly.
@@ -237,6 +238,18 @@ impl Shard {
     #[inline(always)]
     pub(crate) fn freed(&self, record: &Record, size: u64) {
         record.count_freed(size);
+        self.shrink(size);
+    }
+
+    /// Counts a block of its region, but not of its own records, as freed. For the thread that has the shard.
+    #[inline(always)]
+    pub(crate) fn freed_elsewhere(&self, record: &Record, size: u64) {
+        record.count_freed_elsewhere(size);
+        self.shrink(size);
+    }
+
+    #[inline(always)]
+    fn shrink(&self, size: u64) {
         if self.room.add_exceeds::<TELL_AT_ROOM>(size) {
             self.tell_region();
         }
