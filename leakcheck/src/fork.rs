@@ -55,6 +55,7 @@ unsafe extern "C" fn in_parent() {
 unsafe extern "C" fn in_child() {
     // SAFETY: no other handler runs meanwhile.
     drop(unsafe { (*PLACE.0.get()).take() });
-    // The threads that had passed the gate are not in the child.
+    // The threads that had passed the gate are not in the child, nor those that were moving records.
     gate::reopen();
+    account::abandon_passings();
 }

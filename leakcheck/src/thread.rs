@@ -136,7 +136,7 @@ impl Thread {
         // Held first and looked at again: nobody else may hold a region of process scope.
         account.hold();
         let shard = if account.is_open() && working_for(self) == region {
-            shard::take(region, account)
+            shard::take(region)
         } else {
             None
         };

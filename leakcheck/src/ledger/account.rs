@@ -161,6 +161,12 @@ pub(crate) fn passings() -> Option<u64> {
     (PASSINGS_BEGUN.load(Ordering::Acquire) == done).then_some(done)
 }
 
+/// To be called in the child of a fork: the threads that were about to finish passings are not there.
+#[cfg(unix)]
+pub(crate) fn abandon_passings() {
+    PASSINGS_DONE.store(PASSINGS_BEGUN.load(Ordering::Acquire), Ordering::Release);
+}
+
 impl Account {
     fn reset(&self, parent: RegionId) {
         for counter in [
@@ -327,7 +333,7 @@ impl Account {
         let mut reallocations = self.inner.reallocations.load(Ordering::Relaxed);
         let mut reallocated_bytes = self.inner.reallocated_bytes.load(Ordering::Relaxed);
         let mut live = self.live_bytes();
-        let mut peak = self.peak.load(Ordering::Relaxed);
+        let peak = self.peak.load(Ordering::Relaxed);
         let mut moved = Amount::default();
         self.pinned.records().for_each(|record| sum.add(record.sum()));
         for shard in shard::of(id) {
@@ -337,7 +343,6 @@ impl Account {
             reallocations += count;
             reallocated_bytes += bytes;
             live += shard.untold();
-            peak = peak.max(shard.peak());
         }
         Counts {
             allocated_bytes: sum.allocated_bytes.saturating_sub(moved.bytes),

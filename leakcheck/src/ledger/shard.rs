@@ -26,10 +26,9 @@ const VACANT: u32 = 1;
 /// A thread's.
 const TAKEN: u32 = 2;
 
-/// How far a thread's live bytes may rise before it tells the account, and half of how far they may
-/// fall: a region's peak is exact for one thread, and known to within twice as many bytes for each
-/// further one.
-const TELL_AT: i32 = 64 << 10;
+/// How far a thread's live bytes may rise before it tells the account. A region's peak is exact as long as one
+/// thread works for it at a time, and known to within three times as many bytes for each further one.
+const TELL_AT: i32 = 1 << 10;
 /// How much room there is when the live bytes have fallen that far.
 pub(super) const TELL_AT_ROOM: i32 = 2 * TELL_AT;
 
@@ -39,8 +38,6 @@ pub(crate) struct Shard {
     room: Word,
     /// The most bytes that were live since the account was told last.
     high: Word,
-    /// What the account had when it was told last.
-    told: Word,
     reallocations: Word,
     reallocated_bytes: Word,
     /// What reallocations moved from one record to another: no record's allocation or free.
@@ -71,7 +68,7 @@ static SHARDS: Arena<Shard> = Arena::new(2);
 
 /// Takes a shard of a region for the calling thread, which has to hold the region's account. `None`
 /// when memory is used up.
-pub(crate) fn take(region: RegionId, account: &Account) -> Option<&'static Shard> {
+pub(crate) fn take(region: RegionId) -> Option<&'static Shard> {
     let vacant = |shard: &&Shard| {
         shard.region.load(Ordering::Relaxed) == region && shard.change(VACANT, TAKEN)
     };
@@ -84,7 +81,6 @@ pub(crate) fn take(region: RegionId, account: &Account) -> Option<&'static Shard
         Some(shard) => shard,
         None => fresh(region)?,
     };
-    shard.told.set(account.live_bytes() as u64);
     shard.forget();
     Some(shard)
 }
@@ -194,6 +190,9 @@ impl Shard {
 
     /// To be called by the thread that has it after a change.
     pub(crate) fn keep_up(&self) {
+        // Another thread may have told the account of what it left: the next block is a new height.
+        self.high.set(self.live() as u64);
+        self.room.set(0);
         if self.rules.get() != unwind::generation() {
             self.forget();
         }
@@ -229,8 +228,10 @@ impl Shard {
         let live = self.live();
         self.high.set(live as u64);
         self.room.set(0);
+        let Some(account) = super::account::get(self.region()) else { return };
+        account.raise_peak(account.live_bytes() + live);
         if live > i64::from(TELL_AT) {
-            self.tell_region();
+            self.tell(account);
         }
     }
 
@@ -295,16 +296,9 @@ impl Shard {
 
     /// Adds what is live here to the account's figure.
     fn tell(&self, account: &Account) {
-        account.raise_peak(self.peak());
-        let told = account.add_live(self.live());
-        self.told.set(told as u64);
+        account.add_live(self.live());
         self.high.set(0);
         self.room.set(0);
-    }
-
-    /// The highest that this thread has seen the region's live bytes.
-    pub(crate) fn peak(&self) -> i64 {
-        self.told.get() as i64 + self.high.get() as i64
     }
 
     /// What is live here and the account does not know of.

@@ -128,6 +128,8 @@ unsafe extern "C" fn end(entry: *mut c_void) {
         thread.leave();
         thread.region.set(0);
     });
+    // Threads of its region have to hear of what it left.
+    ledger::changed();
     running::end(entry.addr() as EntryId);
 }
 
