@@ -27,6 +27,8 @@ static KEEP: Close = dlclose;
 unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
     let Some(real) = real() else { return -1 };
     let before = before_closing(handle);
+    // Before as well as after: another thread may load something into the place at once.
+    forget_rules();
     // SAFETY: the caller's promise, unchanged. What the library's destructors allocate is the program's.
     let outcome = unsafe { real(handle) };
     after_closing(before);
@@ -54,6 +56,10 @@ fn after_closing(mut gone: Vec<Range<usize>>) {
         site::retire(code);
         symbols::forget(code);
     }
+    forget_rules();
+}
+
+fn forget_rules() {
     unwind::forget();
     ledger::changed();
 }

@@ -133,9 +133,13 @@ unsafe fn walk_further(
             }
             Outcome::Unknown if rules::are_ready() => _ = rules::learn(trail.unknown),
             Outcome::Deep => {
+                let mut whole = false;
                 // SAFETY: the caller's promise.
-                trail.take(|each| _ = unsafe { plain::walk(from, base, each) });
-                return false;
+                trail.take(|each| whole = unsafe { plain::walk(from, base, each) });
+                if whole {
+                    return false;
+                }
+                break;
             }
             Outcome::Unknown | Outcome::Unusual => break,
         }

@@ -69,7 +69,7 @@ impl Frame {
     }
 }
 
-/// Gives the address of each caller to `each`, the newest first. `false` where the rules cannot say
+/// Gives each frame's address to `each`, the newest first. `false` where the rules cannot say
 /// how to go on.
 ///
 /// # Safety
@@ -78,13 +78,11 @@ impl Frame {
 pub(super) unsafe fn walk(from: &Registers, base: usize, mut each: impl FnMut(usize)) -> bool {
     let mut frame = Frame::newest(from);
     loop {
+        each(frame.address);
         let rule = rules::remembered(frame.look()).unwrap_or_else(|| rules::learn(frame.look()));
         // SAFETY: the caller's promise; stack pointers only go up.
         match unsafe { frame.caller(rule, base) } {
-            Next::Frame(caller) => {
-                each(caller.address);
-                frame = caller;
-            }
+            Next::Frame(caller) => frame = caller,
             Next::End => return true,
             Next::Unusual => return false,
         }

@@ -99,11 +99,11 @@ impl Trail {
         self.steps[0].hash = SEED;
     }
 
-    /// The stack's frames, the oldest first; the one of the walk itself is left out.
+    /// The stack's frames, the oldest first. The newest is the allocator's, which may be inlined into the user's.
     #[inline(always)]
     pub(crate) fn frames(&self) -> &[usize] {
         if self.kept_count == 0 {
-            self.addresses.get(..self.count.wrapping_sub(1)).unwrap_or_default()
+            &self.addresses[..self.count]
         } else {
             &self.kept[..self.kept_count]
         }
@@ -122,10 +122,10 @@ impl Trail {
     /// To be called after a walk that has put a new stack on the trail.
     #[inline(always)]
     pub(crate) fn settle(&mut self) {
-        if self.count <= MAX_FRAMES + 1 {
+        if self.count <= MAX_FRAMES {
             self.kept_count = 0;
             self.omitted = 0;
-            self.hash = self.steps[self.count - 1].hash;
+            self.hash = self.steps[self.count].hash;
         } else {
             self.keep_ends();
         }
@@ -135,13 +135,12 @@ impl Trail {
     /// hash, so that a recursion is one call site from a certain depth on.
     #[cold]
     fn keep_ends(&mut self) {
-        let count = self.count - 1;
-        let newest = count - (MAX_FRAMES - OLDEST_FRAMES).min(count)..count;
+        let newest = self.count - (MAX_FRAMES - OLDEST_FRAMES)..self.count;
         let (oldest_frames, newest_frames) = self.kept.split_at_mut(OLDEST_FRAMES);
         oldest_frames.copy_from_slice(&self.addresses[..OLDEST_FRAMES]);
         newest_frames.copy_from_slice(&self.addresses[newest]);
         self.kept_count = MAX_FRAMES;
-        self.omitted = count - MAX_FRAMES;
+        self.omitted = self.count - MAX_FRAMES;
         self.hash_kept();
     }
 
