@@ -115,6 +115,8 @@ unsafe impl GlobalAlloc for Installed {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
     use super::*;
 
     fn round_trip(size: usize, align: usize) {
@@ -146,11 +148,11 @@ mod tests {
         let largest = Layout::from_size_align(isize::MAX as usize, 1).unwrap();
         // SAFETY: the layouts are not empty; the block goes back with the layout that it came with.
         unsafe {
-            assert!(Installed.alloc(largest).is_null());
-            assert!(Installed.alloc_zeroed(largest).is_null());
+            assert!(black_box(Installed.alloc(largest)).is_null());
+            assert!(black_box(Installed.alloc_zeroed(largest)).is_null());
             let layout = Layout::new::<u64>();
             let block = Installed.alloc(layout);
-            assert!(Installed.realloc(block, layout, largest.size()).is_null());
+            assert!(black_box(Installed.realloc(block, layout, largest.size())).is_null());
             Installed.dealloc(block, layout);
         }
     }
