@@ -170,15 +170,17 @@ fn a_caller_that_changes_deep_in_the_stack_is_noticed() {
     }
     #[inline(never)]
     fn either(first: bool, walker: &mut Walker) -> Vec<usize> {
-        // The two calls differ in their return addresses and in nothing that a walk sees; what comes after them
-        // keeps them two.
+        // The two calls differ in their return addresses and in nothing that a walk sees; what is around
+        // them keeps them two.
         if first {
-            let stack = one(walker);
             black_box(1);
-            stack
-        } else {
             let stack = one(walker);
             black_box(2);
+            stack
+        } else {
+            black_box(3);
+            let stack = one(walker);
+            black_box(4);
             stack
         }
     }
