@@ -4,7 +4,9 @@ use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(interposed, own_local, own_walk, sanitized)");
+    println!(
+        "cargo::rustc-check-cfg=cfg(interposed, leakcheck_compare, own_local, own_walk, sanitized)"
+    );
 
     let sanitized = var("CARGO_CFG_SANITIZE").is_ok();
     if sanitized {

@@ -5,6 +5,8 @@
 //! those rules are not simple, by the platform's unwinder ([`platform`]), which gives the same
 //! frames and takes some fifty times as long.
 
+#[cfg(all(own_walk, leakcheck_compare))]
+mod compare;
 #[cfg(own_walk)]
 mod objects;
 #[cfg(own_walk)]
@@ -67,6 +69,14 @@ pub(crate) fn generation() -> u64 {
 /// out; 0 is none.
 #[inline(never)]
 pub(crate) fn walk(trail: &mut Trail, from: &Registers, base: usize) -> bool {
+    let same = walk_once(trail, from, base);
+    #[cfg(all(own_walk, leakcheck_compare))]
+    compare::with_platform(trail, from, base);
+    same
+}
+
+#[inline(always)]
+fn walk_once(trail: &mut Trail, from: &Registers, base: usize) -> bool {
     #[cfg(own_walk)]
     if from.stack_pointer < base {
         // SAFETY: `from` is in a function that is active, and `base` is the address of a variable

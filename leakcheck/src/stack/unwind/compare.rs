@@ -1,0 +1,69 @@
+//! Holds every walk of a program against the platform's unwinder: for `--cfg leakcheck_compare` in `RUSTFLAGS`.
+//!
+//! The outcome is appended to the file that `LEAKCHECK_COMPARED` names when the process ends: a line with the
+//! number of frames and of those that differ, and after it the first stacks that do.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
+
+use super::{Registers, Trail, platform};
+use crate::thread::Quiet;
+
+static FRAMES: AtomicU64 = AtomicU64::new(0);
+static DIFFERENT: AtomicU64 = AtomicU64::new(0);
+static STACKS: AtomicU64 = AtomicU64::new(0);
+static EXAMPLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Walks again, and counts the frames that are not the trail's.
+pub(super) fn with_platform(trail: &Trail, from: &Registers, base: usize) {
+    let _quiet = Quiet::new();
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| {
+        // SAFETY: the function takes no arguments and does not unwind.
+        unsafe { libc::atexit(write) };
+    });
+    // What the platform's unwinder was asked for anyway, and what is not whole, says nothing.
+    if trail.count == 0 || trail.omitted() > 0 {
+        return;
+    }
+    let mut theirs = Vec::new();
+    platform::walk(from.stack_pointer, base, |address| theirs.push(address));
+    // The newest frame's address is where each of the two walks was begun.
+    let ours: Vec<usize> = trail.frames().iter().rev().skip(1).copied().collect();
+    let theirs = theirs.get(1..).unwrap_or_default();
+    let longer = ours.len().max(theirs.len());
+    let same = ours.iter().zip(theirs).filter(|(ours, theirs)| ours == theirs).count();
+    STACKS.fetch_add(1, Ordering::Relaxed);
+    FRAMES.fetch_add(longer as u64, Ordering::Relaxed);
+    DIFFERENT.fetch_add((longer - same) as u64, Ordering::Relaxed);
+    if same < longer {
+        note(&ours, theirs);
+    }
+}
+
+fn note(ours: &[usize], theirs: &[usize]) {
+    let names = |frames: &[usize]| {
+        let name =
+            |&at: &usize| crate::stack::symtab::function_at(at).unwrap_or(format!("{at:#x}"));
+        frames.iter().map(name).collect::<Vec<_>>().join(" < ")
+    };
+    let mut examples = EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if examples.len() < 20 {
+        examples.push(format!("  ours   {}\n  theirs {}\n", names(ours), names(theirs)));
+    }
+}
+
+extern "C" fn write() {
+    let _quiet = Quiet::new();
+    let Some(path) = std::env::var_os("LEAKCHECK_COMPARED") else { return };
+    let [stacks, frames, different] =
+        [&STACKS, &FRAMES, &DIFFERENT].map(|count| count.load(Ordering::Relaxed));
+    let program = std::env::args().next().unwrap_or_default();
+    let mut text = format!("{stacks} stacks, {frames} frames, {different} differ: {program}\n");
+    text.extend(EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain(..));
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    // At the end of a process there is nobody to tell.
+    _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+}
