@@ -21,11 +21,16 @@ fn main() {
         && !features.split(',').any(|feature| feature == "crt-static");
     // The walk by unwind tables asks glibc where they are, and Miri has none. What is written in
     // assembly needs ELF's thread-locals and the walk.
-    let x86_64 = var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
-        && var("CARGO_CFG_TARGET_POINTER_WIDTH").as_deref() == Ok("64");
-    if dynamic_glibc && x86_64 && !sanitized && var("CARGO_CFG_MIRI").is_err() {
+    let is =
+        |name: &str, value: &str| var(format!("CARGO_CFG_TARGET_{name}")).as_deref() == Ok(value);
+    let wide = is("POINTER_WIDTH", "64");
+    let x86_64 = wide && is("ARCH", "x86_64");
+    let aarch64 = wide && is("ARCH", "aarch64") && is("ENDIAN", "little");
+    if dynamic_glibc && (aarch64 || x86_64) && !sanitized && var("CARGO_CFG_MIRI").is_err() {
         println!("cargo::rustc-cfg=own_walk");
-        println!("cargo::rustc-cfg=own_local");
+        if x86_64 {
+            println!("cargo::rustc-cfg=own_local");
+        }
     }
     if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
         println!("cargo::rustc-cfg=interposed");

@@ -8,6 +8,8 @@
 #[cfg(all(own_walk, leakcheck_compare))]
 mod compare;
 #[cfg(own_walk)]
+mod eh_frame;
+#[cfg(own_walk)]
 mod objects;
 #[cfg(own_walk)]
 mod plain;
@@ -25,7 +27,7 @@ pub(crate) mod x86_64;
 mod tests;
 
 pub(crate) use registers::Registers;
-#[cfg(own_walk)]
+#[cfg(own_local)]
 pub(crate) use rules::TABLE as RULES;
 #[cfg(own_walk)]
 use trail::Outcome;

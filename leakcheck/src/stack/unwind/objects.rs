@@ -5,7 +5,7 @@ use std::mem::{MaybeUninit, transmute};
 use std::ptr::{null_mut, without_provenance_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// `struct dl_find_object` of glibc on x86_64.
+/// `struct dl_find_object` of glibc on x86_64 and aarch64.
 #[repr(C)]
 struct Found {
     flags: u64,

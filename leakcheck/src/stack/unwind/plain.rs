@@ -1,7 +1,7 @@
 //! The walk by rules, frame by frame.
 
 use super::registers::Registers;
-use super::rule::{FRAME_POINTER, Rule, STACK_POINTER};
+use super::rule::{FRAME_POINTER, Rule, STACK_POINTER, without_signature};
 use super::rules;
 
 /// One frame of a walk.
@@ -53,9 +53,9 @@ impl Frame {
             _ => return Next::Unusual,
         };
         let cfa = from.wrapping_add(rule.cfa_offset());
-        let saved = rule.saved_offset();
+        let (returns, saved) = (rule.return_offset(), rule.saved_offset());
         let sound = cfa <= base && cfa > self.stack_pointer && cfa.is_multiple_of(WORD);
-        if !sound || saved > cfa - self.stack_pointer {
+        if !sound || returns.max(saved) > cfa - self.stack_pointer {
             return Next::End;
         }
         let mut frame_pointer = self.frame_pointer;
@@ -64,7 +64,8 @@ impl Frame {
             frame_pointer = unsafe { ((cfa - saved) as *const usize).read() };
         }
         // SAFETY: as above.
-        let address = unsafe { ((cfa - WORD) as *const usize).read() };
+        let address = unsafe { ((cfa - returns) as *const usize).read() };
+        let address = without_signature(address);
         Next::Frame(Self { address, stack_pointer: cfa, frame_pointer })
     }
 }

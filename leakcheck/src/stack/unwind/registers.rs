@@ -31,8 +31,27 @@ impl Registers {
         Self { address, stack_pointer, frame_pointer }
     }
 
+    /// The calling function's. It has to stay active while they are walked from.
+    #[cfg(target_arch = "aarch64")]
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        let (address, stack_pointer, frame_pointer): (usize, usize, usize);
+        // SAFETY: reads three registers. The fourth is said to be overwritten, so that the function
+        // has put its return address into its frame before it gets here.
+        unsafe {
+            std::arch::asm!(
+                "adr {}, . + 1",
+                "mov {}, sp",
+                "mov {}, x29",
+                out(reg) address, out(reg) stack_pointer, out(reg) frame_pointer, out("x30") _,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        Self { address, stack_pointer, frame_pointer }
+    }
+
     /// The calling function's, as far as the platform's unwinder needs them.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
     #[inline(always)]
     pub(crate) fn here() -> Self {
         let here = 0_u8;

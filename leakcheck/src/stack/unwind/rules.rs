@@ -91,7 +91,7 @@ pub(super) fn remembered(look: usize) -> Option<Rule> {
 pub(super) fn learn(look: usize) -> Rule {
     let rule = match objects::eh_frame_hdr(look) {
         Some(eh_frame_hdr) => Rule::of(look, eh_frame_hdr),
-        None => Rule::END,
+        None => Rule::UNUSUAL,
     };
     let set = set(look);
     let free = set.iter().position(|entry| entry.load(Ordering::Relaxed) == 0);

@@ -1,6 +1,8 @@
 //! Four walks of the same stacks: along a trail in assembly and in Rust, by rules, and by the
 //! platform's unwinder.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -11,7 +11,7 @@
 use super::super::{MAX_FRAMES, OLDEST_FRAMES};
 use super::plain::{Frame, Next};
 use super::registers::Registers;
-use super::rule::{FRAME_POINTER, Rule};
+use super::rule::{FRAME_POINTER, Rule, without_signature};
 use super::rules;
 
 /// Frames that a trail has room for; deeper stacks are walked without one.
@@ -222,7 +222,8 @@ impl Trail {
             let address = unsafe { (step.slot as *const usize).read() };
             // SAFETY: as above.
             let pointer = unsafe { (step.pointer_slot as *const usize).read() };
-            address != step.address || pointer != step.pointer_value
+            without_signature(address) != step.address
+                || (step.pointer_slot != step.slot && pointer != step.pointer_value)
         })
     }
 
@@ -272,7 +273,7 @@ impl Step {
 
     /// Notes where the words are that lead from the callee, whose rule is given, to this step.
     fn reached_by(&mut self, rule: Rule) {
-        self.slot = self.stack_pointer.wrapping_sub(size_of::<usize>());
+        self.slot = self.stack_pointer.wrapping_sub(rule.return_offset());
         let saved = rule.saved_offset();
         if saved != 0 && self.pointer_matters != 0 {
             self.pointer_slot = self.stack_pointer.wrapping_sub(saved);
