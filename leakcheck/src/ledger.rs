@@ -72,6 +72,11 @@ pub(crate) fn closes(process: bool) {
     changed();
 }
 
+/// Whether any region is open.
+pub(crate) fn any_open() -> bool {
+    OPEN_REGIONS.load(Ordering::SeqCst) != 0
+}
+
 /// A block was allocated.
 #[inline(always)]
 pub(crate) fn allocated(size: usize) -> Tag {
@@ -245,7 +250,7 @@ fn keep_up(thread: &Thread) -> Option<&'static Shard> {
         thread.start();
     }
     let epoch = EPOCH.atomic().load(Ordering::SeqCst);
-    let any = OPEN_REGIONS.load(Ordering::SeqCst) != 0;
+    let any = any_open();
     let region = if any { working_for(thread) } else { 0 };
     let shard = thread.work_for(region);
     let capture = if stack::are_captured() { CAPTURE } else { 0 };

@@ -121,17 +121,22 @@ mod tests {
 
     fn round_trip(size: usize, align: usize) {
         let layout = Layout::from_size_align(size, align).unwrap();
-        // SAFETY: the layouts are what the blocks have, and the writes lie within them.
-        unsafe {
-            let block = Installed.alloc_zeroed(layout);
-            assert_eq!(block.addr() % align, 0);
-            assert_eq!(block.read(), 0);
-            block.write_bytes(7, size);
-            let block = Installed.realloc(block, layout, size * 3);
-            assert_eq!(block.addr() % align, 0);
-            assert_eq!((block.read(), block.add(size - 1).read()), (7, 7));
-            Installed.dealloc(block, Layout::from_size_align(size * 3, align).unwrap());
-        }
+        let tripled = Layout::from_size_align(size * 3, align).unwrap();
+        // SAFETY: the layout is not empty.
+        let block = unsafe { Installed.alloc_zeroed(layout) };
+        assert_eq!(block.addr() % align, 0);
+        // SAFETY: the block has `size` bytes, all zero.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(block, size) };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+        bytes.fill(7);
+        // SAFETY: the block has the layout that it came with, and the new size is not zero.
+        let block = unsafe { Installed.realloc(block, layout, tripled.size()) };
+        assert_eq!(block.addr() % align, 0);
+        // SAFETY: the first bytes are those from before.
+        let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+        assert!(bytes.iter().all(|byte| *byte == 7));
+        // SAFETY: the block has the size that it was reallocated to.
+        unsafe { Installed.dealloc(block, tripled) };
     }
 
     #[test]
@@ -146,14 +151,17 @@ mod tests {
     #[test]
     fn what_cannot_be_is_null() {
         let largest = Layout::from_size_align(isize::MAX as usize, 1).unwrap();
-        // SAFETY: the layouts are not empty; the block goes back with the layout that it came with.
-        unsafe {
-            assert!(black_box(Installed.alloc(largest)).is_null());
-            assert!(black_box(Installed.alloc_zeroed(largest)).is_null());
-            let layout = Layout::new::<u64>();
-            let block = Installed.alloc(layout);
-            assert!(black_box(Installed.realloc(block, layout, largest.size())).is_null());
-            Installed.dealloc(block, layout);
-        }
+        // SAFETY: the layout is not empty.
+        assert!(black_box(unsafe { Installed.alloc(largest) }).is_null());
+        // SAFETY: the layout is not empty.
+        assert!(black_box(unsafe { Installed.alloc_zeroed(largest) }).is_null());
+        let layout = Layout::new::<u64>();
+        // SAFETY: the layout is not empty.
+        let block = unsafe { Installed.alloc(layout) };
+        // SAFETY: the block has the layout that it came with; where there is no larger one, it stays.
+        let larger = unsafe { Installed.realloc(block, layout, largest.size()) };
+        assert!(black_box(larger).is_null());
+        // SAFETY: the block has the layout that it came with.
+        unsafe { Installed.dealloc(block, layout) };
     }
 }

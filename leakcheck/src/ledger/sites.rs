@@ -44,6 +44,7 @@ impl Sites {
     }
 
     /// The record of the stack that a trail holds, `None` where it is new.
+    #[expect(clippy::question_mark, reason = "`?` is a call in a build without optimisation")]
     #[inline(always)]
     pub(super) fn find(&self, trail: &Trail) -> Option<&'static Record> {
         if self.used == 0 {

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use stats_alloc::StatsAlloc;
 
 use super::account::{self, RegionId};
-use super::{OPEN_REGIONS, PROCESS_REGION};
+use super::{PROCESS_REGION, any_open};
 use crate::thread::Thread;
 
 /// Events of every thread but the harness's, while a region of process scope is open.
@@ -89,10 +89,6 @@ pub(super) fn resized(thread: &Thread, owner: RegionId, region: RegionId, old: u
     if counts_for_process(owner, region, harness) {
         resize(&PROCESS, old, new);
     }
-}
-
-fn any_open() -> bool {
-    OPEN_REGIONS.load(Ordering::Relaxed) != 0
 }
 
 fn is_open(owner: RegionId) -> bool {

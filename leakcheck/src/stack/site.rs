@@ -81,7 +81,7 @@ fn add(hash: u64, frames: &[usize], omitted: usize) -> Option<SiteId> {
 pub(super) fn in_code(code: &Range<usize>) -> impl Iterator<Item = SiteId> {
     let within = |site: &Site| site.oldest_first().iter().any(|frame| code.contains(frame));
     (1..SITES.end()).filter(move |&id| {
-        get(id).is_some_and(|site| within(site) && site.retired.load(Ordering::Relaxed) == 0)
+        get(id).is_some_and(|site| site.retired.load(Ordering::Relaxed) == 0 && within(site))
     })
 }
 

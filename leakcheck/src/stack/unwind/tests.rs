@@ -12,8 +12,11 @@ use crate::stack::{MAX_FRAMES, OLDEST_FRAMES};
 
 /// Room for a trail, which is too large for a stack.
 fn trail() -> Box<Trail> {
+    let mut trail = Box::<Trail>::new_uninit();
+    // SAFETY: one trail has room there.
+    unsafe { trail.as_mut_ptr().write_bytes(0, 1) };
     // SAFETY: all zeros is a trail once it was told to forget.
-    let mut trail = unsafe { Box::<Trail>::new_zeroed().assume_init() };
+    let mut trail = unsafe { trail.assume_init() };
     trail.forget();
     trail
 }

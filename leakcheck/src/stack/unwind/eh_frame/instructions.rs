@@ -1,7 +1,7 @@
 //! Call frame instructions: what of the caller's is where, from one instruction of a function on.
 
 use super::Processor;
-use super::code::*;
+use super::code;
 use super::reader::Reader;
 
 /// Where a register of the caller's is.
@@ -93,36 +93,42 @@ impl<'a> State<'a> {
 
     fn step(&mut self, rest: &mut Reader<'_>) -> Option<()> {
         let instruction = rest.u8()?;
-        let number = u64::from(instruction & !SHORT);
-        match instruction & SHORT {
-            ADVANCE => self.advance(number),
-            OFFSET => {
+        let number = u64::from(instruction & !code::SHORT);
+        match instruction & code::SHORT {
+            code::ADVANCE => self.advance(number),
+            code::OFFSET => {
                 let below = rest.unsigned()?;
                 self.save(number, i64::try_from(below).ok()?)
             }
-            RESTORE => self.restore(number),
+            code::RESTORE => self.restore(number),
             _ => self.step_long(instruction, rest),
         }
     }
 
     fn step_long(&mut self, instruction: u8, rest: &mut Reader<'_>) -> Option<()> {
         let register = match instruction {
-            OFFSET_EXTENDED..=REGISTER
-            | DEF_CFA
-            | DEF_CFA_REGISTER
-            | EXPRESSION..=DEF_CFA_SF
-            | VAL_OFFSET..=VAL_EXPRESSION => rest.unsigned()?,
+            code::OFFSET_EXTENDED..=code::REGISTER
+            | code::DEF_CFA
+            | code::DEF_CFA_REGISTER
+            | code::EXPRESSION..=code::DEF_CFA_SF
+            | code::VAL_OFFSET..=code::VAL_EXPRESSION => rest.unsigned()?,
             _ => 0,
         };
         let number = match instruction {
-            ADVANCE_1 => rest.number(1)?.cast_signed(),
-            ADVANCE_2 => rest.number(2)?.cast_signed(),
-            ADVANCE_4 => rest.number(4)?.cast_signed(),
-            OFFSET_EXTENDED | REGISTER | DEF_CFA | DEF_CFA_OFFSET | VAL_OFFSET | GNU_ARGS_SIZE => {
-                i64::try_from(rest.unsigned()?).ok()?
-            }
-            OFFSET_EXTENDED_SF | DEF_CFA_SF | DEF_CFA_OFFSET_SF | VAL_OFFSET_SF => rest.signed()?,
-            DEF_CFA_EXPRESSION | EXPRESSION | VAL_EXPRESSION => {
+            code::ADVANCE_1 => rest.number(1)?.cast_signed(),
+            code::ADVANCE_2 => rest.number(2)?.cast_signed(),
+            code::ADVANCE_4 => rest.number(4)?.cast_signed(),
+            code::OFFSET_EXTENDED
+            | code::REGISTER
+            | code::DEF_CFA
+            | code::DEF_CFA_OFFSET
+            | code::VAL_OFFSET
+            | code::GNU_ARGS_SIZE => i64::try_from(rest.unsigned()?).ok()?,
+            code::OFFSET_EXTENDED_SF
+            | code::DEF_CFA_SF
+            | code::DEF_CFA_OFFSET_SF
+            | code::VAL_OFFSET_SF => rest.signed()?,
+            code::DEF_CFA_EXPRESSION | code::EXPRESSION | code::VAL_EXPRESSION => {
                 let length = rest.length()?;
                 rest.skip(length)?;
                 0
@@ -134,35 +140,40 @@ impl<'a> State<'a> {
 
     fn perform(&mut self, instruction: u8, register: u64, number: i64) -> Option<()> {
         match instruction {
-            NOP | GNU_ARGS_SIZE => {}
-            AARCH64_NEGATE_RA_STATE if self.processor.signs => {}
-            ADVANCE_1 | ADVANCE_2 | ADVANCE_4 => self.advance(number.cast_unsigned())?,
-            OFFSET_EXTENDED | OFFSET_EXTENDED_SF => self.save(register, number)?,
-            RESTORE_EXTENDED => self.restore(register)?,
-            UNDEFINED => self.set(register, Place::Lost),
-            SAME_VALUE => self.set(register, Place::Kept),
-            REGISTER | EXPRESSION | VAL_OFFSET..=VAL_EXPRESSION => self.set(register, Place::Other),
-            REMEMBER_STATE => {
+            code::NOP | code::GNU_ARGS_SIZE => {}
+            code::AARCH64_NEGATE_RA_STATE if self.processor.signs => {}
+            code::ADVANCE_1 | code::ADVANCE_2 | code::ADVANCE_4 => {
+                self.advance(number.cast_unsigned())?
+            }
+            code::OFFSET_EXTENDED | code::OFFSET_EXTENDED_SF => self.save(register, number)?,
+            code::RESTORE_EXTENDED => self.restore(register)?,
+            code::UNDEFINED => self.set(register, Place::Lost),
+            code::SAME_VALUE => self.set(register, Place::Kept),
+            code::REGISTER | code::EXPRESSION | code::VAL_OFFSET..=code::VAL_EXPRESSION => {
+                self.set(register, Place::Other)
+            }
+            code::REMEMBER_STATE => {
                 *self.aside.get_mut(self.aside_count)? = self.row;
                 self.aside_count += 1;
             }
-            RESTORE_STATE => {
+            code::RESTORE_STATE => {
                 self.aside_count = self.aside_count.checked_sub(1)?;
                 self.row = *self.aside.get(self.aside_count)?;
             }
-            DEF_CFA | DEF_CFA_SF => {
+            code::DEF_CFA | code::DEF_CFA_SF => {
                 self.row.base = Some(u16::try_from(register).ok()?);
-                self.row.distance = self.distance(instruction == DEF_CFA_SF, number)?;
+                self.row.distance = self.distance(instruction == code::DEF_CFA_SF, number)?;
             }
-            DEF_CFA_REGISTER => {
+            code::DEF_CFA_REGISTER => {
                 self.row.base?;
                 self.row.base = Some(u16::try_from(register).ok()?);
             }
-            DEF_CFA_OFFSET | DEF_CFA_OFFSET_SF => {
+            code::DEF_CFA_OFFSET | code::DEF_CFA_OFFSET_SF => {
                 self.row.base?;
-                self.row.distance = self.distance(instruction == DEF_CFA_OFFSET_SF, number)?;
+                self.row.distance =
+                    self.distance(instruction == code::DEF_CFA_OFFSET_SF, number)?;
             }
-            DEF_CFA_EXPRESSION => self.row.base = None,
+            code::DEF_CFA_EXPRESSION => self.row.base = None,
             _ => return None,
         }
         Some(())
