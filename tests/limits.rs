@@ -87,7 +87,9 @@ fn without_call_stacks_the_figures_are_the_same() {
     let said = without.said("leaks_in_three_places");
     let [with, without] = [&with, &without].map(|run| run.report("leaks_in_three_places"));
     assert_eq!(with.figures().retained, without.figures().retained);
-    assert_eq!((&*without.symbols, without.call_sites.len()), ("off", 0));
+    assert_eq!((&*without.call_stacks, without.call_sites.len()), ("off", 0));
+    assert_eq!((&*with.call_stacks, with.siteless.blocks), ("full", 0));
+    assert_eq!(without.siteless, without.figures().retained);
     assert!(
         said.contains("no call sites, so that known noise counts too: LEAK_STACKS is `off`"),
         "{said}"

@@ -11,10 +11,12 @@
 
 #[allow(unsafe_code, reason = "says that zeroed memory is an account")]
 pub(crate) mod account;
+mod estimate;
 #[allow(unsafe_code, reason = "says that zeroed memory is a chunk of records")]
 pub(crate) mod record;
 #[allow(unsafe_code, reason = "says that zeroed memory is a release")]
 pub(crate) mod release;
+pub(crate) mod sample;
 #[allow(unsafe_code, reason = "says that zeroed memory is a shard, and that one thread has it")]
 pub(crate) mod shard;
 #[allow(unsafe_code, reason = "a table in memory of the system's")]
@@ -31,8 +33,8 @@ mod x86_64;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::stack::unwind::Registers;
-use crate::stack::{self, site::SiteId};
-use crate::thread::{self, CAPTURE, TALLY, Thread};
+use crate::stack::{self, Stacks, site::SiteId};
+use crate::thread::{self, CAPTURE, SAMPLE, TALLY, Thread};
 use crate::word::Word;
 use account::RegionId;
 use record::Record;
@@ -141,7 +143,7 @@ pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
         && let Some(record) = tag.record()
         && record.belongs_to(shard)
     {
-        let to = record_here(thread, shard, from).unwrap_or(record);
+        let to = record_here(thread, shard, new, from).unwrap_or(record);
         shard.resized(record, to, old as u64, new as u64);
         if thread.duties.get() & TALLY != 0 {
             tally::process_resized(old, new);
@@ -154,7 +156,7 @@ pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
 /// Counts a block for the shard's region, but not for those around it.
 #[inline(always)]
 fn charge(thread: &Thread, shard: &'static Shard, size: usize, from: &Registers) -> Tag {
-    let Some(record) = record_here(thread, shard, from) else { return Tag::UNOWNED };
+    let Some(record) = record_here(thread, shard, size, from) else { return Tag::UNOWNED };
     shard.allocated(record, size as u64);
     if thread.duties.get() & TALLY != 0 {
         tally::process_allocated(size);
@@ -162,17 +164,21 @@ fn charge(thread: &Thread, shard: &'static Shard, size: usize, from: &Registers)
     Tag::of(record)
 }
 
-/// The record for what the thread allocates now; `None` when memory is used up.
+/// The record for a block that the thread allocates now; `None` when memory is used up.
 #[inline(always)]
 fn record_here(
     thread: &Thread,
     shard: &'static Shard,
+    size: usize,
     from: &Registers,
 ) -> Option<&'static Record> {
-    if thread.duties.get() & CAPTURE == 0 {
-        shard.siteless()
-    } else {
+    let duties = thread.duties.get();
+    if duties & CAPTURE != 0 {
         shard.record_here(from, thread.stack_base.get() as usize)
+    } else if duties & SAMPLE != 0 {
+        shard.record_by_sample(size, from, thread.stack_base.get() as usize)
+    } else {
+        shard.siteless()
     }
 }
 
@@ -253,7 +259,11 @@ fn keep_up(thread: &Thread) -> Option<&'static Shard> {
     let any = any_open();
     let region = if any { working_for(thread) } else { 0 };
     let shard = thread.work_for(region);
-    let capture = if stack::are_captured() { CAPTURE } else { 0 };
+    let capture = match stack::mode() {
+        Stacks::Full => CAPTURE,
+        Stacks::Sampled => SAMPLE,
+        Stacks::Off => 0,
+    };
     let tally = if PROCESS_REGION.load(Ordering::SeqCst) != 0 { TALLY } else { 0 };
     thread.duties.set(capture | tally);
     let short = match shard {
@@ -290,10 +300,11 @@ pub(crate) fn working_for(thread: &Thread) -> RegionId {
     if process == 0 || thread.is_harness() { 0 } else { process }
 }
 
-/// The call site that this thread is at, 0 when it works for no region or it cannot be told.
+/// The call site that this thread is at, 0 when it works for no region or it cannot be told. It is
+/// known for certain, as that of a large block.
 pub(crate) fn site_here(thread: &Thread, from: &Registers) -> SiteId {
     let Some(shard) = keep_up(thread) else { return 0 };
-    record_here(thread, shard, from).map_or(0, Record::site)
+    record_here(thread, shard, sample::LARGE, from).map_or(0, Record::site)
 }
 
 /// Where threads are not followed from their start: the first event of a new thread of std's is the
@@ -363,7 +374,7 @@ fn resize(
     // The block belongs to the place that grew it last; a thread without a region leaves it where
     // it was.
     let shard = thread.shard.get().filter(|_| region != 0);
-    match (shard, shard.and_then(|shard| record_here(thread, shard, from))) {
+    match (shard, shard.and_then(|shard| record_here(thread, shard, new as usize, from))) {
         (Some(shard), Some(to)) if record.belongs_to(shard) => {
             shard.resized(record, to, old, new);
             Tag::of(to)

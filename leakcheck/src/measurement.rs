@@ -105,6 +105,8 @@ pub struct Measurement {
     pub allowed: Vec<Allowed>,
     pub(crate) stats: Stats,
     pub(crate) sites: Vec<SiteCount>,
+    /// What is retained at call sites that are not known.
+    pub(crate) siteless: Amount,
     pub(crate) threads: Vec<Running>,
 }
 
@@ -120,7 +122,8 @@ impl Measurement {
         self.stats
     }
 
-    /// The call sites that retain memory, the largest first, with names.
+    /// The call sites that retain memory, the largest first, with names. With
+    /// `LEAK_STACKS=sampled` their figures are estimates.
     ///
     /// Looking the names up reads the program's debug information, which takes some milliseconds
     /// the first time.

@@ -8,7 +8,7 @@ use crate::allow;
 use crate::error::Error;
 use crate::gate::{Access, Pass};
 use crate::ledger::account::{self, Account, Counts, RegionId};
-use crate::ledger::split::{self, SiteCount};
+use crate::ledger::split::{self, Split};
 use crate::ledger::tally::{self, Event};
 use crate::ledger::{self, entered};
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
@@ -80,7 +80,7 @@ impl Region {
         owners.retain(|owner| {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
-        let (counts, sites) = self.read(account, &owners);
+        let (counts, split) = self.read(account, &owners);
         Measurement {
             retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
@@ -89,20 +89,21 @@ impl Region {
             unattributed: growth(&self.unattributed.change()),
             allowed: allowances.iter().map(allow::Allowance::amount).collect::<Vec<Allowed>>(),
             stats: self.stats(&counts),
-            sites,
+            sites: split.sites,
+            siteless: split.siteless,
             threads,
         }
     }
 
     /// Totals and their split by call site. Other threads may be at work, so they are read until
     /// nothing has happened in between, or for a few times.
-    fn read(&self, account: &Account, owners: &[RegionId]) -> (Counts, Vec<SiteCount>) {
+    fn read(&self, account: &Account, owners: &[RegionId]) -> (Counts, Split) {
         let mut counts = account.counts(self.id);
         for _ in 0..5 {
-            let sites = split::by_call_site(owners);
+            let split = split::by_call_site(owners);
             let after = account.counts(self.id);
             if after == counts {
-                return (counts, sites);
+                return (counts, split);
             }
             counts = after;
         }

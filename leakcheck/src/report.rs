@@ -19,6 +19,7 @@ use crate::stack::symbols;
 use crate::suppress::Suppression;
 use crate::verdict::{Excused, Limits, Verdict};
 
+pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
 
 /// The version of the report's schema. It changes when a reader of the last version would misread a
@@ -51,12 +52,17 @@ pub struct Report {
     pub call_sites: Vec<CallSite>,
     /// What the call sites that are not listed retain together.
     pub omitted: Omitted,
+    /// What is retained at call sites that are not known.
+    pub siteless: Amount,
     /// Memory that is meant to stay.
     pub allowed: Vec<Allowed>,
     /// Known noise.
     pub suppressed: Vec<Suppressed>,
     /// Threads that were started inside and that still run.
     pub threads: Vec<Thread>,
+    /// Of which blocks the call stack was captured, as `LEAK_STACKS` says: where only of some, the
+    /// figures of call sites are estimates. All other figures are exact, whatever it says.
+    pub call_stacks: Stacks,
     /// How much the names of the call sites tell.
     pub symbols: Symbols,
 }
@@ -201,8 +207,6 @@ pub enum Symbols {
     Functions,
     /// Addresses alone: the program was stripped.
     Addresses,
-    /// No call sites: `LEAK_STACKS=off`.
-    Off,
 }
 
 impl Test {
@@ -250,9 +254,11 @@ impl Report {
             figures: None,
             call_sites: Vec::new(),
             omitted: Omitted::default(),
+            siteless: Amount::default(),
             allowed: Vec::new(),
             suppressed: Vec::new(),
             threads: Vec::new(),
+            call_stacks: Stacks::default(),
             symbols: Symbols::default(),
         }
     }
@@ -286,6 +292,7 @@ impl Report {
             symbols: symbols_in(&listed),
             call_sites,
             omitted,
+            siteless: measurement.siteless,
             allowed: measurement.allowed.clone(),
             suppressed: noise.suppressed,
             threads: threads.collect(),
@@ -343,13 +350,14 @@ impl Noise {
         Self { suppressed: Vec::new(), rest: sites.to_vec() }
     }
 
-    /// By the names of the call sites, which takes their looking up.
+    /// By the names of the call sites, which takes their looking up. Of a call site that is known
+    /// noise, only what certainly comes from there is left out: an estimate decides nothing.
     pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let mut noise = Self::default();
         for site in sites {
             let frames = without_harness(symbols::frames(site.site));
             match rules.iter().find(|rule| rule.covers(&frames)) {
-                Some(rule) => noise.suppress(rule, site),
+                Some(rule) => noise.suppress(rule, *site),
                 None => noise.rest.push(*site),
             }
         }
@@ -364,7 +372,20 @@ impl Noise {
         }
     }
 
-    fn suppress(&mut self, rule: &Suppression, site: &SiteCount) {
+    fn suppress(&mut self, rule: &Suppression, site: SiteCount) {
+        let none = Amount::default();
+        let uncertain = site.uncertain();
+        if uncertain != none {
+            self.rest.push(SiteCount {
+                retained: uncertain,
+                certain: none,
+                released: none,
+                ..site
+            });
+        }
+        if (site.certain, site.released) == (none, none) {
+            return;
+        }
         let known = self.suppressed.iter().position(|suppressed| suppressed.rule == rule.rule());
         let index = known.unwrap_or_else(|| {
             self.suppressed.push(Suppressed {
@@ -375,7 +396,7 @@ impl Noise {
             });
             self.suppressed.len() - 1
         });
-        self.suppressed[index].amount += site.retained;
+        self.suppressed[index].amount += site.certain;
         self.suppressed[index].released += site.released;
     }
 }

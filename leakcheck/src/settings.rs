@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use crate::error::Error;
 use crate::options::{Kind, Options, Scope, mb_to_bytes};
 use crate::pattern::Pattern;
+use crate::stack::Stacks;
 use crate::suppress::{self, Suppression};
 use crate::thread::Quiet;
 use crate::verdict::{Limit, Limits};
@@ -47,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     pub(crate) record: bool,
     pub(crate) report_dir: Option<PathBuf>,
-    pub(crate) stacks: bool,
+    pub(crate) stacks: Stacks,
     pub(crate) suppressions: Vec<Suppression>,
     /// Variables that begin with `LEAK_` and are not known.
     pub(crate) unknown: Vec<String>,
@@ -90,7 +91,9 @@ impl Settings {
             mode: variables.parse("LEAK_CHECK", "`on`, `warn` or `off`", mode)?.unwrap_or(Mode::On),
             record: variables.parse("LEAK_RECORD", "`on` or `off`", switch)?.unwrap_or(false),
             report_dir: variables.path("LEAK_REPORT_DIR", "the path of a directory")?,
-            stacks: variables.parse("LEAK_STACKS", "`full` or `off`", stacks)?.unwrap_or(true),
+            stacks: variables
+                .parse("LEAK_STACKS", "`full`, `sampled` or `off`", stacks)?
+                .unwrap_or_default(),
             suppressions,
             unknown: variables.unknown(),
             threshold_bytes: variables.parse("LEAK_THRESHOLD_MB", MEGABYTES, megabytes)?,
@@ -228,10 +231,11 @@ fn switch(text: &str) -> Option<bool> {
     }
 }
 
-fn stacks(text: &str) -> Option<bool> {
+fn stacks(text: &str) -> Option<Stacks> {
     match text {
-        "full" => Some(true),
-        "off" => Some(false),
+        "full" => Some(Stacks::Full),
+        "sampled" => Some(Stacks::Sampled),
+        "off" => Some(Stacks::Off),
         _ => None,
     }
 }
@@ -297,7 +301,7 @@ mod tests {
         }
         refused("LEAK_THRESHOLD_MB_UNIT", "x", MEGABYTES);
         refused("LEAK_CHECK", "yes", "`on`, `warn` or `off`");
-        refused("LEAK_STACKS", "deep", "`full` or `off`");
+        refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
         refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
         refused("LEAK_RECORD", "", "`on` or `off`");
         refused("LEAK_REPORT_DIR", "", "the path of a directory");

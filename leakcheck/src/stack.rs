@@ -16,7 +16,9 @@ mod unload;
 #[allow(unsafe_code, reason = "walks the stack")]
 pub(crate) mod unwind;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use serde::{Deserialize, Serialize};
 
 /// The most frames of a stack that are kept: of a deeper one the newest and the oldest.
 pub(crate) const MAX_FRAMES: usize = 128;
@@ -24,16 +26,36 @@ pub(crate) const MAX_FRAMES: usize = 128;
 /// Of a stack that is deeper than [`MAX_FRAMES`], how many of its oldest frames are kept.
 pub(crate) const OLDEST_FRAMES: usize = 32;
 
-static OFF: AtomicBool = AtomicBool::new(false);
+/// Of which blocks the call stack is captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stacks {
+    /// Of all.
+    #[default]
+    Full,
+    /// Of large blocks and of a sample of the others.
+    Sampled,
+    /// Of none.
+    Off,
+}
 
-/// Whether call stacks are captured from now on, in the whole process.
-pub(crate) fn capture_if(on: bool) {
-    if OFF.swap(!on, Ordering::SeqCst) == on {
+static MODE: AtomicU8 = AtomicU8::new(Stacks::Full as u8);
+
+/// Of which blocks call stacks are captured from now on, in the whole process.
+pub(crate) fn set_mode(mode: Stacks) {
+    if MODE.swap(mode as u8, Ordering::SeqCst) != mode as u8 {
         crate::ledger::changed();
     }
 }
 
-/// Whether call stacks are captured.
-pub(crate) fn are_captured() -> bool {
-    !OFF.load(Ordering::SeqCst)
+/// Of which blocks call stacks are captured.
+pub(crate) fn mode() -> Stacks {
+    const SAMPLED: u8 = Stacks::Sampled as u8;
+    const OFF: u8 = Stacks::Off as u8;
+    match MODE.load(Ordering::SeqCst) {
+        SAMPLED => Stacks::Sampled,
+        OFF => Stacks::Off,
+        _ => Stacks::Full,
+    }
 }

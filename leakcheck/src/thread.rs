@@ -23,6 +23,8 @@ mod spawn;
 pub(crate) const CAPTURE: u64 = 1;
 /// What the thread does for its region counts for one of process scope.
 pub(crate) const TALLY: u64 = 2;
+/// The call stack is captured where the sample says so.
+pub(crate) const SAMPLE: u64 = 4;
 
 /// All zeros is the state of a new thread.
 #[repr(C, align(64))]
@@ -33,7 +35,8 @@ pub(crate) struct Thread {
     pub(crate) shard: Slot<Shard>,
     /// Frames above this stack address belong to the harness; 0 where the stack has no known end.
     pub(crate) stack_base: Word,
-    /// What else there is to do for an event that goes the short way: [`CAPTURE`] and [`TALLY`].
+    /// What else there is to do for an event that goes the short way: [`CAPTURE`] or
+    /// [`SAMPLE`], and [`TALLY`].
     pub(crate) duties: Word,
     /// The innermost region that was entered or inherited; it may be closed by now.
     pub(crate) region: Cell<RegionId>,

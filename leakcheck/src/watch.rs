@@ -11,7 +11,7 @@ use crate::measurement::Measurement;
 use crate::message;
 use crate::options::{Measure, Options};
 use crate::region::Region;
-use crate::report::{Noise, Report, Symbols, Test, file, text};
+use crate::report::{Noise, Report, Test, file, text};
 use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::stack;
@@ -78,7 +78,7 @@ impl Watch {
         if options.threads.is_some() && !running::CAN_FOLLOW {
             return Err(Error::threads_unseen().to_string());
         }
-        stack::capture_if(settings.stacks);
+        stack::set_mode(settings.stacks);
         let limits = settings.limits(&options);
         Ok(Watching::Yes(Box::new(Self { region, settings, options, test, limits })))
     }
@@ -107,9 +107,7 @@ impl Watch {
                 Report::new(self.test.clone(), verdict.clone(), &measurement, noise, self.top());
             report.limits = Some(self.limits.clone());
             report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
-            if !self.settings.stacks {
-                report.symbols = Symbols::Off;
-            }
+            report.call_stacks = self.settings.stacks;
             report
         };
         if verdict.is_leak() {
@@ -195,7 +193,8 @@ fn record(settings: &Settings, report: impl FnOnce() -> Report) {
     if !settings.record {
         return;
     }
-    let report = report();
+    let mut report = report();
+    report.call_stacks = settings.stacks;
     if let Err(why) = file::write(&report, settings.report_dir.as_deref()) {
         message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
     }

@@ -17,12 +17,18 @@ pub struct Report {
     pub figures: Option<Figures>,
     /// Who retains.
     pub call_sites: Vec<CallSite>,
+    /// Who retains and is not listed.
+    pub omitted: Omitted,
+    /// What is retained by nobody known.
+    pub siteless: Amount,
     /// Memory that is meant to stay.
     pub allowed: Vec<Allowed>,
     /// Known noise.
     pub suppressed: Vec<Suppressed>,
     /// What still runs.
     pub threads: Vec<Thread>,
+    /// `full`, `sampled` or `off`.
+    pub call_stacks: String,
     /// How much the names tell.
     pub symbols: String,
 }
@@ -111,6 +117,14 @@ pub struct CallSite {
     pub frames: Vec<Frame>,
     /// How many frames of a deep recursion are not among them.
     pub omitted_frames: u64,
+}
+
+/// What is left out of a list.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Omitted {
+    /// What it comes to.
+    #[serde(flatten)]
+    pub amount: Amount,
 }
 
 /// A function of a call stack.

@@ -11,7 +11,7 @@ use super::account::RegionId;
 use super::shard::Shard;
 use crate::arena::{Arena, Zeroed};
 use crate::measurement::Amount;
-use crate::stack::site::SiteId;
+use crate::stack::site::{MOST_SITES, SiteId};
 use crate::word::{Tally, Word};
 
 /// One cache line.
@@ -26,6 +26,7 @@ pub(crate) struct Record {
     /// The address of the shard whose thread writes here; 0 when nobody does any more.
     shard: Word,
     owner: AtomicU32,
+    /// The call site, with [`SAMPLE`] where only a sample of its blocks is here.
     site: AtomicU32,
 }
 
@@ -34,6 +35,10 @@ const _: () = {
     let bytes = offset_of!(Record, freed_elsewhere_bytes);
     assert!(offset_of!(Record, freed_elsewhere_blocks) == bytes + 8);
 };
+
+/// No call site has this bit.
+const SAMPLE: SiteId = 1 << 31;
+const _: () = assert!(MOST_SITES < SAMPLE);
 
 /// Sums over records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +70,12 @@ impl Record {
     }
 
     pub(crate) fn site(&self) -> SiteId {
-        self.site.load(Ordering::Relaxed)
+        self.site.load(Ordering::Relaxed) & !SAMPLE
+    }
+
+    /// Whether other blocks of the same call site may be in the record of those without one.
+    pub(crate) fn is_sample(&self) -> bool {
+        self.site.load(Ordering::Relaxed) & SAMPLE != 0
     }
 
     /// For the thread that the record belongs to.
@@ -121,7 +131,7 @@ impl Record {
         sum.freed_blocks == sum.allocated_blocks
     }
 
-    fn reset(&self, shard: &Shard, owner: RegionId, site: SiteId) {
+    fn reset(&self, shard: &Shard, owner: RegionId, site: SiteId, is_sample: bool) {
         for tally in [&self.allocated, &self.freed] {
             tally.bytes.set(0);
             tally.blocks.set(0);
@@ -129,6 +139,7 @@ impl Record {
         self.freed_elsewhere_bytes.store(0, Ordering::Relaxed);
         self.freed_elsewhere_blocks.store(0, Ordering::Relaxed);
         self.owner.store(owner, Ordering::Relaxed);
+        let site = if is_sample { site | SAMPLE } else { site };
         self.site.store(site, Ordering::Relaxed);
         self.shard.set(from_ref(shard).addr() as u64);
     }
@@ -186,6 +197,7 @@ impl Chunks {
         shard: &Shard,
         owner: RegionId,
         site: SiteId,
+        is_sample: bool,
     ) -> Option<&'static Record> {
         let first = CHUNKS.get(self.0.load(Ordering::Relaxed));
         let chunk = match first.filter(|chunk| chunk.used.load(Ordering::Relaxed) < RECORDS) {
@@ -200,7 +212,7 @@ impl Chunks {
         };
         let index = chunk.used.load(Ordering::Relaxed);
         let record = chunk.records.get(index as usize)?;
-        record.reset(shard, owner, site);
+        record.reset(shard, owner, site, is_sample);
         chunk.used.store(index + 1, Ordering::Release);
         Some(record)
     }

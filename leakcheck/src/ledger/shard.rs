@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::account::{Account, RegionId};
 use super::record::{Chunks, Record};
+use super::sample::{LARGE, Sampler};
 use super::sites::Sites;
 use crate::arena::{Arena, Zeroed};
 use crate::measurement::Amount;
@@ -36,6 +37,7 @@ pub(super) const TELL_AT_ROOM: i32 = 2 * TELL_AT;
 pub(crate) struct Shard {
     /// How many live bytes are missing to `high`.
     room: Word,
+    sampler: Sampler,
     /// The most bytes that were live since the account was told last.
     high: Word,
     reallocations: Word,
@@ -53,6 +55,8 @@ pub(crate) struct Shard {
     region: AtomicU32,
     chunks: Chunks,
     sites: UnsafeCell<Sites>,
+    /// Those that blocks were sampled at.
+    samples: UnsafeCell<Sites>,
     trail: UnsafeCell<Trail>,
 }
 
@@ -86,6 +90,7 @@ pub(crate) fn take(region: RegionId) -> Option<&'static Shard> {
 }
 
 fn fresh(region: RegionId) -> Option<&'static Shard> {
+    let seed = seed(region);
     let shard = match all().find(|shard| shard.change(FREE, TAKEN)) {
         Some(shard) => shard,
         None => loop {
@@ -96,8 +101,18 @@ fn fresh(region: RegionId) -> Option<&'static Shard> {
             }
         },
     };
-    shard.begin(region);
+    shard.begin(region, seed);
     Some(shard)
+}
+
+/// What the sample of a new shard begins with. A test that allocates the same on one thread has the
+/// same blocks sampled in every run. Of many short regions inside it, each has a sample of its own.
+fn seed(region: RegionId) -> u64 {
+    let earlier = of(region).count() as u64;
+    match super::account::get(region).filter(|account| account.parent() != 0) {
+        Some(account) => u64::from(account.generation()) << 40 ^ u64::from(region) << 16 ^ earlier,
+        None => earlier,
+    }
 }
 
 fn all() -> impl Iterator<Item = &'static Shard> {
@@ -130,6 +145,7 @@ impl Shard {
     pub(super) const LATEST_AT: usize = offset_of!(Self, latest);
     pub(super) const TRAIL_AT: usize = offset_of!(Self, trail);
     pub(super) const REGION_AT: usize = offset_of!(Self, region);
+    pub(super) const UNTIL_SAMPLE_AT: usize = offset_of!(Self, sampler) + Sampler::UNTIL_AT;
 }
 
 /// [`Shard::rise`] for callers in assembly.
@@ -163,7 +179,7 @@ impl Shard {
             && self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    fn begin(&self, region: RegionId) {
+    fn begin(&self, region: RegionId, seed: u64) {
         for word in [
             &self.room,
             &self.high,
@@ -177,6 +193,9 @@ impl Shard {
         self.siteless.set(None);
         // SAFETY: the shard is this thread's.
         unsafe { &mut *self.sites.get() }.clear();
+        // SAFETY: as above.
+        unsafe { &mut *self.samples.get() }.clear();
+        self.sampler.begin(seed);
         self.region.store(region, Ordering::Release);
     }
 
@@ -333,23 +352,59 @@ impl Shard {
         self.find_or_add(trail)
     }
 
+    /// The record of a block where call stacks are sampled: that of the call site that this thread
+    /// is at, or of those whose call site is unknown. For the thread that has the shard.
+    #[inline(never)]
+    pub(crate) fn record_by_sample(
+        &self,
+        size: usize,
+        from: &Registers,
+        base: usize,
+    ) -> Option<&'static Record> {
+        let is_large = size >= LARGE;
+        if !is_large && !self.sampler.picks(size as u64) {
+            return self.siteless();
+        }
+        // SAFETY: the trail is this thread's, and nothing else refers to it during a walk.
+        let trail = unsafe { &mut *self.trail.get() };
+        unwind::walk(trail, from, base);
+        // It goes with the trail, which has another stack now.
+        self.latest.set(None);
+        if is_large {
+            self.record_in(&self.sites, trail, false)
+        } else {
+            self.record_in(&self.samples, trail, true)
+        }
+    }
+
     #[inline(never)]
     fn find_or_add(&self, trail: &Trail) -> Option<&'static Record> {
-        // SAFETY: the table is this thread's, and nothing else refers to it meanwhile.
-        let sites = unsafe { &mut *self.sites.get() };
-        let record = match sites.find(trail) {
-            Some(record) => Some(record),
-            None => self.add(trail, sites),
-        };
+        let record = self.record_in(&self.sites, trail, false);
         self.latest.set(record);
         record
     }
 
+    /// The record of a stack by one of this shard's tables.
+    #[inline(always)]
+    fn record_in(
+        &self,
+        sites: &UnsafeCell<Sites>,
+        trail: &Trail,
+        is_sample: bool,
+    ) -> Option<&'static Record> {
+        // SAFETY: the table is this thread's, and nothing else refers to it meanwhile.
+        let sites = unsafe { &mut *sites.get() };
+        match sites.find(trail) {
+            Some(record) => Some(record),
+            None => self.add(trail, sites, is_sample),
+        }
+    }
+
     #[cold]
-    fn add(&self, trail: &Trail, sites: &mut Sites) -> Option<&'static Record> {
+    fn add(&self, trail: &Trail, sites: &mut Sites, is_sample: bool) -> Option<&'static Record> {
         let id = site::intern(trail);
         let Some(site) = site::get(id) else { return self.siteless() };
-        match self.chunks.add(self, self.region(), id) {
+        match self.chunks.add(self, self.region(), id, is_sample) {
             Some(record) if sites.add(trail, site, record) => Some(record),
             Some(_) | None => self.siteless(),
         }
@@ -368,7 +423,7 @@ impl Shard {
     #[cold]
     #[inline(never)]
     fn first_siteless(&self) -> Option<&'static Record> {
-        let record = self.chunks.add(self, self.region(), 0);
+        let record = self.chunks.add(self, self.region(), 0, false);
         self.siteless.set(record);
         record
     }

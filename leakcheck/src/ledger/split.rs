@@ -1,63 +1,95 @@
 //! What regions retain and have released, split by call site.
 
 use super::account::{self, RegionId};
-use super::{release, shard};
+use super::{estimate, release, shard};
 use crate::measurement::Amount;
 use crate::stack::site::SiteId;
+
+/// What regions have come to, by call site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Split {
+    pub(crate) sites: Vec<SiteCount>,
+    /// What is retained at call sites that are not known.
+    pub(crate) siteless: Amount,
+}
 
 /// What one call site has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SiteCount {
     pub(crate) site: SiteId,
-    /// What was allocated there and is still live.
+    /// What was allocated there and is still live; an estimate where call stacks are sampled.
     pub(crate) retained: Amount,
+    /// The part of it that is known to come from there: all, or that of large blocks where call
+    /// stacks are sampled.
+    pub(crate) certain: Amount,
     /// What was freed there without being the region's own.
     pub(crate) released: Amount,
 }
 
 /// What `owners` retain, and what the first of them has released, by call site. What an inner
 /// region released was released by those around it too.
-pub(crate) fn by_call_site(owners: &[RegionId]) -> Vec<SiteCount> {
-    let mut counts = retained(owners);
+pub(crate) fn by_call_site(owners: &[RegionId]) -> Split {
+    let Split { mut sites, siteless } = retained(owners);
     for (site, released) in owners.first().into_iter().flat_map(|owner| release::counts(*owner)) {
-        counts.push(SiteCount { site, retained: Amount::default(), released });
+        sites.push(SiteCount { released, ..SiteCount::none(site) });
     }
-    counts.retain(|count| count.retained.blocks > 0 || count.released.blocks > 0);
-    counts.sort_by_key(|count| count.site);
-    counts.dedup_by(|next, first| {
+    sites.retain(|count| count.retained.blocks > 0 || count.released.blocks > 0);
+    sites.sort_by_key(|count| count.site);
+    sites.dedup_by(|next, first| {
         let same = next.site == first.site;
         if same {
             first.retained += next.retained;
+            first.certain += next.certain;
             first.released += next.released;
         }
         same
     });
-    counts
+    let siteless = estimate::deal_out(siteless, &mut sites);
+    Split { sites, siteless }
 }
 
 /// Read again when records passed from shards to accounts meanwhile: some may have been missed.
-fn retained(owners: &[RegionId]) -> Vec<SiteCount> {
+fn retained(owners: &[RegionId]) -> Split {
     loop {
         let before = account::passings();
-        let counts = retained_now(owners);
+        let split = retained_now(owners);
         if before.is_some() && account::passings() == before {
-            return counts;
+            return split;
         }
         std::thread::yield_now();
     }
 }
 
-fn retained_now(owners: &[RegionId]) -> Vec<SiteCount> {
+fn retained_now(owners: &[RegionId]) -> Split {
     let records = owners.iter().flat_map(|&owner| {
         let pinned = account::get(owner).into_iter().flat_map(|account| account.pinned().records());
         pinned.chain(shard::of(owner).flat_map(shard::Shard::records))
     });
-    records
-        .filter(|record| record.site() != 0)
-        .map(|record| SiteCount {
-            site: record.site(),
-            retained: record.sum().live(),
-            released: Amount::default(),
-        })
-        .collect()
+    let mut split = Split::default();
+    for record in records {
+        let retained = record.sum().live();
+        match record.site() {
+            0 => split.siteless += retained,
+            site => {
+                let certain = if record.is_sample() { Amount::default() } else { retained };
+                split.sites.push(SiteCount { retained, certain, ..SiteCount::none(site) });
+            }
+        }
+    }
+    split
+}
+
+impl SiteCount {
+    fn none(site: SiteId) -> Self {
+        let none = Amount::default();
+        Self { site, retained: none, certain: none, released: none }
+    }
+
+    /// The part of what is retained that comes from a sample.
+    pub(crate) fn uncertain(&self) -> Amount {
+        Amount {
+            bytes: self.retained.bytes - self.certain.bytes,
+            blocks: self.retained.blocks - self.certain.blocks,
+        }
+    }
 }

@@ -9,10 +9,10 @@ use std::mem::offset_of;
 
 use super::record::Record;
 use super::shard::{self, Shard};
-use super::{EPOCH, Tag, allocated_in_rust, freed_in_rust};
+use super::{EPOCH, Tag, allocated_in_rust, freed_in_rust, sample};
 use crate::stack::unwind::trail::Outcome;
 use crate::stack::unwind::{self, Registers};
-use crate::thread::{CAPTURE, TALLY, Thread};
+use crate::thread::{CAPTURE, SAMPLE, TALLY, Thread};
 
 /// [`ledger::allocated`](super::allocated) for a thread that has kept up, and has nothing to do but
 /// count and find the record of its call stack.
@@ -49,7 +49,7 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         // The record of the call stack.
         "5:",
         "cmp rax, {capture}",
-        "jne 9f",
+        "jne 7f",
         "mov rsi, [rcx + {stack_base}]",
         // Without a base, or on a stack above it.
         "cmp rsi, rsp",
@@ -84,6 +84,18 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         "pop rdi",
         ".cfi_adjust_cfa_offset -8",
         "jmp 3b",
+        // The record of all call stacks, unless the block is to be captured.
+        "7:",
+        "cmp rax, {sample}",
+        "jne 9f",
+        "mov rax, [rdx + {siteless}]",
+        "test rax, rax",
+        "je 9f",
+        "cmp rdi, {large}",
+        "jae 9f",
+        "sub [rdx + {until_sample}], rdi",
+        "jns 3b",
+        "jmp 9f",
         "8:",
         "push rax",
         ".cfi_adjust_cfa_offset 8",
@@ -117,6 +129,9 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         room = const Shard::ROOM_AT,
         allocated = const Record::ALLOCATED_AT,
         capture = const CAPTURE,
+        sample = const SAMPLE,
+        large = const sample::LARGE,
+        until_sample = const Shard::UNTIL_SAMPLE_AT,
         rules = sym unwind::RULES,
         retrace = sym unwind::x86_64::retrace,
         same = const Outcome::Same as usize,

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::{CallSite, Class, Figures, Frame, Report, Suppressed, Symbols};
+use super::{CallSite, Class, Figures, Frame, Report, Stacks, Suppressed, Symbols};
+use crate::ledger::sample::LARGE;
 use crate::measurement::{Allowed, Amount};
 use crate::options::MB;
 use crate::stack::frame::from_workspace;
@@ -44,6 +45,7 @@ fn write_report(
     write_threads(out, report)?;
     write_left_out(out, report)?;
     write_symbols(out, report)?;
+    write_call_stacks(out, report)?;
     match written {
         Ok(path) => writeln!(out, "  full report: {}", from_workspace(path).display())?,
         Err(why) => writeln!(out, "  full report: not written, {why}")?,
@@ -119,25 +121,45 @@ struct Group {
 
 fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Result {
     let groups = group(&report.call_sites);
-    if groups.is_empty() {
+    let siteless = siteless(report);
+    if groups.is_empty() && siteless.blocks == 0 {
         return Ok(());
     }
-    let total =
-        report.call_sites.iter().map(|site| site.bytes).sum::<u64>() + report.omitted.amount.bytes;
+    let total = report.call_sites.iter().map(|site| site.bytes).sum::<u64>()
+        + report.omitted.amount.bytes
+        + siteless.bytes;
     let (shown, rest) = groups.split_at(top.min(groups.len()));
     let rest_bytes =
         rest.iter().map(|group| group.amount.bytes).sum::<u64>() + report.omitted.amount.bytes;
-    let columns = Columns::of(shown, rest_bytes, total);
+    let columns = Columns::of(shown, rest_bytes.max(siteless.bytes), total);
+    let indent = if shown.is_empty() { 2 } else { columns.size_at() };
+    let width = columns.size;
     for (index, group) in shown.iter().enumerate() {
         columns.write(out, index + 1, group)?;
     }
     let rest_sites = rest.len() + report.omitted.call_sites;
     if rest_sites > 0 {
         let sites = counted(rest_sites as u64, "more call site", "more call sites");
-        let (indent, width) = (columns.size_at(), columns.size);
         writeln!(out, "{:indent$}{:>width$} in {sites}", "", size(rest_bytes))?;
     }
+    if siteless.blocks > 0 {
+        let (bytes, blocks) = (size(siteless.bytes), blocks(siteless.blocks));
+        let why = if report.call_stacks == Stacks::Sampled {
+            "of which none was sampled"
+        } else {
+            "whose call sites are not known"
+        };
+        writeln!(out, "{:indent$}{bytes:>width$} in {blocks} {why}", "")?;
+    }
     writeln!(out)
+}
+
+/// What has no call site, unless nothing has.
+fn siteless(report: &Report) -> Amount {
+    match report.call_stacks {
+        Stacks::Off => Amount::default(),
+        Stacks::Full | Stacks::Sampled => report.siteless,
+    }
 }
 
 /// The widths of the columns, so that everything stands in line.
@@ -346,7 +368,21 @@ fn write_symbols(out: &mut String, report: &Report) -> fmt::Result {
             out,
             "  no names, so that known noise counts too: the program was stripped; `strip = false` brings them"
         ),
-        Symbols::Off => {
+    }
+}
+
+fn write_call_stacks(out: &mut String, report: &Report) -> fmt::Result {
+    match report.call_stacks {
+        Stacks::Full => Ok(()),
+        Stacks::Sampled => {
+            writeln!(
+                out,
+                "  call sites are estimated from a sample: LEAK_STACKS is `sampled`; totals are exact"
+            )?;
+            let large = size(LARGE as u64);
+            writeln!(out, "  known noise counts too where its blocks are below {large}")
+        }
+        Stacks::Off => {
             writeln!(out, "  no call sites, so that known noise counts too: LEAK_STACKS is `off`")
         }
     }

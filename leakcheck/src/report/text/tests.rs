@@ -223,6 +223,46 @@ fn missing_names_are_explained() {
 }
 
 #[test]
+fn what_call_sites_rest_on_is_told() {
+    let sampled = "  call sites are estimated from a sample: LEAK_STACKS is `sampled`; totals are exact\n  \
+                   known noise counts too where its blocks are below 64.0 kB\n";
+    let off = "  no call sites, so that known noise counts too: LEAK_STACKS is `off`\n";
+    let mut report = report();
+    for (mode, line) in [(Stacks::Full, ""), (Stacks::Sampled, sampled), (Stacks::Off, off)] {
+        report.call_stacks = mode;
+        let text = render(&report, 1, Err(""));
+        assert!(text.contains(line), "{text}");
+        assert_eq!(text.contains("LEAK_STACKS"), mode != Stacks::Full, "{text}");
+    }
+}
+
+#[test]
+fn what_has_no_call_site_has_its_share() {
+    let mut report = report();
+    report.call_sites.truncate(1);
+    report.siteless = Amount { bytes: 5_347_737, blocks: 12 };
+    let rows =
+        |report: &Report| render(report, 10, Err("")).split("\n\n").nth(2).unwrap().to_owned();
+    report.call_stacks = Stacks::Sampled;
+    let sampled = rows(&report);
+    assert!(sampled.starts_with("  1.  5.10 MB  50.0 %  2,048 blocks  "), "{sampled}");
+    assert!(
+        sampled.ends_with("\n      5.10 MB in 12 blocks of which none was sampled"),
+        "{sampled}"
+    );
+    report.call_stacks = Stacks::Full;
+    let full = rows(&report);
+    assert!(
+        full.ends_with("\n      5.10 MB in 12 blocks whose call sites are not known"),
+        "{full}"
+    );
+    report.call_sites.clear();
+    assert_eq!(rows(&report), "  5.10 MB in 12 blocks whose call sites are not known");
+    report.call_stacks = Stacks::Off;
+    assert!(!render(&report, 10, Err("")).contains("12 blocks"));
+}
+
+#[test]
 fn sizes_have_the_unit_that_suits_them() {
     let sizes = [0, 1023, 1024, 12_595, (1 << 20) - 1, 1 << 20, 8_829_042, 5_000 << 20].map(size);
     let expected =
