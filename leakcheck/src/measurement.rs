@@ -94,7 +94,8 @@ pub struct Measurement {
     pub retained: Amount,
     /// Blocks that the region did not own and that its threads freed.
     pub released: Amount,
-    /// The most bytes that were live at once.
+    /// The most bytes that were live at once. Exact as long as one thread works for the region at a
+    /// time; each further one keeps up to 3 kB of what it did to itself for a while.
     pub peak_bytes: u64,
     /// What was allocated in total. A reallocation adds the bytes that it grew by, and no block.
     pub churn: Amount,

@@ -17,6 +17,9 @@ use crate::thread::{CAPTURE, SAMPLE, TALLY, Thread};
 /// [`ledger::allocated`](super::allocated) for a thread that has kept up, and has nothing to do but
 /// count and find the record of its call stack.
 ///
+/// Statics are found by the global offset table, for a shared library may export them; in a program the linker
+/// makes plain addresses of that.
+///
 /// The walk begins in the caller: `[rsp]` at the entry is the address there, and its stack ends
 /// above.
 #[unsafe(naked)]
@@ -26,7 +29,8 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         "mov rcx, fs:0",
         "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
         "mov rax, [rcx + {pace}]",
-        "cmp rax, [rip + {epoch}]",
+        "mov rdx, qword ptr [rip + {epoch}@GOTPCREL]",
+        "cmp rax, [rdx]",
         "jne 9f",
         "xor eax, eax",
         "mov rdx, [rcx + {shard}]",
@@ -64,7 +68,7 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         "mov rdx, [rsp + 24]",
         "lea rcx, [rsp + 32]",
         "mov r8, rbp",
-        "lea r9, [rip + {rules}]",
+        "mov r9, qword ptr [rip + {rules}@GOTPCREL]",
         "call {retrace}",
         "mov ecx, eax",
         "mov rdx, [rsp + 8]",
@@ -157,7 +161,8 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
         "mov rcx, fs:0",
         "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
         "mov rax, [rcx + {pace}]",
-        "cmp rax, [rip + {epoch}]",
+        "mov rdx, qword ptr [rip + {epoch}@GOTPCREL]",
+        "cmp rax, [rdx]",
         "jne 9f",
         "mov rdx, [rcx + {shard}]",
         "cmp rdi, {constants}",
