@@ -57,7 +57,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        let said = [output.stdout, output.stderr].concat();
+        // libtest says on its standard output what went wrong.
+        let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
         Err(format!("`{}` failed:\n{}", line(command), String::from_utf8_lossy(&said)))
     }
 }

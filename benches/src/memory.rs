@@ -16,7 +16,11 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
         program.rival.divisor = 1;
     }
     let mut tasks = Task::workloads();
-    tasks.extend(sites::tasks());
+    tasks.extend(
+        sites::tasks()
+            .into_iter()
+            .map(|task| Task { head: format!("{} stacks", task.head), ..task }),
+    );
     let grid = Grid::measure(&field.programs, &tasks, Passes::One, rounds)?;
     let mut parts = vec![table(&field.programs, &tasks, &grid)];
     parts.extend(field.left_out);

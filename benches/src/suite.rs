@@ -76,14 +76,15 @@ fn median_of(times: &[Time]) -> Time {
     Time { wall: of(|time| time.wall), cpu: of(|time| time.cpu) }
 }
 
-/// The time without leakcheck, and how many times as long it takes with it.
+/// The time without leakcheck, and how many times as long it takes with it: that of processors, and
+/// in brackets that which passes.
 fn cells(times: &[Time]) -> Vec<String> {
     let (without, with) = times.split_first().expect("a suite is run without leakcheck first");
     let cell = |with: &Time| {
         let (wall, cpu) = (with.wall / without.wall, with.cpu / without.cpu);
-        format!("× {} (× {})", ratio(wall), ratio(cpu))
+        format!("× {} (× {})", ratio(cpu), ratio(wall))
     };
-    let first = format!("{} ({})", seconds(without.wall), seconds(without.cpu));
+    let first = format!("{} ({})", seconds(without.cpu), seconds(without.wall));
     std::iter::once(first).chain(with.iter().map(cell)).collect()
 }
 

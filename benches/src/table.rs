@@ -18,8 +18,8 @@ impl Table {
 
     pub(crate) fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
         let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
-        // An empty first cell would otherwise have two spaces.
-        self.lines.push(format!("| {} |", cells.join(" | ")).replace("|  |", "| |"));
+        // An empty cell would otherwise have two spaces.
+        self.lines.push(format!("| {} |", cells.join(" | ")).replace("  ", " "));
     }
 
     pub(crate) fn text(&self) -> String {
