@@ -29,6 +29,7 @@ struct Start {
     routine: StartRoutine,
     argument: *mut c_void,
     region: RegionId,
+    from_main: bool,
     entry: EntryId,
 }
 
@@ -52,16 +53,13 @@ unsafe extern "C" fn pthread_create(
         true => (0, false),
         false => (ledger::working_for(thread), thread.main.get()),
     });
-    if region == 0 && !from_main {
-        // SAFETY: the caller's promise, unchanged.
-        return unsafe { real(thread, attributes, routine, argument) };
-    }
     let entry = if region == 0 {
         0
     } else {
         running::announce(region, ledger::site_here(here(), &Registers::here()))
     };
-    let Some(start) = Start { routine, argument, region, entry }.hand_over() else {
+    let start = Start { routine, argument, region, from_main, entry };
+    let Some(start) = start.hand_over() else {
         running::end(entry);
         return EAGAIN;
     };
@@ -87,7 +85,7 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
     with(|thread| {
         thread.started.set(true);
         thread.region.set(start.region);
-        if start.region == 0 {
+        if start.region == 0 && start.from_main {
             thread.comes_from_main();
         }
         thread.stack_base.set(&raw const here as u64);
@@ -108,7 +106,8 @@ fn kernel_name() -> [u64; 2] {
     name
 }
 
-/// Sees to it that the end of this thread is noticed, however it ends.
+/// Sees to it that the end of this thread is noticed, however it ends. What is kept for that is never null, for
+/// which no destructor would run.
 fn announce_end(entry: EntryId) {
     static KEY: OnceLock<Option<pthread_key_t>> = OnceLock::new();
     let key = KEY.get_or_init(|| {
@@ -118,7 +117,7 @@ fn announce_end(entry: EntryId) {
     });
     if let Some(key) = *key {
         // SAFETY: the key was created above and is never deleted.
-        unsafe { libc::pthread_setspecific(key, without_provenance(entry as usize)) };
+        unsafe { libc::pthread_setspecific(key, without_provenance(entry as usize + 1)) };
     }
 }
 
@@ -130,7 +129,7 @@ unsafe extern "C" fn end(entry: *mut c_void) {
     });
     // Threads of its region have to hear of what it left.
     ledger::changed();
-    running::end(entry.addr() as EntryId);
+    running::end((entry.addr() - 1) as EntryId);
 }
 
 /// The C library's `pthread_create`.
