@@ -49,6 +49,9 @@ pub(crate) struct Shard {
     siteless: Slot<Record>,
     /// The record of the stack that the trail holds.
     latest: Slot<Record>,
+    /// 1 while the thread is at work on its trail and tables: what a signal's handler allocates meanwhile
+    /// has no call site.
+    busy: Word,
     /// The generation of rules that the trail was made with.
     rules: Word,
     state: AtomicU32,
@@ -85,6 +88,7 @@ pub(crate) fn take(region: RegionId) -> Option<&'static Shard> {
         Some(shard) => shard,
         None => fresh(region)?,
     };
+    shard.busy.set(0);
     shard.forget();
     Some(shard)
 }
@@ -143,6 +147,7 @@ impl Shard {
     pub(super) const ROOM_AT: usize = offset_of!(Self, room);
     pub(super) const SITELESS_AT: usize = offset_of!(Self, siteless);
     pub(super) const LATEST_AT: usize = offset_of!(Self, latest);
+    pub(super) const BUSY_AT: usize = offset_of!(Self, busy);
     pub(super) const TRAIL_AT: usize = offset_of!(Self, trail);
     pub(super) const REGION_AT: usize = offset_of!(Self, region);
     pub(super) const UNTIL_SAMPLE_AT: usize = offset_of!(Self, sampler) + Sampler::UNTIL_AT;
@@ -342,14 +347,29 @@ impl Shard {
     /// thread that has the shard.
     #[inline(always)]
     pub(crate) fn record_here(&self, from: &Registers, base: usize) -> Option<&'static Record> {
-        // SAFETY: the trail is this thread's, and nothing else refers to it during a walk.
-        let trail = unsafe { &mut *self.trail.get() };
-        if unwind::walk(trail, from, base)
-            && let Some(latest) = self.latest.get()
-        {
-            return Some(latest);
+        self.with_trail(|trail| {
+            if unwind::walk(trail, from, base)
+                && let Some(latest) = self.latest.get()
+            {
+                return Some(latest);
+            }
+            self.find_or_add(trail)
+        })
+    }
+
+    /// Lets the thread work with its trail, if it is not at work with it already.
+    fn with_trail(
+        &self,
+        work: impl FnOnce(&mut Trail) -> Option<&'static Record>,
+    ) -> Option<&'static Record> {
+        if self.busy.get() != 0 {
+            return self.siteless();
         }
-        self.find_or_add(trail)
+        self.busy.set(1);
+        // SAFETY: the trail is this thread's, and nothing else refers to it while it is busy.
+        let record = work(unsafe { &mut *self.trail.get() });
+        self.busy.set(0);
+        record
     }
 
     /// The record of a block where call stacks are sampled: that of the call site that this thread
@@ -365,16 +385,16 @@ impl Shard {
         if !is_large && !self.sampler.picks(size as u64) {
             return self.siteless();
         }
-        // SAFETY: the trail is this thread's, and nothing else refers to it during a walk.
-        let trail = unsafe { &mut *self.trail.get() };
-        unwind::walk(trail, from, base);
-        // It goes with the trail, which has another stack now.
-        self.latest.set(None);
-        if is_large {
-            self.record_in(&self.sites, trail, false)
-        } else {
-            self.record_in(&self.samples, trail, true)
-        }
+        self.with_trail(|trail| {
+            unwind::walk(trail, from, base);
+            // It goes with the trail, which has another stack now.
+            self.latest.set(None);
+            if is_large {
+                self.record_in(&self.sites, trail, false)
+            } else {
+                self.record_in(&self.samples, trail, true)
+            }
+        })
     }
 
     #[inline(never)]

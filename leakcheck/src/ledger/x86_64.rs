@@ -58,6 +58,9 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         // Without a base, or on a stack above it.
         "cmp rsi, rsp",
         "jbe 9f",
+        "cmp qword ptr [rdx + {busy}], 0",
+        "jne 9f",
+        "mov qword ptr [rdx + {busy}], 1",
         "push rdi",
         ".cfi_adjust_cfa_offset 8",
         "push rdx",
@@ -87,6 +90,7 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         ".cfi_adjust_cfa_offset -8",
         "pop rdi",
         ".cfi_adjust_cfa_offset -8",
+        "mov qword ptr [rdx + {busy}], 0",
         "jmp 3b",
         // The record of all call stacks, unless the block is to be captured.
         "7:",
@@ -129,6 +133,7 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         stack_base = const offset_of!(Thread, stack_base),
         siteless = const Shard::SITELESS_AT,
         latest = const Shard::LATEST_AT,
+        busy = const Shard::BUSY_AT,
         trail = const Shard::TRAIL_AT,
         room = const Shard::ROOM_AT,
         allocated = const Record::ALLOCATED_AT,
