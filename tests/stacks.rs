@@ -130,6 +130,17 @@ fn both_ends_of_a_deep_recursion_are_kept_and_the_rest_is_counted() {
 }
 
 #[test]
+fn a_deep_recursion_keeps_its_oldest_frames_whatever_they_are() {
+    let test = "deep_on_top_of_a_large_frame";
+    let run = frames(test);
+    let site = site(&run, test, 100);
+    let names = names(site);
+    let kept = names.iter().take_while(|name| **name == "slim_deep").count() as u64;
+    assert_eq!(names[kept as usize..], ["further", "slim_large", test]);
+    assert_eq!(kept + site.omitted_frames, 5001);
+}
+
+#[test]
 fn stacks_of_an_inner_region_end_where_it_began() {
     let test = "in_a_region_inside_another";
     let run = frames(test);
@@ -156,6 +167,18 @@ fn a_library_that_was_loaded_meanwhile_is_passed() {
 fn a_library_that_is_gone_keeps_its_name() {
     let test = "through_a_library_that_is_gone";
     check_stack(&loaded(test), test, &["first_inner", "first_visit", "call", test]);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn code_that_was_just_written_is_passed_where_the_unwinder_is_told_of_it() {
+    for test in
+        ["through_code_that_was_just_written", "through_code_where_there_was_none_described"]
+    {
+        check_stack(&loaded(test), test, &["?", "call", test]);
+    }
+    let test = "through_code_that_was_just_written_without_description";
+    check_cut(&loaded(test), test, &["?"], &["call", test]);
 }
 
 #[test]
@@ -192,6 +215,13 @@ fn a_handler_of_a_signal_has_what_it_struck_below_it() {
         let outermost = names(site(&run, test, 100)).pop();
         assert!(outermost.is_some_and(|name| ["begin", test].contains(&name)), "{outermost:?}");
     }
+}
+
+#[test]
+fn a_capture_fits_on_the_smallest_stack_of_a_thread() {
+    let test = "with_a_small_stack";
+    let run = Fixture::new("stacks", "threads").run().only(test).go();
+    check_stack(&run, test, &[test, "begin"]);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -316,7 +346,7 @@ fn a_child_of_a_fork_walks_its_stack_while_the_parents_threads_do() {
 /// Every tenth step of each of four threads keeps a byte.
 #[test]
 fn a_storm_of_all_this_is_counted_to_the_byte() {
-    let steps = 3000;
+    let steps = 6000;
     let run = Fixture::new("stacks", "storm").run().env("STORM", &steps.to_string()).go();
     let report = run.report("storm");
     assert_eq!(report.verdict.is, "leaked", "{}", run.stdout());
