@@ -51,7 +51,7 @@ thread_local! {
 #[cfg(not(own_local))]
 #[inline(always)]
 pub(super) fn here() -> &'static Thread {
-    let place = THREAD.with(|thread| std::ptr::from_ref(thread));
+    let place = THREAD.with(std::ptr::from_ref);
     // SAFETY: the variable has no destructor and lives as long as its thread, and the caller does
     // not keep it.
     unsafe { &*place }
