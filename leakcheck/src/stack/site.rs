@@ -132,7 +132,7 @@ impl Site {
     /// Whether this is the site of a stack, given the oldest frame first.
     #[inline(always)]
     pub(crate) fn is(&self, frames: &[usize]) -> bool {
-        self.oldest_first() == frames && self.retired.load(Ordering::Relaxed) == 0
+        self.retired.load(Ordering::Relaxed) == 0 && self.oldest_first() == frames
     }
 }
 
