@@ -19,6 +19,13 @@ pub struct Installed;
 /// For blocks that `malloc` does not align.
 static OTHERS: Alloc<System> = Alloc::system();
 
+/// Keeps what is rarely done out of the way of what is done all the time.
+#[cold]
+#[inline(never)]
+fn rarely<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
 /// A layout's two numbers as they lie in memory.
 const fn words(layout: Layout) -> [usize; 2] {
     // SAFETY: a layout is a size and an alignment, each of which is represented as a `usize`; the
@@ -58,7 +65,7 @@ unsafe impl GlobalAlloc for Installed {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
             // SAFETY: the caller's promise, unchanged.
-            return unsafe { OTHERS.alloc(layout) };
+            return rarely(|| unsafe { OTHERS.alloc(layout) });
         }
         // SAFETY: any size will do. It does not overflow: a layout's is at most half of all
         // addresses.
@@ -71,7 +78,7 @@ unsafe impl GlobalAlloc for Installed {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
             // SAFETY: the caller's promise, unchanged.
-            return unsafe { OTHERS.alloc_zeroed(layout) };
+            return rarely(|| unsafe { OTHERS.alloc_zeroed(layout) });
         }
         // SAFETY: as in `alloc`.
         let start = unsafe { libc::calloc(1, words[SIZE_AT] + SIZE) };
@@ -83,7 +90,7 @@ unsafe impl GlobalAlloc for Installed {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
             // SAFETY: the caller's promise, unchanged.
-            return unsafe { OTHERS.dealloc(block, layout) };
+            return rarely(|| unsafe { OTHERS.dealloc(block, layout) });
         }
         let start = (block as usize - SIZE) as *mut Header;
         // SAFETY: a header was written there when the block was handed out.
@@ -96,7 +103,7 @@ unsafe impl GlobalAlloc for Installed {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
             // SAFETY: the caller's promise, unchanged.
-            return unsafe { OTHERS.realloc(block, layout, new_size) };
+            return rarely(|| unsafe { OTHERS.realloc(block, layout, new_size) });
         }
         let start = (block as usize - SIZE) as *mut Header;
         // SAFETY: a header was written there when the block was handed out.
