@@ -58,4 +58,5 @@ unsafe extern "C" fn in_child() {
     // The threads that had passed the gate are not in the child, nor those that were moving records.
     gate::reopen();
     account::abandon_passings();
+    unwind::ask_no_more();
 }

@@ -45,6 +45,13 @@ pub(crate) fn hold() -> Held {
     rules::hold()
 }
 
+/// To be called in the child of a fork, which has to do with what its parent has found out.
+#[cfg(unix)]
+pub(crate) fn ask_no_more() {
+    #[cfg(own_walk)]
+    rules::ask_no_more();
+}
+
 /// Makes ready for walks. To be called when a region opens, outside of the allocator's path.
 pub(crate) fn prepare() {
     #[cfg(own_walk)]

@@ -37,10 +37,18 @@ pub(super) fn hold() -> Held {
     ASKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// The dynamic linker's lock may be another thread's, which is not in the child.
+static IN_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// To be called in the child of a fork.
+pub(super) fn ask_no_more() {
+    IN_CHILD.store(true, Ordering::Relaxed);
+}
+
 /// Finds out whether walks are possible, and forgets the rules of code that may be gone.
 pub(super) fn prepare() {
     let _asking = hold();
-    if !objects::prepare() {
+    if IN_CHILD.load(Ordering::Relaxed) || !objects::prepare() {
         return;
     }
     let unloaded = objects::unloaded();
