@@ -79,7 +79,7 @@ fn look_up(address: usize) -> Arc<[Frame]> {
     }
     let mut frames: Vec<Frame> = found
         .into_iter()
-        .map(|(function, path, line)| Frame::new(function, path.as_deref(), line))
+        .map(|(function, path, line)| Frame::new(function.as_deref(), path.as_deref(), line))
         .collect();
     if frames.is_empty() {
         frames.push(Frame::default());

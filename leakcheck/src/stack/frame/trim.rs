@@ -1,0 +1,180 @@
+//! Which frames of a call stack a reader has a use for: the allocator on top of it and the harness below
+//! it are cut off.
+
+use super::Frame;
+use super::class::{Class, is_entry_point};
+
+/// The stack without the allocator on top of it and the harness below it.
+///
+/// The frame of the test's body is named after `body` where an optimiser has left it no name.
+pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
+    let runner = frames.iter().position(Frame::runs_body);
+    let inlined_body = runner.zip(body).map(|(runner, body)| {
+        let Frame { module, offset, line, .. } = &frames[runner];
+        (line.is_none(), Frame { module: module.clone(), offset: *offset, ..body.clone() })
+    });
+    let end = match frames.iter().rposition(Frame::is_theirs) {
+        // The standard library's frames between the body and the harness go with the harness.
+        Some(last) if frames[last..].iter().any(Frame::is_harness) => last + 1,
+        Some(_) => frames.len(),
+        None => runner.unwrap_or(frames.len()),
+    };
+    frames.truncate(end);
+    let mut frames = without_harness(frames);
+    let is_theirs = frames.iter().any(Frame::is_theirs);
+    let outermost = frames.iter_mut().rfind(|frame| frame.class == Class::User);
+    match (outermost, inlined_body) {
+        (Some(outermost), _) if outermost.is_anonymous() => {
+            outermost.function = body.and_then(|body| body.function.clone());
+        }
+        // Without debug information, what was inlined has left no trace.
+        (Some(outermost), Some((true, body))) if !outermost.is_part_of(&body) => frames.push(body),
+        (None, Some((_, body))) if !is_theirs => frames.push(body),
+        _ => {}
+    }
+    frames
+}
+
+/// The stack without the frames that are the harness's, and without what the standard library does
+/// for the allocator on top of it.
+pub(crate) fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
+    // The frame that a followed thread begins with.
+    while frames.pop_if(|last| last.is_harness()).is_some() {}
+    let first = frames.iter().position(Frame::is_theirs).unwrap_or(frames.len());
+    let allocator =
+        frames[..first].iter().rposition(Frame::is_allocator).map_or(0, |last| last + 1);
+    frames.drain(..allocator);
+    frames.retain(|frame| !frame.is_harness());
+    frames
+}
+
+impl Frame {
+    fn is_harness(&self) -> bool {
+        self.class == Class::Harness
+    }
+
+    /// Whether this is part of the way from an allocation to the ledger. A panic's hook, which may
+    /// allocate, is called by the harness too.
+    fn is_allocator(&self) -> bool {
+        let name = self.function.as_deref().unwrap_or_default();
+        self.is_harness()
+            && !name.starts_with("test::")
+            && !name.ends_with("rust_begin_unwind")
+            && !is_entry_point(name)
+    }
+
+    /// Code of the user's or of one of their dependencies.
+    fn is_theirs(&self) -> bool {
+        matches!(self.class, Class::User | Class::Dependency)
+    }
+
+    /// Whether this is the frame that calls a body, and may have it inside.
+    fn runs_body(&self) -> bool {
+        self.is_harness() && self.function.as_ref().is_some_and(|name| name.contains("run_body"))
+    }
+
+    /// Whether this is a function or one of its closures.
+    fn is_part_of(&self, function: &Self) -> bool {
+        let (name, part_of) = (self.function.as_deref(), function.function.as_deref());
+        name.zip(part_of).is_some_and(|(name, part_of)| name.contains(part_of))
+    }
+
+    /// Whether the debug information says no more than that it is a closure.
+    fn is_anonymous(&self) -> bool {
+        self.function.as_ref().is_some_and(|name| name.starts_with('{'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::frame::stack;
+
+    #[track_caller]
+    fn check_trim(frames: &[(&str, Class)], expected: &[&str]) {
+        let body =
+            Frame { function: Some("app::test".into()), class: Class::User, ..Frame::default() };
+        let trimmed = trim(stack(frames), Some(&body));
+        let names: Vec<&str> =
+            trimmed.iter().filter_map(|frame| frame.function.as_deref()).collect();
+        assert_eq!(names, expected);
+    }
+
+    const ALLOCATOR: [(&str, Class); 2] =
+        [("std::thread::LocalKey::with", Class::Std), ("__rustc::__rust_alloc", Class::Harness)];
+
+    #[test]
+    fn allocator_and_harness_are_cut_off() {
+        let rest = [
+            ("alloc::vec::Vec::push", Class::Std),
+            ("app::insert", Class::User),
+            ("app::test::{{closure}}", Class::User),
+            ("core::ops::function::FnOnce::call_once", Class::Std),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        let expected = ["alloc::vec::Vec::push", "app::insert", "app::test::{{closure}}"];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
+    }
+
+    #[test]
+    fn the_way_through_a_panics_hook_is_kept() {
+        let rest = [
+            ("std::panicking::default_hook", Class::Std),
+            ("test::test_main::{{closure}}", Class::Harness),
+            ("__rustc::rust_begin_unwind", Class::Harness),
+            ("core::panicking::panic_fmt", Class::Std),
+            ("app::test", Class::User),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        let expected = ["std::panicking::default_hook", "core::panicking::panic_fmt", "app::test"];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
+    }
+
+    #[test]
+    fn a_body_that_was_inlined_keeps_its_name() {
+        let rest = [
+            ("alloc::vec::Vec::push", Class::Std),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
+        let rest = [("{closure#0}", Class::User), ("run_body<()>", Class::Harness)];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["app::test"]);
+    }
+
+    #[test]
+    fn a_threads_closure_without_a_name_has_that_of_its_test() {
+        let rest = [("alloc::vec::Vec::push", Class::Std), ("{closure#0}", Class::User)];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["alloc::vec::Vec::push", "app::test"]);
+    }
+
+    #[test]
+    fn a_body_that_was_inlined_is_below_what_it_called() {
+        let rest = [
+            ("alloc::vec::Vec::push", Class::Std),
+            ("app::insert", Class::User),
+            ("leakcheck::region::run_body", Class::Harness),
+        ];
+        let expected = ["alloc::vec::Vec::push", "app::insert", "app::test"];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &expected);
+    }
+
+    #[test]
+    fn a_thread_that_is_not_followed_keeps_the_librarys_code_too() {
+        let rest = [
+            ("std::sys::thread_start", Class::Std),
+            ("start_thread", Class::Harness),
+            ("clone3", Class::Harness),
+            ("", Class::System),
+        ];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["std::sys::thread_start", ""]);
+    }
+
+    #[test]
+    fn a_thread_without_code_of_the_users_keeps_the_librarys() {
+        let rest = [
+            ("std::thread::set_name", Class::Std),
+            ("leakcheck::thread::spawn::begin", Class::Harness),
+        ];
+        check_trim(&[&ALLOCATOR[..], &rest].concat(), &["std::thread::set_name"]);
+    }
+}
