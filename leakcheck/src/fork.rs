@@ -4,7 +4,7 @@
 //! library does it for its own.
 
 use std::cell::UnsafeCell;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::stack::{symbols, unwind};
 use crate::{allow, gate, ledger::account};
@@ -26,13 +26,20 @@ unsafe impl Sync for Place {}
 
 static PLACE: Place = Place(UnsafeCell::new(None));
 
-/// Sees to it that a check can be made in the child of a fork.
-pub(crate) fn prepare() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+/// Sees to it that a check can be made in the child of a fork, from before `main` on: had the first region
+/// to do it, another thread could fork in between, and its child find a lock taken for ever.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = prepare;
+
+/// Sees to it that a check can be made in the child of a fork. To be called when a region opens.
+pub(crate) extern "C" fn prepare() {
+    static PREPARED: AtomicBool = AtomicBool::new(false);
+    if !PREPARED.swap(true, Ordering::Relaxed) {
         // SAFETY: the handlers take no arguments and may run at any fork from now on.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-    });
+    }
 }
 
 unsafe extern "C" fn before() {

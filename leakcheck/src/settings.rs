@@ -68,6 +68,11 @@ pub(crate) struct Settings {
 pub(crate) fn of_process() -> Result<&'static Settings, &'static Error> {
     static SETTINGS: OnceLock<Result<Settings, Error>> = OnceLock::new();
     let _quiet = Quiet::new();
+    if SETTINGS.get().is_none() {
+        // Read outside of the cell, whose lock a fork by another thread would leave held in its child. Of
+        // two threads that read at once the first one's settings stay; they are the same.
+        _ = SETTINGS.set(Settings::read(std::env::vars_os()));
+    }
     SETTINGS.get_or_init(|| Settings::read(std::env::vars_os())).as_ref()
 }
 
