@@ -415,7 +415,7 @@ fn check_cut(run: &Finished, test: &str, expected: &[&str], may_follow: &[&str])
     let names = only(run, test);
     let rest = names.strip_prefix(expected);
     let rest = rest.unwrap_or_else(|| panic!("`{test}`: {names:?} begin with {expected:?}"));
-    assert!([&[][..], &["?"], may_follow].iter().any(|end| rest == *end), "`{test}`: {names:?}");
+    assert!([&[][..], &["?"], may_follow].contains(&rest), "`{test}`: {names:?}");
 }
 
 /// These functions are on the stack in this order, others between them.
