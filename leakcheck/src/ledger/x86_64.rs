@@ -14,6 +14,43 @@ use crate::stack::unwind::trail::Outcome;
 use crate::stack::unwind::{self, Registers};
 use crate::thread::{CAPTURE, SAMPLE, TALLY, Thread};
 
+/// Finds the state of the thread, in rcx, and goes to 9 where the thread has not kept up.
+macro_rules! thread_in_step {
+    () => {
+        concat!(
+            "mov rcx, fs:0\n",
+            "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]\n",
+            "mov rax, [rcx + {pace}]\n",
+            "mov rdx, qword ptr [rip + {epoch}@GOTPCREL]\n",
+            "cmp rax, [rdx]\n",
+            "jne 9f",
+        )
+    };
+}
+
+/// Calls the Rust way with the arguments as they came and, in one more register, where a walk begins: in the
+/// caller. To be reached with the stack as it was at the entry.
+macro_rules! leave_to_rust {
+    ($argument:literal) => {
+        concat!(
+            "mov rax, [rsp]\n",
+            "lea rcx, [rsp + 8]\n",
+            "sub rsp, 24\n",
+            ".cfi_adjust_cfa_offset 24\n",
+            "mov [rsp + {address}], rax\n",
+            "mov [rsp + {stack_pointer}], rcx\n",
+            "mov [rsp + {frame_pointer}], rbp\n",
+            "mov ",
+            $argument,
+            ", rsp\n",
+            "call {in_rust}\n",
+            "add rsp, 24\n",
+            ".cfi_adjust_cfa_offset -24\n",
+            "ret",
+        )
+    };
+}
+
 /// [`ledger::allocated`](super::allocated) for a thread that has kept up, and has nothing to do but
 /// count and find the record of its call stack.
 ///
@@ -26,12 +63,7 @@ use crate::thread::{CAPTURE, SAMPLE, TALLY, Thread};
 pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
     naked_asm!(
         ".cfi_startproc",
-        "mov rcx, fs:0",
-        "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
-        "mov rax, [rcx + {pace}]",
-        "mov rdx, qword ptr [rip + {epoch}@GOTPCREL]",
-        "cmp rax, [rdx]",
-        "jne 9f",
+        thread_in_step!(),
         "xor eax, eax",
         "mov rdx, [rcx + {shard}]",
         "test rdx, rdx",
@@ -113,18 +145,7 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         ".cfi_adjust_cfa_offset -8",
         "ret",
         "9:",
-        "mov rax, [rsp]",
-        "lea rcx, [rsp + 8]",
-        "sub rsp, 24",
-        ".cfi_adjust_cfa_offset 24",
-        "mov [rsp + {address}], rax",
-        "mov [rsp + {stack_pointer}], rcx",
-        "mov [rsp + {frame_pointer}], rbp",
-        "mov rsi, rsp",
-        "call {in_rust}",
-        "add rsp, 24",
-        ".cfi_adjust_cfa_offset -24",
-        "ret",
+        leave_to_rust!("rsi"),
         ".cfi_endproc",
         pace = const offset_of!(Thread, pace),
         epoch = sym EPOCH,
@@ -163,12 +184,7 @@ extern "sysv64" fn allocated_the_rust_way(size: usize, from: &Registers) -> Tag 
 pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
     naked_asm!(
         ".cfi_startproc",
-        "mov rcx, fs:0",
-        "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
-        "mov rax, [rcx + {pace}]",
-        "mov rdx, qword ptr [rip + {epoch}@GOTPCREL]",
-        "cmp rax, [rdx]",
-        "jne 9f",
+        thread_in_step!(),
         "mov rdx, [rcx + {shard}]",
         "cmp rdi, {constants}",
         "jbe 3f",
@@ -204,18 +220,7 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
         "lock add qword ptr [rdi + {freed_elsewhere} + 8], 1",
         "jmp 1b",
         "9:",
-        "mov rax, [rsp]",
-        "lea rcx, [rsp + 8]",
-        "sub rsp, 24",
-        ".cfi_adjust_cfa_offset 24",
-        "mov [rsp + {address}], rax",
-        "mov [rsp + {stack_pointer}], rcx",
-        "mov [rsp + {frame_pointer}], rbp",
-        "mov rdx, rsp",
-        "call {in_rust}",
-        "add rsp, 24",
-        ".cfi_adjust_cfa_offset -24",
-        "ret",
+        leave_to_rust!("rdx"),
         ".cfi_endproc",
         pace = const offset_of!(Thread, pace),
         epoch = sym EPOCH,
