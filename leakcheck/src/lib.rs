@@ -143,6 +143,9 @@ mod error;
 #[allow(unsafe_code, reason = "registers fork handlers")]
 mod fork;
 mod gate;
+#[cfg(interposed)]
+#[allow(unsafe_code, reason = "asks the dynamic linker for a function")]
+mod interposed;
 mod ledger;
 mod measurement;
 mod message;

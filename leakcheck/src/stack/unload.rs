@@ -8,9 +8,9 @@ use std::ffi::{c_int, c_void};
 use std::mem::transmute;
 use std::ops::Range;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{site, symbols, unwind};
+use crate::interposed::Next;
 use crate::ledger;
 use crate::thread::Quiet;
 
@@ -110,14 +110,7 @@ fn begin_of(handle: *mut c_void) -> Option<usize> {
 
 /// The C library's `dlclose`.
 fn real() -> Option<Close> {
-    static REAL: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
-    let mut found = REAL.load(Ordering::Acquire);
-    if found.is_null() {
-        let _quiet = Quiet::new();
-        // SAFETY: the name is a C string.
-        found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"dlclose".as_ptr()) };
-        REAL.store(found, Ordering::Release);
-    }
+    static NEXT: Next = Next::new(c"dlclose");
     // SAFETY: the next definition of `dlclose` is the C library's, which has this type; null becomes `None`.
-    unsafe { transmute::<*mut c_void, Option<Close>>(found) }
+    unsafe { transmute::<*mut c_void, Option<Close>>(NEXT.find()) }
 }

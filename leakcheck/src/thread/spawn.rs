@@ -8,14 +8,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;
-use std::ptr::{null_mut, without_provenance};
+use std::ptr::without_provenance;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{EAGAIN, pthread_attr_t, pthread_key_t, pthread_t};
 
 use super::running::{self, EntryId};
-use super::{Quiet, here, with};
+use super::{here, with};
+use crate::interposed::Next;
 use crate::ledger;
 use crate::ledger::account::RegionId;
 use crate::stack::unwind::Registers;
@@ -134,17 +134,10 @@ unsafe extern "C" fn end(entry: *mut c_void) {
 
 /// The C library's `pthread_create`.
 fn real() -> Option<PthreadCreate> {
-    static REAL: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
-    let mut found = REAL.load(Ordering::Acquire);
-    if found.is_null() {
-        let _quiet = Quiet::new();
-        // SAFETY: the name is a C string.
-        found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr()) };
-        REAL.store(found, Ordering::Release);
-    }
+    static NEXT: Next = Next::new(c"pthread_create");
     // SAFETY: the next definition of `pthread_create` is the C library's, which has this type; null
     // becomes `None`.
-    unsafe { transmute::<*mut c_void, Option<PthreadCreate>>(found) }
+    unsafe { transmute::<*mut c_void, Option<PthreadCreate>>(NEXT.find()) }
 }
 
 impl Start {
