@@ -81,3 +81,64 @@ fn what_a_signal_interrupted_is_seen_from_its_handler() {
     assert_eq!(walked[..shared], platform[..shared]);
     assert_eq!(walked.len() + 1, platform.len());
 }
+
+/// Calls a function with a frame pointer, which code that this compiler makes has not.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+extern "sysv64-unwind" fn framed(then: extern "sysv64-unwind" fn(&mut Look), look: &mut Look) {
+    std::arch::naked_asm!(
+        ".cfi_startproc",
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "call rax",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
+#[cfg(target_arch = "x86_64")]
+struct Look {
+    walker: Walker,
+    first: bool,
+    stacks: Vec<Vec<usize>>,
+}
+
+/// The frame below saves a frame pointer that an older frame is found by, and is returned from to either of
+/// two places: the saved pointer is the same, the address is not.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn an_address_that_changes_beside_a_saved_frame_pointer_is_noticed() {
+    extern "sysv64-unwind" fn look(look: &mut Look) {
+        let stack = look.walker.by_rules();
+        // Without this test's own function, whose loop may have become four calls.
+        look.stacks.push(stack[1..].to_vec());
+    }
+    extern "sysv64-unwind" fn either(to: &mut Look) {
+        if to.first {
+            black_box(1);
+            framed(look, to);
+            black_box(2);
+        } else {
+            black_box(3);
+            framed(look, to);
+            black_box(4);
+        }
+    }
+    let here = 0_u8;
+    let walker = Walker::new(&raw const here as usize);
+    let mut to = Look { walker, first: true, stacks: Vec::new() };
+    for first in [true, false, true, false] {
+        to.first = first;
+        framed(either, &mut to);
+    }
+    let [one, other, again, again_other] = &to.stacks[..] else { panic!("four walks") };
+    assert_eq!((one, other), (again, again_other));
+    assert_ne!(one, other);
+}
