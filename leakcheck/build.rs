@@ -5,7 +5,8 @@ use std::env::var;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        "cargo::rustc-check-cfg=cfg(interposed, leakcheck_compare, own_local, own_walk, sanitized)"
+        "cargo::rustc-check-cfg=cfg(interposed, leakcheck_compare, own_local, own_symbols, own_walk, \
+         sanitized)"
     );
 
     let sanitized = var("CARGO_CFG_SANITIZE").is_ok();
@@ -16,21 +17,26 @@ fn main() {
     // A definition of `pthread_create` is found before the C library's one, which is then the next
     // one of the dynamic linker. A statically linked program has no next one.
     let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    let dynamic_glibc = var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux")
-        && var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu")
+    let is =
+        |name: &str, value: &str| var(format!("CARGO_CFG_TARGET_{name}")).as_deref() == Ok(value);
+    let dynamic_glibc = is("OS", "linux")
+        && is("ENV", "gnu")
         && !features.split(',').any(|feature| feature == "crt-static");
     // The walk by unwind tables asks glibc where they are, and Miri has none. What is written in
     // assembly needs ELF's thread-locals and the walk.
-    let is =
-        |name: &str, value: &str| var(format!("CARGO_CFG_TARGET_{name}")).as_deref() == Ok(value);
     let wide = is("POINTER_WIDTH", "64");
     let x86_64 = wide && is("ARCH", "x86_64");
     let aarch64 = wide && is("ARCH", "aarch64") && is("ENDIAN", "little");
-    if dynamic_glibc && (aarch64 || x86_64) && !sanitized && var("CARGO_CFG_MIRI").is_err() {
+    let miri = var("CARGO_CFG_MIRI").is_ok();
+    if dynamic_glibc && (aarch64 || x86_64) && !sanitized && !miri {
         println!("cargo::rustc-cfg=own_walk");
         if x86_64 {
             println!("cargo::rustc-cfg=own_local");
         }
+    }
+    // The manifest chooses dependencies by the same.
+    if dynamic_glibc && wide && !miri {
+        println!("cargo::rustc-cfg=own_symbols");
     }
     if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
         println!("cargo::rustc-cfg=interposed");

@@ -169,6 +169,16 @@ fn a_library_that_is_gone_keeps_its_name() {
     check_stack(&loaded(test), test, &["first_inner", "first_visit", "call", test]);
 }
 
+#[test]
+fn a_library_in_anothers_place_is_passed_by_its_own_frames() {
+    let test = "through_a_library_in_anothers_place";
+    check_stack(&loaded(test), test, &["other_inner", "other_visit", "call", test]);
+    let test = "through_both_in_the_same_place";
+    let run = loaded(test);
+    assert_eq!(names(site(&run, test, 1000)), ["first_inner", "first_visit", "call", test]);
+    assert_eq!(names(site(&run, test, 20)), ["other_inner", "other_visit", "call", test]);
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn code_that_was_just_written_is_passed_where_the_unwinder_is_told_of_it() {

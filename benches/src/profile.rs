@@ -2,8 +2,7 @@
 
 /// What the project's README recommends to optimise in the dev profile. The first brings almost
 /// all there is in a test that passes, the others are for reports.
-pub(crate) const RECOMMENDED: [&str; 6] =
-    ["leakcheck", "backtrace", "gimli", "addr2line", "object", "miniz_oxide"];
+pub(crate) const RECOMMENDED: [&str; 4] = ["leakcheck", "gimli", "addr2line", "miniz_oxide"];
 
 /// A profile of cargo's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

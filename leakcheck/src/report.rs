@@ -274,6 +274,8 @@ impl Report {
     ) -> Self {
         let (listed, omitted) = largest(noise.rest, top.max(MOST_CALL_SITES));
         let body = test.body();
+        let started_at = measurement.threads.iter().map(|thread| thread.started_at);
+        symbols::look_up(listed.iter().map(|count| count.site).chain(started_at));
         let call_sites = call_sites(&listed, Some(&body));
         let threads = measurement.threads.iter().map(|thread| Thread {
             name: thread.name.clone(),
@@ -303,8 +305,9 @@ impl Report {
 
 /// The call sites that retain memory with their names, the largest first.
 pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
-    let retaining = sites.iter().filter(|count| count.retained.blocks > 0);
-    let mut call_sites: Vec<CallSite> = retaining
+    let retaining = || sites.iter().filter(|count| count.retained.blocks > 0);
+    symbols::look_up(retaining().map(|count| count.site));
+    let mut call_sites: Vec<CallSite> = retaining()
         .map(|count| CallSite {
             bytes: count.retained.bytes,
             blocks: count.retained.blocks,
@@ -354,6 +357,7 @@ impl Noise {
     /// noise, only what certainly comes from there is left out: an estimate decides nothing.
     pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let mut noise = Self::default();
+        symbols::look_up(sites.iter().map(|site| site.site));
         for site in sites {
             let frames = without_harness(symbols::frames(site.site));
             match rules.iter().find(|rule| rule.covers(&frames)) {

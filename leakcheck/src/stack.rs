@@ -7,7 +7,6 @@ mod module;
 #[allow(unsafe_code, reason = "says that zeroed memory is a call site, and reads published frames")]
 pub(crate) mod site;
 pub(crate) mod symbols;
-mod symtab;
 #[allow(unsafe_code, reason = "says that zeroed memory is a node")]
 mod tree;
 #[cfg(interposed)]

@@ -41,7 +41,7 @@ fn before_closing(handle: *mut c_void) -> Vec<Range<usize>> {
     // Nobody will report what no region is open for.
     let begin = if ledger::any_open() { begin_of(handle) } else { None };
     for code in loaded.iter().filter(|code| Some(code.start) == begin) {
-        site::in_code(code).for_each(symbols::keep);
+        symbols::keep(&site::in_code(code).collect::<Vec<_>>());
     }
     loaded
 }

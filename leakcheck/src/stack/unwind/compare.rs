@@ -46,7 +46,7 @@ pub(super) fn with_platform(trail: &Trail, from: &Registers, base: usize) {
 fn note(ours: &[usize], theirs: &[usize]) {
     let names = |frames: &[usize]| {
         let name =
-            |&at: &usize| crate::stack::symtab::function_at(at).unwrap_or(format!("{at:#x}"));
+            |&at: &usize| crate::stack::symbols::function_at(at).unwrap_or(format!("{at:#x}"));
         frames.iter().map(name).collect::<Vec<_>>().join(" < ")
     };
     let mut examples = EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

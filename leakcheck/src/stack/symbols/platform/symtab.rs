@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
 
-use super::module;
+use crate::stack::module;
 
 /// The functions of the running program, by address.
 struct Functions {
@@ -48,24 +48,5 @@ impl Functions {
             .collect();
         all.sort_by_key(|(start, ..)| *start);
         Some(Self { base, bias, all })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_function_has_its_whole_path() {
-        let inside = a_function_has_its_whole_path as *const () as usize + 1;
-        let name = function_at(inside).unwrap();
-        assert!(name.ends_with("symtab::tests::a_function_has_its_whole_path"), "{name}");
-    }
-
-    #[test]
-    fn an_address_elsewhere_has_none() {
-        let here = 0_u8;
-        assert_eq!(function_at(&raw const here as usize), None);
     }
 }

@@ -1,0 +1,103 @@
+//! Which files are in the process's memory, and where.
+
+use std::ffi::OsStr;
+use std::fs::{read, read_link};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The program that runs, whatever became of its file.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// The stretches of memory that have a file's contents.
+pub(super) struct Maps(Vec<Map>);
+
+struct Map {
+    start: u64,
+    end: u64,
+    /// Where in the file it begins.
+    offset: u64,
+    path: PathBuf,
+}
+
+impl Maps {
+    pub(super) fn of_process() -> Self {
+        // The kernel tells the file of every stretch; the dynamic linker would tell the names that
+        // files were asked for by.
+        let text = read("/proc/self/maps").unwrap_or_default();
+        Self::parse(&text, &read_link(PROGRAM).unwrap_or_default())
+    }
+
+    fn parse(text: &[u8], program: &Path) -> Self {
+        let mut maps: Vec<Map> = text.split(|byte| *byte == b'\n').filter_map(Map::parse).collect();
+        // A program that was built anew while it runs has no name any more.
+        if program.as_os_str().as_bytes().ends_with(b" (deleted)") {
+            for map in maps.iter_mut().filter(|map| map.path == program) {
+                map.path = PathBuf::from(PROGRAM);
+            }
+        }
+        Self(maps)
+    }
+
+    /// The file at an address of the process, and where in the file that is.
+    pub(super) fn find(&self, address: u64) -> Option<(&Path, u64)> {
+        let index = self.0.partition_point(|map| map.start <= address).checked_sub(1)?;
+        let map = &self.0[index];
+        (address < map.end).then(|| (&*map.path, address - map.start + map.offset))
+    }
+}
+
+impl Map {
+    /// Of a line such as `55e8a000-55e9b000 r-xp 0002a000 08:01 173 /usr/bin/app`.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let path = line.iter().position(|byte| *byte == b'/')?;
+        let (before, path) = line.split_at(path);
+        let mut fields = str::from_utf8(before).ok()?.split(' ');
+        let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let offset = hex(fields.nth(1)?)?;
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        Some(Self { start: hex(start)?, end: hex(end)?, offset, path })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+5500-5600 r--p 00000000 08:01 17                         /home/me/my app
+5600-5700 r-xp 00000100 08:01 17                         /home/me/my app
+5800-5900 rw-p 00000000 00:00 0
+5900-5a00 rw-p 00000000 00:00 0                          [heap]
+7f00-8000 r-xp 00002000 08:01 18                         /home/me/new (deleted)
+9000-9100 r-xp 00002000 08:01 19                         /home/me/lib.so (deleted)
+";
+
+    #[track_caller]
+    fn check(address: u64, expected: Option<(&str, u64)>) {
+        let maps = Maps::parse(TEXT.as_bytes(), Path::new("/home/me/new (deleted)"));
+        let expected = expected.map(|(path, offset)| (Path::new(path), offset));
+        assert_eq!(maps.find(address), expected);
+    }
+
+    #[test]
+    fn an_address_lies_in_the_file_that_is_mapped_there() {
+        check(0x5500, Some(("/home/me/my app", 0)));
+        check(0x56ff, Some(("/home/me/my app", 0x1ff)));
+    }
+
+    #[test]
+    fn memory_without_a_file_is_in_none() {
+        check(0x54ff, None);
+        check(0x5700, None);
+        check(0x5810, None);
+        check(0x5910, None);
+        check(0x8000, None);
+    }
+
+    #[test]
+    fn a_program_that_was_replaced_is_found_by_the_process() {
+        check(0x7f10, Some(("/proc/self/exe", 0x2010)));
+        check(0x9010, Some(("/home/me/lib.so (deleted)", 0x2010)));
+    }
+}
