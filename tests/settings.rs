@@ -33,9 +33,9 @@ fn a_limit_that_is_no_number_fails_every_check() {
 #[test]
 fn a_word_that_is_not_known_fails_every_check() {
     for (variable, value, expected) in [
-        ("LEAK_CHECK", "yes", "`on`, `warn` or `off`"),
-        ("LEAK_CHECK", "OFF", "`on`, `warn` or `off`"),
-        ("LEAK_CHECK", "", "`on`, `warn` or `off`"),
+        ("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`"),
+        ("LEAK_CHECK", "OFF", "`on`, `warn`, `record` or `off`"),
+        ("LEAK_CHECK", "", "`on`, `warn`, `record` or `off`"),
         ("LEAK_RECORD", "maybe", "`on` or `off`"),
         ("LEAK_RECORD", "", "`on` or `off`"),
         ("LEAK_TOP", "0", "a whole number of call sites, 1 or more"),

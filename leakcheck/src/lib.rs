@@ -61,7 +61,7 @@
 //!
 //! | variable | value | |
 //! |---|---|---|
-//! | `LEAK_CHECK` | `on`, `warn`, `off` | fail (the default), tell on stderr, or just run the tests |
+//! | `LEAK_CHECK` | `on`, `warn`, `record`, `off` | fail (the default), tell on stderr, just write the report, or just run the tests |
 //! | `LEAK_THRESHOLD_MB` | megabytes | overrides every byte limit, the attribute's too |
 //! | `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`, `_LONG_RUNNING` | megabytes | the default limit of a kind |
 //! | `LEAK_SKIP` | globs, separated by commas | tests that are not checked |
@@ -158,6 +158,8 @@ pub mod report;
 mod settings;
 mod settle;
 mod stack;
+#[cfg(interposed)]
+mod suite;
 mod suppress;
 mod thread;
 mod verdict;
@@ -193,5 +195,76 @@ macro_rules! install {
     () => {
         #[global_allocator]
         static LEAKCHECK_ALLOC: $crate::__private::Installed = $crate::__private::INSTALLED;
+    };
+}
+
+/// Checks every test that libtest runs in a program, without an attribute on each.
+///
+/// One line, anywhere in the program: at the end of `lib.rs` under `#[cfg(test)]` for the tests
+/// beside the code, and in a file of the directory `tests` for those in it.
+///
+/// ```
+/// # #[cfg(any())]
+/// #[cfg(test)]
+/// leakcheck::check_all!();
+/// # fn main() {}
+/// ```
+///
+/// A test is watched from the beginning to the end of the thread that libtest starts for it, with all
+/// threads that it starts, and held against the default limits of its kind and the `LEAK_*`
+/// variables. A leak is told on stderr with its report, and the program ends with the code of
+/// failure, though libtest says `ok`. Where a function has an attribute, that one's words hold, `skip`
+/// included.
+///
+/// A test that fails is not judged. One that panicked and passed, as with `#[should_panic]`, is judged
+/// when the program ends, if no other test has failed.
+///
+/// It works under nextest and with `--test-threads=1`, on Linux with glibc and the feature `threads`;
+/// elsewhere it does not compile. It knows libtest's tests; another harness calls [`check`].
+#[cfg(interposed)]
+#[macro_export]
+macro_rules! check_all {
+    () => {
+        const _: () = {
+            extern "C" fn begins() {
+                $crate::__private::check_all(|name| {
+                    $crate::__private::Origin::of_test(::core::module_path!(), name).in_target(
+                        ::core::option_env!("CARGO_PKG_NAME"),
+                        ::core::option_env!("CARGO_BIN_NAME"),
+                        ::core::option_env!("CARGO_TARGET_TMPDIR").is_some(),
+                    )
+                });
+            }
+
+            extern "C" fn ends() {
+                $crate::__private::program_ends();
+            }
+
+            #[used]
+            #[unsafe(link_section = ".init_array")]
+            static BEGINS: extern "C" fn() = begins;
+            #[used]
+            #[unsafe(link_section = ".fini_array")]
+            static ENDS: extern "C" fn() = ends;
+        };
+    };
+}
+
+/// Checks every test of a program where threads can be followed, which this build cannot.
+#[cfg(all(not(interposed), any(miri, sanitized)))]
+#[macro_export]
+macro_rules! check_all {
+    () => {};
+}
+
+/// Checks every test of a program where threads can be followed, which this build cannot.
+#[cfg(all(not(interposed), not(any(miri, sanitized))))]
+#[macro_export]
+macro_rules! check_all {
+    () => {
+        ::core::compile_error!(
+            "leakcheck::check_all! needs threads to be followed, which works on Linux (glibc, dynamically linked) with \
+             the feature `threads` of leakcheck; elsewhere write #[leakcheck::leak_check] on the modules with tests"
+        );
     };
 }

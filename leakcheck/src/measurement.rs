@@ -2,6 +2,7 @@
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
@@ -109,6 +110,8 @@ pub struct Measurement {
     /// What is retained at call sites that are not known.
     pub(crate) siteless: Amount,
     pub(crate) threads: Vec<Running>,
+    /// For how long the region had been open.
+    pub(crate) elapsed: Duration,
 }
 
 impl Measurement {

@@ -28,6 +28,17 @@ impl Origin {
         Self { function: Some((module, function)), ..Self::default() }
     }
 
+    /// Of a test that libtest has named, somewhere in the crate of `module`.
+    pub fn of_test(module: &'static str, name: String) -> Self {
+        Self { name: Some(name.into()), function: Some((module, "")), ..Self::default() }
+    }
+
+    /// Whether this is the check of a function with the attribute.
+    #[cfg(interposed)]
+    pub(crate) fn is_of_attribute(&self) -> bool {
+        self.function.is_some() && self.name.is_none()
+    }
+
     /// What cargo says of the target at compile time: package, program and whether it is an
     /// integration test.
     pub fn in_target(

@@ -34,6 +34,10 @@ macro_rules! __origin {
 
 pub use crate::__origin as origin;
 
+/// `check_all!` is written in the program.
+#[cfg(interposed)]
+pub use crate::suite::{check_all, program_ends};
+
 #[track_caller]
 pub fn options(origin: Origin) -> Options {
     Options::for_test(origin.at(Location::caller()))

@@ -2,6 +2,7 @@
 
 use stats_alloc::Stats;
 use std::hint::black_box;
+use std::time::Instant;
 
 use crate::alloc::PASS_THROUGH;
 use crate::allow;
@@ -24,6 +25,7 @@ pub(crate) struct Region {
     /// The whole process, for a region of process scope.
     process: Option<stats_alloc::Region<'static, Event>>,
     unattributed: stats_alloc::Region<'static, Event>,
+    opened: Instant,
     /// An inner region runs under the pass of the region around it.
     _pass: Option<Pass>,
 }
@@ -37,9 +39,26 @@ impl Region {
     /// When the allocator is not installed, when a region of process scope would be opened inside
     /// another one, or when there is no memory to keep its figures.
     pub(crate) fn open(scope: Scope) -> Result<Self, Error> {
+        let quiet = Quiet::new();
+        make_lazy_state();
+        drop(quiet);
+        Self::open_at(scope)
+    }
+
+    /// Opens a region of test scope on a thread that has not begun its own work: it must not ask who
+    /// it is before the standard library has told it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    #[cfg(interposed)]
+    pub(crate) fn open_for_new_thread() -> Result<Self, Error> {
+        Self::open_at(Scope::Test)
+    }
+
+    fn open_at(scope: Scope) -> Result<Self, Error> {
         see_a_planted_block()?;
         let _quiet = Quiet::new();
-        make_lazy_state();
         unwind::prepare();
         #[cfg(unix)]
         crate::fork::prepare();
@@ -60,8 +79,23 @@ impl Region {
             scope,
             process: (scope == Scope::Process).then(|| stats_alloc::Region::new(&tally::PROCESS)),
             unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
+            opened: Instant::now(),
             _pass: pass,
         })
+    }
+
+    /// The calling thread works for the region from now on, until somebody says otherwise.
+    #[cfg(interposed)]
+    pub(crate) fn take_thread(&self) {
+        thread::with(|thread| {
+            thread.leave();
+            thread.region.set(self.id);
+        });
+    }
+
+    #[cfg(interposed)]
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// Runs a part of the body; the calling thread works for the region meanwhile.
@@ -92,6 +126,7 @@ impl Region {
             sites: split.sites,
             siteless: split.siteless,
             threads,
+            elapsed: self.opened.elapsed(),
         }
     }
 

@@ -13,6 +13,8 @@ use crate::ledger::split::SiteCount;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::{Kind, Options, Scope};
 use crate::settings;
+#[cfg(interposed)]
+use crate::stack::frame::is_around_test;
 use crate::stack::frame::{trim, without_harness};
 use crate::stack::site::{self, Site};
 use crate::stack::symbols;
@@ -110,6 +112,9 @@ pub struct Figures {
     pub unattributed: Growth,
     /// The allocator's events.
     pub events: Events,
+    /// For how long the region was open, in microseconds.
+    #[serde(default)]
+    pub elapsed_us: u64,
 }
 
 /// Events of the allocator, as `stats_alloc` counts them: over the process in process scope, else
@@ -290,6 +295,7 @@ impl Report {
                 churn: measurement.churn,
                 unattributed: measurement.unattributed,
                 events: measurement.stats().into(),
+                elapsed_us: measurement.elapsed.as_micros().try_into().unwrap_or(u64::MAX),
             }),
             symbols: symbols_in(&listed),
             call_sites,
@@ -365,6 +371,19 @@ impl Noise {
                 None => noise.rest.push(*site),
             }
         }
+        noise
+    }
+
+    /// The same for a measurement of the whole thread that libtest started for a test: what is
+    /// allocated or freed there before and after the test is nobody's leak.
+    #[cfg(interposed)]
+    pub(crate) fn sift_of_thread(sites: &[SiteCount], rules: &[Suppression]) -> Self {
+        let around = Suppression::around_tests();
+        let (outside, inside): (Vec<SiteCount>, Vec<SiteCount>) =
+            sites.iter().partition(|site| is_around_test(&symbols::frames(site.site)));
+        let mut noise = Self::sift(&inside, rules);
+        let outside = outside.into_iter().filter(|site| site.retained != site.released);
+        outside.for_each(|site| noise.suppress(&around, site));
         noise
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Mode {
     On,
     /// A leak is told on stderr.
     Warn,
+    /// A leak is written to its report and told nobody.
+    Record,
     /// Bodies just run.
     Off,
 }
@@ -93,7 +95,9 @@ impl Settings {
             *bytes = variables.parse(kind.variable(), MEGABYTES, megabytes)?;
         }
         Ok(Self {
-            mode: variables.parse("LEAK_CHECK", "`on`, `warn` or `off`", mode)?.unwrap_or(Mode::On),
+            mode: variables
+                .parse("LEAK_CHECK", "`on`, `warn`, `record` or `off`", mode)?
+                .unwrap_or(Mode::On),
             record: variables.parse("LEAK_RECORD", "`on` or `off`", switch)?.unwrap_or(false),
             report_dir: variables.path("LEAK_REPORT_DIR", "the path of a directory")?,
             stacks: variables
@@ -223,6 +227,7 @@ fn mode(text: &str) -> Option<Mode> {
     match text {
         "on" => Some(Mode::On),
         "warn" => Some(Mode::Warn),
+        "record" => Some(Mode::Record),
         "off" => Some(Mode::Off),
         _ => None,
     }
@@ -305,7 +310,7 @@ mod tests {
             refused("LEAK_THRESHOLD_MB", bad, MEGABYTES);
         }
         refused("LEAK_THRESHOLD_MB_UNIT", "x", MEGABYTES);
-        refused("LEAK_CHECK", "yes", "`on`, `warn` or `off`");
+        refused("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`");
         refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
         refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
         refused("LEAK_RECORD", "", "`on` or `off`");

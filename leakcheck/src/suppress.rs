@@ -169,6 +169,16 @@ impl Suppression {
         self.why
     }
 
+    /// What libtest and the standard library keep of a test around it, on the thread that runs it.
+    #[cfg(interposed)]
+    pub(crate) fn around_tests() -> Self {
+        Self {
+            pattern: Pattern::template("test::run_test"),
+            why: "libtest's and the standard library's, around the test",
+            reach: Reach::Stack,
+        }
+    }
+
     /// Whether the rule speaks of a block with this call stack, leaf first.
     pub(crate) fn covers(&self, frames: &[Frame]) -> bool {
         let leaf = || frames.iter().take_while(|frame| is_own(frame));

@@ -50,6 +50,8 @@ impl Watch {
     }
 
     pub(crate) fn try_start(options: Options) -> Result<Watching, String> {
+        #[cfg(interposed)]
+        crate::suite::step_aside(&options.origin);
         let _quiet = Quiet::new();
         let settings = settings::of_process().map_err(ToString::to_string)?;
         warn_of_unknown(settings);
@@ -73,7 +75,13 @@ impl Watch {
                 });
                 return Ok(Watching::No(None));
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => {
+                let why = error.to_string();
+                record(settings, || {
+                    Report::without_figures(test, Verdict::NotJudged { why: why.clone() })
+                });
+                return Err(why);
+            }
         };
         if options.threads.is_some() && !running::CAN_FOLLOW {
             return Err(Error::threads_unseen().to_string());
@@ -168,7 +176,11 @@ impl Leak {
     /// Fails the test, or just tells where that was asked for.
     #[track_caller]
     pub(crate) fn fail(self) {
-        if self.must_fail() { fail_with(self.text) } else { message::to_stderr_as_is(&self.text) }
+        match self.mode {
+            Mode::On => fail_with(self.text),
+            Mode::Record => {}
+            Mode::Warn | Mode::Off => message::to_stderr_as_is(&self.text),
+        }
     }
 
     /// Whether the test is to fail for it.

@@ -91,7 +91,7 @@ impl Cargo {
         let [stdout, stderr] = [output.stdout, output.stderr]
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         assert!(!stderr.contains("could not compile"), "{:?}:\n{stderr}", self.command);
-        let tests = Finished::read(stdout, stderr, self.folder.path());
+        let tests = Finished::read(stdout, stderr, output.status.code(), self.folder.path());
         Suite { success: output.status.success(), tests, folder: self.folder }
     }
 }

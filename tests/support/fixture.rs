@@ -15,12 +15,19 @@ pub struct Fixture {
     package: &'static str,
     target: &'static str,
     features: Option<&'static str>,
+    /// The tests beside the library's code.
+    unit: bool,
 }
 
 impl Fixture {
     /// The test `target` of `package`, with its default features.
     pub const fn new(package: &'static str, target: &'static str) -> Self {
-        Self { package, target, features: None }
+        Self { package, target, features: None, unit: false }
+    }
+
+    /// The tests beside the code of a package's library.
+    pub const fn unit_tests(package: &'static str) -> Self {
+        Self { unit: true, ..Self::new(package, package) }
     }
 
     /// With these features, separated by commas, instead of the default ones.
@@ -49,9 +56,14 @@ impl Fixture {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .args(["test", "--no-run", "--message-format=json-render-diagnostics"])
-            .args(["-p", self.package, "--test", self.target])
+            .args(["-p", self.package])
             .current_dir(fixtures())
             .env("CARGO_TARGET_DIR", target());
+        if self.unit {
+            cargo.arg("--lib");
+        } else {
+            cargo.args(["--test", self.target]);
+        }
         if let Some(features) = self.features {
             cargo.args(["--no-default-features", "--features", features]);
         }
@@ -70,8 +82,9 @@ impl Fixture {
     /// The program, if a line of cargo's JSON is about it.
     fn executable(self, line: &str) -> Option<PathBuf> {
         let message: Value = serde_json::from_str(line).ok()?;
+        let kind = if self.unit { "lib" } else { "test" };
         let is_it =
-            message["target"]["name"] == self.target && message["target"]["kind"][0] == "test";
+            message["target"]["name"] == self.target && message["target"]["kind"][0] == kind;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     }
 }

@@ -20,16 +20,17 @@ pub enum Outcome {
 pub struct Finished {
     stdout: String,
     stderr: String,
+    code: Option<i32>,
     outcomes: BTreeMap<String, Outcome>,
     reports: BTreeMap<String, Report>,
 }
 
 impl Finished {
-    pub(crate) fn read(stdout: String, stderr: String, reports: &Path) -> Self {
+    pub(crate) fn read(stdout: String, stderr: String, code: Option<i32>, reports: &Path) -> Self {
         let outcomes = stdout.lines().filter_map(outcome).collect();
         let mut found = BTreeMap::new();
         gather(reports, &mut found);
-        Self { stdout, stderr, outcomes, reports: found }
+        Self { stdout, stderr, code, outcomes, reports: found }
     }
 
     /// The outcomes of all tests, by name.
@@ -64,6 +65,12 @@ impl Finished {
         let ends = ["\n---- ", "\n\nfailures:\n", "\n\nsuccesses:\n"];
         let end = ends.iter().filter_map(|end| after.find(end)).min();
         &after[..end.unwrap_or(after.len())]
+    }
+
+    /// The exit code.
+    #[track_caller]
+    pub fn code(&self) -> i32 {
+        self.code.unwrap_or_else(|| panic!("a signal ended it:\n{}\n{}", self.stdout, self.stderr))
     }
 
     /// All that went to stdout.

@@ -79,7 +79,7 @@ impl Run {
             "{:?} ended with {code:?}:\n{stdout}\n{stderr}",
             self.command
         );
-        Finished::read(stdout, stderr, &self.reports)
+        Finished::read(stdout, stderr, code, &self.reports)
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 pub use class::Class;
+#[cfg(interposed)]
+pub(crate) use trim::is_around_test;
 pub(crate) use trim::{trim, without_harness};
 
 /// One function of a call stack; several share an address where calls were inlined.

@@ -19,6 +19,7 @@ use crate::interposed::Next;
 use crate::ledger;
 use crate::ledger::account::RegionId;
 use crate::stack::unwind::Registers;
+use crate::suite;
 
 type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 type PthreadCreate =
@@ -90,12 +91,17 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
         }
         thread.stack_base.set(&raw const here as u64);
     });
+    if start.region == 0 && start.from_main {
+        suite::thread_begins();
+    }
     // SAFETY: asks the kernel for a number.
     let tid = unsafe { libc::gettid() };
     running::begin(start.entry, tid, kernel_name());
     announce_end(start.entry);
     // SAFETY: the routine and its argument were given to `pthread_create` for this thread.
-    unsafe { (start.routine)(start.argument) }
+    let result = unsafe { (start.routine)(start.argument) };
+    suite::routine_is_over();
+    result
 }
 
 /// The name of this thread as the kernel knows it: up to 15 bytes and a zero.
@@ -129,6 +135,7 @@ unsafe extern "C" fn end(entry: *mut c_void) {
     });
     // Threads of its region have to hear of what it left.
     ledger::changed();
+    suite::thread_ends();
     running::end((entry.addr() - 1) as EntryId);
 }
 

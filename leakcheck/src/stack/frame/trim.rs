@@ -48,6 +48,20 @@ pub(crate) fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
     frames
 }
 
+/// Whether a stack, captured from the beginning of its thread on, is of what libtest and the standard
+/// library do before and after a test or a thread's closure. Both call those through a function of
+/// that name, which is never inlined. Without names, nothing can be told.
+#[cfg(interposed)]
+pub(crate) fn is_around_test(frames: &[Frame]) -> bool {
+    let names = || frames.iter().filter_map(|frame| frame.function.as_deref());
+    let has = |part: &str| names().any(|name| name.contains(part));
+    if has("test::run_test") {
+        !names().any(|name| name.starts_with("test::__rust_begin_short_backtrace"))
+    } else {
+        has("::thread_start") && !has("__rust_begin_short_backtrace")
+    }
+}
+
 impl Frame {
     fn is_harness(&self) -> bool {
         self.class == Class::Harness
@@ -59,6 +73,7 @@ impl Frame {
         let name = self.function.as_deref().unwrap_or_default();
         self.is_harness()
             && !name.starts_with("test::")
+            && !name.contains("suite::note_panics")
             && !name.ends_with("rust_begin_unwind")
             && !is_entry_point(name)
     }

@@ -1,0 +1,128 @@
+//! How a program ends whose tests have leaked: with the code of failure, whatever libtest thinks.
+
+use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::verdict;
+use crate::message;
+use crate::report::Report;
+use crate::settings;
+use crate::thread::Quiet;
+use crate::verdict::Verdict;
+
+/// What libtest ends with when a test has failed.
+const FAILURE: c_int = 101;
+
+/// The most names that the last line has.
+const MOST_NAMES: usize = 10;
+
+/// The status that the program was about to end with.
+static STATUS: AtomicI32 = AtomicI32::new(0);
+/// Whose status it is: a fork's child ends as it likes.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+static FAILS: AtomicBool = AtomicBool::new(false);
+static LEAKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static PROBLEM: Mutex<Option<String>> = Mutex::new(None);
+static HELD_BACK: Mutex<Vec<Report>> = Mutex::new(Vec::new());
+
+unsafe extern "C" {
+    /// glibc's `atexit` with the status.
+    fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+
+extern "C" fn note_status(status: c_int, _: *mut c_void) {
+    STATUS.store(status, Ordering::SeqCst);
+}
+
+pub(super) fn watch_the_status() {
+    PROCESS.store(std::process::id(), Ordering::SeqCst);
+    // SAFETY: the function takes what `on_exit` gives it and may run at any exit from now on.
+    if unsafe { on_exit(note_status, null_mut()) } != 0 {
+        // As if a test had failed: nothing is then said to have passed that was held back.
+        STATUS.store(FAILURE, Ordering::SeqCst);
+    }
+}
+
+/// A test has leaked, and that is a failure.
+pub(super) fn leaked(test: &str) {
+    names().push(test.to_owned());
+    FAILS.store(true, Ordering::SeqCst);
+}
+
+/// A test could not be checked, and that is a failure. It is said when the program ends: the thread has
+/// not begun, and the lock of stderr asks who it is.
+pub(super) fn cannot_see(problem: String) {
+    FAILS.store(true, Ordering::SeqCst);
+    PROBLEM.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+}
+
+/// The program's main thread has started a thread that libtest would have given a name.
+pub(super) fn not_libtests() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        message::to_stderr(
+            "`check_all!` knows a test by the thread that libtest starts for it; a thread without a name was not \
+             checked. With another harness, use `leakcheck::check`",
+        );
+    }
+}
+
+/// A test left memory behind and something panicked on it, perhaps because it was meant to.
+pub(super) fn hold_back(report: Report) {
+    HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+}
+
+/// Says which tests have leaked, and ends the program with the code of failure if one has.
+pub(super) fn settle_accounts() {
+    if PROCESS.load(Ordering::SeqCst) != std::process::id() {
+        return;
+    }
+    let _quiet = Quiet::new();
+    judge_held_back();
+    let names = names();
+    if !names.is_empty() {
+        message::to_stderr(&summary(&names));
+    }
+    if let Some(problem) = PROBLEM.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        message::to_stderr(&format!("tests were not checked: {problem}"));
+    }
+    if FAILS.load(Ordering::SeqCst) {
+        // SAFETY: flushes the streams of C, which `_exit` does not.
+        unsafe { libc::fflush(null_mut()) };
+        // SAFETY: ends the process; all other handlers but those of libraries are over.
+        unsafe { libc::_exit(FAILURE) };
+    }
+}
+
+/// Where no test has failed, a test that panicked was to, and is judged like the others. Where one has, it
+/// may be this one, which then has failed as itself.
+fn judge_held_back() {
+    let held_back = std::mem::take(&mut *HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner));
+    let Ok(settings) = settings::of_process() else { return };
+    for mut report in held_back {
+        if STATUS.load(Ordering::SeqCst) == 0 {
+            verdict::tell(settings, &report);
+        } else {
+            report.verdict = Verdict::NotJudged { why: "the test panicked".to_owned() };
+            (report.limits, report.judged) = (None, None);
+            verdict::record(settings, &report);
+        }
+    }
+}
+
+fn summary(names: &[String]) -> String {
+    let tests = if names.len() == 1 { "test" } else { "tests" };
+    let listed: Vec<String> =
+        names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = match names.len() - listed.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {tests} leaked: {}{more}", names.len(), listed.join(", "))
+}
+
+fn names() -> MutexGuard<'static, Vec<String>> {
+    LEAKED.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,94 @@
+//! The verdict on a test that was checked as one of all.
+
+use super::at_exit;
+use crate::measurement::Measurement;
+use crate::message;
+use crate::options::{Measure, Options};
+use crate::origin::Origin;
+use crate::region::Region;
+use crate::report::{Noise, Report, Test, file, text};
+use crate::settings::{self, Mode, Settings};
+use crate::settle;
+use crate::verdict::{self, Limits, Verdict};
+
+/// Judges what a test has left behind, and says so.
+pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
+    // Without settings no region was opened.
+    let Ok(settings) = settings::of_process() else { return };
+    let options = Options::for_test(origin);
+    let name = options.origin.display_name();
+    let test = Test::new(&options, &name, region.scope());
+    if let Some(why) = settings.skips(&options, &name) {
+        return record(settings, &Report::without_figures(test, Verdict::Skipped { why }));
+    }
+    let limits = settings.limits(&options);
+    let (measurement, noise, verdict) = settle(region, settings, &options, &limits);
+    let is_leak = verdict.is_leak();
+    if !is_leak && !settings.record {
+        return;
+    }
+    let excused = noise.excused();
+    let mut report = Report::new(test, verdict, &measurement, noise, settings.top(&options));
+    report.judged = Some(verdict::judged(&measurement, Measure::Net, excused));
+    report.limits = Some(limits);
+    report.call_stacks = settings.stacks;
+    match (is_leak, panicked) {
+        (false, _) => record(settings, &report),
+        (true, false) => tell(settings, &report),
+        // Whether the panic was the test's failure is known when the program ends.
+        (true, true) => at_exit::hold_back(report),
+    }
+}
+
+/// Measures, and while that would be a leak, again and again until the time for settling is over.
+fn settle(
+    region: &Region,
+    settings: &Settings,
+    options: &Options,
+    limits: &Limits,
+) -> (Measurement, Noise, Verdict) {
+    let mut waiting = settle::Waiting::new(Settings::settle_ms(options));
+    loop {
+        let measurement = region.measure();
+        // Names are looked up only where they make a difference.
+        let unsifted = Noise::none(&measurement.sites);
+        let worst = verdict::judged(&measurement, Measure::Retained, unsifted.excused());
+        let worst = verdict::judge(worst, &measurement, limits);
+        if !worst.is_leak() && !settings.record {
+            return (measurement, unsifted, worst);
+        }
+        let noise = Noise::sift_of_thread(&measurement.sites, &settings.suppressions);
+        let judged = verdict::judged(&measurement, Measure::Net, noise.excused());
+        let verdict = verdict::judge(judged, &measurement, limits);
+        if !verdict.can_settle() || !waiting.goes_on() {
+            return (measurement, noise, verdict);
+        }
+    }
+}
+
+/// Tells of a leak, as loudly as it was asked for.
+pub(super) fn tell(settings: &Settings, report: &Report) {
+    let written = file::write(report, settings.report_dir.as_deref());
+    let name = &report.test.name;
+    if let Err(why) = &written {
+        message::to_stderr(&format!("the report of `{name}` is not written: {why}"));
+    }
+    let shown = written.as_deref().map_err(String::as_str);
+    let top = settings.top(&Options::new());
+    if settings.mode != Mode::Record {
+        message::to_stderr_as_is(&text::render(report, top, shown));
+    }
+    if settings.mode == Mode::On {
+        at_exit::leaked(name);
+    }
+}
+
+/// Writes the report of a test that did not leak, where `LEAK_RECORD` asks for it.
+pub(super) fn record(settings: &Settings, report: &Report) {
+    if !settings.record {
+        return;
+    }
+    if let Err(why) = file::write(report, settings.report_dir.as_deref()) {
+        message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
+    }
+}

@@ -1,0 +1,109 @@
+//! One line checks every test of a program.
+
+use leakcheck_tests::{Finished, Fixture, Outcome, Run};
+
+const THREE_MB: i64 = 3 << 20;
+
+fn unit() -> Run {
+    Fixture::unit_tests("suite").run()
+}
+
+fn whole() -> Finished {
+    unit().env("LEAK_SKIP", "*is_named*").go()
+}
+
+#[track_caller]
+fn verdict(run: &Finished, test: &str) -> String {
+    run.report(&format!("tests::{test}")).verdict.is.clone()
+}
+
+#[test]
+fn every_test_is_judged_and_no_two_are_taken_for_one() {
+    let run = whole();
+    let expected = [
+        ("keeps_nothing", "passed"),
+        ("keeps_a_hundred_bytes", "passed"),
+        ("keeps_three_megabytes", "leaked"),
+        ("keeps_three_megabytes_on_a_thread", "leaked"),
+        ("panics_on_purpose_and_keeps_three_megabytes", "leaked"),
+        ("returns_a_result", "passed"),
+        ("fills_a_thread_local", "passed"),
+        ("has_a_limit_of_its_own", "passed"),
+        ("is_skipped_by_its_attribute", "skipped"),
+        ("is_named_by_leak_skip", "skipped"),
+    ];
+    assert_eq!(run.reports().len(), expected.len());
+    for (test, is) in expected {
+        assert_eq!(verdict(&run, test), is, "{test}");
+    }
+    assert_eq!(
+        run.report("tests::has_a_limit_of_its_own").limits.as_ref().unwrap()["bytes"]["source"],
+        "threshold_mb"
+    );
+}
+
+#[test]
+fn what_libtest_does_around_a_test_is_not_the_tests() {
+    for threads in [1, 4] {
+        let run = unit().threads(threads).env("LEAK_THRESHOLD_MB", "0").go();
+        for test in ["keeps_nothing", "returns_a_result", "fills_a_thread_local"] {
+            let report = run.report(&format!("tests::{test}"));
+            assert_eq!(report.verdict.is, "passed", "{test}: {report:?}");
+            assert_eq!(report.judged.unwrap().bytes, 0, "{test}: {report:?}");
+        }
+        let kept = run.report("tests::keeps_a_hundred_bytes");
+        assert_eq!((kept.verdict.is.as_str(), kept.judged.unwrap().bytes), ("leaked", 100));
+        assert_eq!(kept.retained_through("keep").bytes, 100);
+        let on_a_thread = run.report("tests::keeps_three_megabytes_on_a_thread");
+        assert_eq!(on_a_thread.judged.unwrap().bytes, THREE_MB);
+    }
+}
+
+#[test]
+fn a_leak_fails_the_program_though_libtest_is_content() {
+    let run = whole();
+    let test = "tests::keeps_three_megabytes";
+    assert_eq!(run.outcome(test), Outcome::Passed, "libtest sees no failure");
+    assert_eq!(run.code(), 101);
+    let said = run.stderr();
+    assert!(said.contains("`tests::keeps_three_megabytes` leaked 3.00 MB"), "{said}");
+    assert!(said.contains("leakcheck: 3 tests leaked: `tests::"), "{said}");
+    assert!(said.contains("suite::keep"), "the report names the line: {said}");
+}
+
+#[test]
+fn a_program_without_leaks_ends_well() {
+    let run = Fixture::new("suite", "clean").run().go();
+    assert_eq!(run.code(), 0, "{}", run.stderr());
+    let report = run.report("keeps_four_megabytes");
+    assert_eq!((report.verdict.is.as_str(), report.test.kind.as_str()), ("passed", "integration"));
+}
+
+#[test]
+fn who_is_asked_to_warn_does_not_fail() {
+    let run = unit().env("LEAK_CHECK", "warn").go();
+    assert_eq!(run.code(), 0, "{}", run.stderr());
+    assert!(run.stderr().contains("leaked 3.00 MB"), "{}", run.stderr());
+    let run = unit().env("LEAK_CHECK", "record").go();
+    assert_eq!((run.code(), run.stderr()), (0, ""));
+    assert_eq!(verdict(&run, "keeps_three_megabytes"), "leaked");
+    let run = unit().env("LEAK_CHECK", "off").go();
+    assert_eq!((run.code(), run.stderr(), run.reports().len()), (0, "", 0));
+}
+
+#[test]
+fn a_test_that_fails_is_not_judged() {
+    let run = Fixture::new("suite", "fails").run().go();
+    assert_eq!(run.code(), 101);
+    assert_eq!(run.outcome("fails_with_six_megabytes"), Outcome::Failed);
+    assert_eq!(run.report("fails_with_six_megabytes").verdict.is, "not_judged");
+    assert!(!run.stderr().contains("leaked"), "{}", run.stderr());
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_fails_the_program() {
+    let run = Fixture::new("suite", "clean").run().env("LEAK_THRESHOLD_MB", "much").go();
+    assert_eq!(run.code(), 101);
+    let said = run.stderr();
+    assert!(said.contains("`LEAK_THRESHOLD_MB` is `much`, expected"), "{said}");
+}
