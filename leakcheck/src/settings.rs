@@ -323,7 +323,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
         let variable = (OsString::from("LEAK_CHECK"), OsString::from_vec(vec![b'o', 0xff]));
         let error = Settings::read([variable].into_iter()).unwrap_err().to_string();
-        assert_eq!(error, "`LEAK_CHECK` is `o\u{fffd}`, expected `on`, `warn` or `off`");
+        assert_eq!(error, "`LEAK_CHECK` is `o\u{fffd}`, expected `on`, `warn`, `record` or `off`");
     }
 
     #[test]
