@@ -26,12 +26,7 @@ fn dependencies() -> Vec<Dependency> {
         published("none", ""),
         published("leakcheck", &leakcheck),
         Dependency {
-            name: "leakcheck, `[profile.dev.package.leakcheck]` optimised",
-            line: leakcheck.clone(),
-            optimised: &RECOMMENDED[..1],
-        },
-        Dependency {
-            name: "leakcheck, all recommended lines",
+            name: "leakcheck, with the recommended lines",
             line: leakcheck,
             optimised: &RECOMMENDED,
         },

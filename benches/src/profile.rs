@@ -1,8 +1,7 @@
 //! How programs are built.
 
-/// What the project's README recommends to optimise in the dev profile. The first brings almost
-/// all there is in a test that passes, the others are for reports.
-pub(crate) const RECOMMENDED: [&str; 4] = ["leakcheck", "gimli", "addr2line", "miniz_oxide"];
+/// What the project's README recommends to optimise in the dev profile.
+pub(crate) const RECOMMENDED: [&str; 1] = ["leakcheck"];
 
 /// A profile of cargo's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
