@@ -1,0 +1,295 @@
+//! What an old code base is known to leak: `leakcheck-baseline.json`.
+//!
+//! Leaks by fingerprint, and each test's figures. Only what is not in it, or is beyond its tolerance, fails.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use leakcheck::Figure;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::{Fixed, Regression, Run, Site, Status, Test};
+
+/// The version of the file's schema.
+const SCHEMA: u32 = 1;
+
+/// Of a leaking test, call sites that retain less than this part of it are not listed: which test of a program is
+/// the first to fill a lazy static is up to the scheduler.
+const LEAST_PART: u64 = 100;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Baseline {
+    schema: u32,
+    /// By the ids of tests.
+    tests: BTreeMap<String, Known>,
+}
+
+/// What is known of a test.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    net_growth: i64,
+    peak: u64,
+    churn: u64,
+    /// Figures besides the growth in bytes that are over their limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    over: Vec<Figure>,
+    /// By fingerprint.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    leaks: BTreeMap<String, KnownLeak>,
+}
+
+/// A leak that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownLeak {
+    /// For people: the function that allocates.
+    at: String,
+    bytes: u64,
+}
+
+/// How much more than the baseline a figure may be: a part of it, in percent, and at least so many kilobytes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tolerance {
+    net_growth_percent: f64,
+    peak_percent: f64,
+    churn_percent: f64,
+    at_least_kb: f64,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self {
+            net_growth_percent: 10.0,
+            peak_percent: 25.0,
+            churn_percent: 25.0,
+            at_least_kb: 64.0,
+        }
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { net_growth_percent, peak_percent, churn_percent, at_least_kb } = self;
+        write!(
+            f,
+            "net growth {net_growth_percent} %, peak {peak_percent} %, churn {churn_percent} %, at least {at_least_kb} kB"
+        )
+    }
+}
+
+impl Tolerance {
+    /// The name of a value that makes no sense.
+    pub(crate) fn mistake(&self) -> Option<&'static str> {
+        let values = [
+            ("net_growth_percent", self.net_growth_percent),
+            ("peak_percent", self.peak_percent),
+            ("churn_percent", self.churn_percent),
+            ("at_least_kb", self.at_least_kb),
+        ];
+        let wrong = values.iter().find(|(_, value)| !value.is_finite() || *value < 0.0);
+        wrong.map(|(name, _)| *name)
+    }
+
+    /// The largest value that passes.
+    fn most(&self, before: i64, percent: f64) -> i64 {
+        let part = before.unsigned_abs() as f64 * percent / 100.0;
+        before.saturating_add(part.max(self.at_least_kb * 1024.0) as i64)
+    }
+
+    /// The figures of a test that are beyond their tolerance.
+    pub(crate) fn regressions(
+        &self,
+        before: (i64, u64, u64),
+        now: (i64, u64, u64),
+    ) -> Vec<Regression> {
+        let size = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
+        let figures = [
+            ("net growth", before.0, now.0, self.net_growth_percent),
+            ("peak", size(before.1), size(now.1), self.peak_percent),
+            ("churn", size(before.2), size(now.2), self.churn_percent),
+        ];
+        let beyond = figures.into_iter().filter_map(|(figure, before, now, percent)| {
+            let tolerated = self.most(before, percent);
+            let figure = figure.to_owned();
+            (now > tolerated).then_some(Regression { figure, before, now, tolerated })
+        });
+        beyond.collect()
+    }
+}
+
+impl Baseline {
+    /// Reads a baseline; none where there is no file.
+    ///
+    /// # Errors
+    ///
+    /// When the file is no baseline, or one of a later version.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::file("read", path, error)),
+        };
+        Self::parse(&text)
+            .map(Some)
+            .map_err(|why| Error::unusable(format!("the baseline `{}` {why}", path.display())))
+    }
+
+    fn parse(text: &str) -> std::result::Result<Self, String> {
+        let marker =
+            |line: &&str| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|m| line.starts_with(m));
+        if let Some(at) = text.lines().position(|line| marker(&line)) {
+            return Err(format!(
+                "has conflict markers in line {}: resolve them, or take one side and run `cargo leakcheck baseline`",
+                at + 1
+            ));
+        }
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u32,
+        }
+        let head: Head =
+            serde_json::from_str(text).map_err(|error| format!("cannot be read: {error}"))?;
+        if head.schema > SCHEMA {
+            return Err(format!(
+                "has schema {}, and this cargo-leakcheck knows schemas up to {SCHEMA}: update cargo-leakcheck",
+                head.schema
+            ));
+        }
+        serde_json::from_str(text).map_err(|error| format!("cannot be read: {error}"))
+    }
+
+    /// As a file: sorted, a line a figure, so that people can read it and version control can merge it.
+    pub(crate) fn render(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("maps with text as keys");
+        text.push('\n');
+        text
+    }
+
+    /// What a run leaks today.
+    pub(crate) fn of(run: &Run) -> Self {
+        let judged = run.tests.iter().filter(|test| test.status.is_judged());
+        let tests = judged.filter_map(|test| Some((test.id(), Known::of(run, test)?))).collect();
+        Self { schema: SCHEMA, tests }
+    }
+
+    /// A whole baseline after a run of a part of the tests: the others stay as they are.
+    pub(crate) fn replaced_by(mut self, new: Self) -> Self {
+        self.schema = SCHEMA;
+        self.tests.extend(new.tests);
+        self
+    }
+
+    /// Takes out what a run no longer leaks, and lowers figures that are lower now; nothing is put in.
+    pub(crate) fn updated_by(mut self, run: &Run) -> Self {
+        let now = Self::of(run);
+        let ran: Vec<String> = run.tests.iter().map(Test::id).collect();
+        if !run.meta.selected {
+            self.tests.retain(|id, _| ran.contains(id));
+        }
+        for (id, known) in &mut self.tests {
+            let Some(now) = now.tests.get(id) else { continue };
+            known.leaks.retain(|fingerprint, _| now.leaks.contains_key(fingerprint));
+            for (fingerprint, leak) in &mut known.leaks {
+                leak.bytes = leak.bytes.min(now.leaks[fingerprint].bytes);
+            }
+            known.net_growth = known.net_growth.min(now.net_growth);
+            known.peak = known.peak.min(now.peak);
+            known.churn = known.churn.min(now.churn);
+        }
+        self
+    }
+
+    /// How many leaks are known.
+    pub(crate) fn leaks(&self) -> usize {
+        self.tests.values().map(|test| test.leaks.len()).sum()
+    }
+
+    /// Holds a run against it: what is known no longer fails, what has become worse does, and what is gone is
+    /// noted.
+    pub(crate) fn hold(&self, run: &mut Run, tolerance: &Tolerance) {
+        let mut tests = std::mem::take(&mut run.tests);
+        for test in tests.iter_mut().filter(|test| test.status.is_judged()) {
+            if let Some(known) = self.tests.get(&test.id()) {
+                known.hold(test, tolerance);
+            }
+        }
+        run.tests = tests;
+        run.fixed = self.fixed(run);
+    }
+
+    fn fixed(&self, run: &Run) -> Vec<Fixed> {
+        let now: BTreeMap<String, &Test> = run.tests.iter().map(|test| (test.id(), test)).collect();
+        let mut fixed = Vec::new();
+        for (id, known) in &self.tests {
+            let gone = |site: &str| match now.get(id) {
+                Some(test) if test.status.is_judged() => {
+                    !test.sites().iter().any(|s| format!("{:016x}", s.fingerprint) == site)
+                }
+                Some(_) => false,
+                // A test that is not there at all, though all were asked for, leaks nothing.
+                None => !run.meta.selected && run.problems.is_empty(),
+            };
+            fixed.extend(known.leaks.iter().filter(|(site, _)| gone(site)).map(|(site, leak)| {
+                Fixed { test: id.clone(), fingerprint: site.clone(), at: leak.at.clone() }
+            }));
+        }
+        fixed
+    }
+}
+
+impl Known {
+    fn of(run: &Run, test: &Test) -> Option<Self> {
+        let figures = test.figures()?;
+        let all: u64 = test.sites().iter().map(|site| site.bytes).sum();
+        let leaks = matches!(test.status, Status::Leaked | Status::Known | Status::Regressed)
+            && test.check.as_ref().is_some_and(|check| !check.excesses.is_empty());
+        let weighty = |site: &&Site| leaks && site.bytes.saturating_mul(LEAST_PART) >= all;
+        let mut by_fingerprint: BTreeMap<String, KnownLeak> = BTreeMap::new();
+        for site in test.sites().iter().filter(weighty) {
+            let leak = by_fingerprint.entry(format!("{:016x}", site.fingerprint)).or_default();
+            leak.bytes += site.bytes;
+            leak.at = run.leaf(site.stack).map(|frame| frame.name()).unwrap_or_default();
+        }
+        let excesses = test.check.iter().flat_map(|check| &check.excesses);
+        let over = excesses.map(|excess| excess.figure).filter(|f| *f != Figure::Bytes);
+        Some(Self {
+            over: over.collect(),
+            net_growth: test.growth()?,
+            peak: figures.peak_bytes,
+            churn: figures.churn.bytes,
+            leaks: by_fingerprint,
+        })
+    }
+
+    fn hold(&self, test: &mut Test, tolerance: &Tolerance) {
+        let growth = test.growth();
+        let Some(check) = &mut test.check else { return };
+        let (Some(figures), Some(growth)) = (check.figures, growth) else { return };
+        let mut known_bytes = 0;
+        for site in &mut check.sites {
+            if self.leaks.contains_key(&format!("{:016x}", site.fingerprint)) {
+                site.known = true;
+                known_bytes += site.bytes;
+            }
+        }
+        check.regressions = tolerance.regressions(
+            (self.net_growth, self.peak, self.churn),
+            (growth, figures.peak_bytes, figures.churn.bytes),
+        );
+        let limit = check.limits.as_ref().map_or(0, |limits| limits.bytes.value);
+        let rest = growth.saturating_sub(i64::try_from(known_bytes).unwrap_or(i64::MAX));
+        let is_known = |figure: Figure| match figure {
+            Figure::Bytes => known_bytes > 0 && u64::try_from(rest).unwrap_or(0) <= limit,
+            other => self.over.contains(&other),
+        };
+        if test.status == Status::Leaked && check.excesses.iter().all(|e| is_known(e.figure)) {
+            test.status = Status::Known;
+        }
+        if test.status != Status::Leaked && !check.regressions.is_empty() {
+            test.status = Status::Regressed;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The codes that the command ends with.
+
+/// What a run of the command came to, as its exit code.
+///
+/// Where several hold, the first of [`Exit::BY_WEIGHT`] is it: what says that the others cannot be relied on comes
+/// first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Every test passed and nothing leaked that was not known.
+    Clean = 0,
+    /// A test leaked, or a figure is beyond its tolerance over the baseline.
+    Leaks = 1,
+    /// The command was called in a way that it does not understand.
+    Usage = 2,
+    /// A test failed, for a reason of its own.
+    TestsFailed = 3,
+    /// The tests could not be built.
+    BuildFailed = 4,
+    /// A check could not see: the counting allocator is not installed.
+    Blind = 5,
+    /// No test ran, or none of those that ran is checked.
+    NothingChecked = 6,
+    /// Results are missing: a test process was killed, a report was cut off, a shard is not there.
+    Incomplete = 7,
+    /// A file that the command needs cannot be read or written, or a setting makes no sense.
+    Unusable = 8,
+    /// The baseline names leaks that are gone; `cargo leakcheck baseline --update` takes them out.
+    StaleBaseline = 9,
+}
+
+impl Exit {
+    /// Every code but that of success, the weightiest first.
+    pub(crate) const BY_WEIGHT: [Self; 9] = [
+        Self::Usage,
+        Self::Unusable,
+        Self::BuildFailed,
+        Self::Blind,
+        Self::Incomplete,
+        Self::Leaks,
+        Self::TestsFailed,
+        Self::NothingChecked,
+        Self::StaleBaseline,
+    ];
+
+    /// The number that the process ends with.
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What it means, in a line.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Clean => "every test passed and nothing new leaked",
+            Self::Leaks => "a test leaked, or a figure is beyond its tolerance over the baseline",
+            Self::Usage => "the command was called in a way that it does not understand",
+            Self::TestsFailed => "a test failed, for a reason of its own",
+            Self::BuildFailed => "the tests could not be built",
+            Self::Blind => "a check could not see: the counting allocator is not installed",
+            Self::NothingChecked => "no test ran, or none of those that ran is checked",
+            Self::Incomplete => {
+                "results are missing: a test process was killed, a report cut off, a shard not there"
+            }
+            Self::Unusable => "a file cannot be read or written, or a setting makes no sense",
+            Self::StaleBaseline => "the baseline names leaks that are gone (`baseline --update`)",
+        }
+    }
+
+    /// The weightiest of several; success where there is none.
+    pub(crate) fn weightiest(exits: &[Self]) -> Self {
+        Self::BY_WEIGHT.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Clean)
+    }
+}
+
+/// The codes as a table for `--help`.
+pub(crate) fn table() -> String {
+    let mut all: Vec<Exit> = Exit::BY_WEIGHT.into_iter().chain([Exit::Clean]).collect();
+    all.sort_by_key(|exit| exit.code());
+    let lines = all.iter().map(|exit| format!("  {}  {}", exit.code(), exit.meaning()));
+    format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_number_and_a_line_in_the_help() {
+        let table = table();
+        for code in 0..10 {
+            assert_eq!(table.matches(&format!("\n  {code}  ")).count(), 1, "{table}");
+        }
+    }
+
+    #[test]
+    fn what_says_that_nothing_can_be_relied_on_comes_first() {
+        assert_eq!(Exit::weightiest(&[Exit::Leaks, Exit::Blind, Exit::TestsFailed]), Exit::Blind);
+        assert_eq!(Exit::weightiest(&[Exit::TestsFailed, Exit::Leaks]), Exit::Leaks);
+        assert_eq!(Exit::weightiest(&[]), Exit::Clean);
+    }
+}

@@ -1,0 +1,143 @@
+//! What a leak is known by from one build to the next.
+//!
+//! The path of functions from the allocation to the test, in the user's code and that of dependencies. Lines, files,
+//! addresses, versions and the hashes that a compiler puts into names are left out, and so is the standard library,
+//! whose inner functions change with the toolchain.
+
+use leakcheck::report::Class;
+
+use crate::model::Frame;
+
+/// The fingerprint of a stack, given with the allocation first.
+pub(crate) fn of<'a>(frames: impl Iterator<Item = &'a Frame>) -> u64 {
+    let frames: Vec<&Frame> = frames.collect();
+    let is_theirs = |frame: &&Frame| matches!(frame.class, Class::User | Class::Dependency);
+    let any_theirs = frames.iter().any(&is_theirs);
+    let mut hash = Fnv::new();
+    let mut last = None;
+    for frame in frames.iter().filter(|frame| !any_theirs || is_theirs(frame)) {
+        let name = match (&frame.function, &frame.module) {
+            (Some(function), _) => plain(function),
+            // The offset moves with every build.
+            (None, Some(module)) => plain(module),
+            (None, None) => "?".to_owned(),
+        };
+        // However deep a recursion goes, it is the same leak.
+        if last.as_ref() != Some(&name) {
+            hash.add(name.as_bytes());
+            hash.add(b"\n");
+        }
+        last = Some(name);
+    }
+    hash.0
+}
+
+/// A function's name without what a compiler puts into it: `::h0123456789abcdef` at the end, `[0123456789abcdef]`
+/// behind a crate, the number of a closure.
+fn plain(name: &str) -> String {
+    let name = match name.rsplit_once("::h") {
+        Some((path, hash)) if is_hash(hash) => path,
+        _ => name,
+    };
+    let mut plain = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(at) = rest.find(['[', '#']) {
+        plain.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        rest = if rest.as_bytes()[at] == b'[' {
+            match after.split_once(']') {
+                Some((hash, behind)) if is_hash(hash) => behind,
+                _ => {
+                    plain.push('[');
+                    after
+                }
+            }
+        } else {
+            after.trim_start_matches(|c: char| c.is_ascii_digit())
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// FNV-1a: the same on every machine and in every version, which the standard library's hash does not promise.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, place: (&str, u32), class: Class) -> Frame {
+        Frame {
+            function: Some(function.into()),
+            file: Some(place.0.into()),
+            line: Some(place.1),
+            class,
+            ..Frame::default()
+        }
+    }
+
+    fn fingerprint(frames: &[Frame]) -> u64 {
+        of(frames.iter())
+    }
+
+    #[test]
+    fn lines_files_hashes_and_the_standard_library_do_not_matter() {
+        let one = [
+            frame("alloc::vec::Vec<T>::push", ("library/alloc/src/vec/mod.rs", 9), Class::Std),
+            frame("app::cache::insert::h0123456789abcdef", ("src/cache.rs", 12), Class::User),
+            frame("app[00aabbccddeeff11]::evicts::{closure#0}", ("src/cache.rs", 80), Class::User),
+        ];
+        let other = [
+            frame("app::cache::insert", ("crates/app/src/cache.rs", 99), Class::User),
+            frame("app::evicts::{closure}", ("/elsewhere/cache.rs", 1), Class::User),
+        ];
+        assert_eq!(fingerprint(&one), fingerprint(&other));
+    }
+
+    #[test]
+    fn another_function_is_another_leak() {
+        let at = |name: &str| fingerprint(&[frame(name, ("src/lib.rs", 1), Class::User)]);
+        assert_ne!(at("app::insert"), at("app::remove"));
+        assert_ne!(at("app::insert"), at("app::insert_all"));
+        assert_ne!(at("app::index[3]"), at("app::index[4]"), "only hashes are left out");
+    }
+
+    #[test]
+    fn the_depth_of_a_recursion_does_not_matter() {
+        let visit = frame("app::visit", ("src/lib.rs", 5), Class::User);
+        let test = frame("app::test", ("src/lib.rs", 50), Class::User);
+        let deep = [visit.clone(), visit.clone(), visit.clone(), test.clone()];
+        assert_eq!(fingerprint(&deep), fingerprint(&[visit, test]));
+    }
+
+    #[test]
+    fn a_stripped_programs_addresses_do_not_matter() {
+        let at =
+            |offset| Frame { module: Some("app".into()), offset: Some(offset), ..Frame::default() };
+        assert_eq!(fingerprint(&[at(1), at(2)]), fingerprint(&[at(7)]));
+    }
+
+    /// A baseline outlives this version.
+    #[test]
+    fn it_is_the_same_in_every_version() {
+        let frames = [frame("app::cache::insert", ("src/cache.rs", 12), Class::User)];
+        assert_eq!(format!("{:016x}", fingerprint(&frames)), "e91ee66aa63de4f7");
+    }
+}

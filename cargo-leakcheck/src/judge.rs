@@ -1,0 +1,104 @@
+//! Brings reports and outcomes together, and applies what the manifest says of single tests.
+
+use std::collections::HashMap;
+
+use leakcheck::{Excess, Figure, Limit};
+
+use crate::exit::Exit;
+use crate::model::{Run, Status, Test};
+use crate::runner::{Heard, Outcome};
+use crate::settings::{Settings, Skip};
+
+/// Joins what the runner said to what the reports say.
+pub(crate) fn join(run: &mut Run, heard: &Heard) {
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    for (place, test) in run.tests.iter().enumerate() {
+        places.insert((test.target.clone(), test.name.clone()), place);
+    }
+    for ran in &heard.ran {
+        match places.get(&(ran.target.clone(), ran.name.clone())) {
+            Some(place) => {
+                let test = &mut run.tests[*place];
+                test.seconds = ran.seconds.or(test.seconds);
+                if ran.outcome == Outcome::Failed && test.status != Status::Blind {
+                    test.status = Status::Failed;
+                }
+            }
+            None => {
+                places.insert((ran.target.clone(), ran.name.clone()), run.tests.len());
+                run.tests.push(Test {
+                    target: ran.target.clone(),
+                    name: ran.name.clone(),
+                    status: ran.outcome.without_report(),
+                    seconds: ran.seconds,
+                    ..Test::default()
+                });
+            }
+        }
+    }
+    run.problems.extend(heard.problems.iter().cloned());
+    run.tests.sort_by(|a, b| (&a.target, &a.name).cmp(&(&b.target, &b.name)));
+}
+
+/// Applies limits and skips by the names of tests, and the reasons that the manifest has for suppressions.
+pub(crate) fn apply(run: &mut Run, settings: &Settings) {
+    for test in &mut run.tests {
+        let id = test.id();
+        if let Some(skip) = settings.skip.iter().find(|skip| covers(skip, test)) {
+            if matches!(test.status, Status::Leaked | Status::Passed | Status::Skipped) {
+                let by_attribute = test.status == Status::Skipped
+                    && !test.why.as_ref().is_some_and(|why| why.starts_with("LEAK_SKIP has"));
+                if !by_attribute {
+                    (test.status, test.why) = (Status::Skipped, Some(skip.why.clone()));
+                }
+            }
+            continue;
+        }
+        let rule = settings.limit_of(&id, &test.name);
+        if let (Some(rule), Some(check)) = (rule, &mut test.check)
+            && let (Some(limits), Some(judged)) = (&mut check.limits, check.judged)
+            && (limits.bytes.source.starts_with("LEAK_THRESHOLD_MB_")
+                || limits.bytes.source.starts_with("default"))
+        {
+            limits.bytes = Limit { value: rule.bytes, source: rule.source.clone() };
+            check.excesses.retain(|excess| excess.figure != Figure::Bytes);
+            if u64::try_from(judged.bytes).is_ok_and(|bytes| bytes > rule.bytes) {
+                let limit = limits.bytes.clone();
+                check
+                    .excesses
+                    .insert(0, Excess { figure: Figure::Bytes, value: judged.bytes, limit });
+            }
+            match test.status {
+                Status::Leaked if check.excesses.is_empty() => test.status = Status::Passed,
+                Status::Passed if !check.excesses.is_empty() => test.status = Status::Leaked,
+                _ => {}
+            }
+        }
+        for suppressed in test.check.iter_mut().flat_map(|check| &mut check.suppressed) {
+            let known = settings.suppressions.iter().find(|known| known.leak == suppressed.rule);
+            if let Some(known) = known {
+                suppressed.why.clone_from(&known.why);
+            }
+        }
+    }
+}
+
+fn covers(skip: &Skip, test: &Test) -> bool {
+    skip.tests.matches(&test.name)
+}
+
+/// What a run comes to.
+pub(crate) fn exit(run: &Run, failed_otherwise: bool) -> Exit {
+    let has = |status: Status| run.count(&[status]) > 0;
+    let checked = run.tests.iter().any(|test| test.check.is_some());
+    let mut exits = Vec::new();
+    let mut when = |is: bool, exit: Exit| exits.extend(is.then_some(exit));
+    when(has(Status::Blind), Exit::Blind);
+    when(!run.problems.is_empty() || has(Status::CutOff), Exit::Incomplete);
+    let leaks = run.tests.iter().any(|test| test.status.is_leak());
+    when(leaks && !run.meta.warn_only, Exit::Leaks);
+    when(has(Status::Failed) || failed_otherwise, Exit::TestsFailed);
+    when(!checked, Exit::NothingChecked);
+    when(!run.fixed.is_empty() && !run.meta.warn_only, Exit::StaleBaseline);
+    Exit::weightiest(&exits)
+}

@@ -1,0 +1,52 @@
+//! `cargo leakcheck`: runs a test suite under [`leakcheck`], shows all tests' memory in one table and one page, and fails
+//! on leaks that are new.
+
+#![forbid(unsafe_code)]
+
+mod baseline;
+mod cli;
+mod commit;
+mod error;
+mod exit;
+mod fingerprint;
+mod formats;
+mod gather;
+mod judge;
+mod model;
+mod output;
+mod pattern;
+mod progress;
+mod runner;
+mod settings;
+mod size;
+mod suite;
+mod table;
+mod verbs;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli::Cargo::Leakcheck(command) = match cli::Cargo::try_parse() {
+        Ok(command) => command,
+        Err(told) => {
+            _ = told.print();
+            return if told.use_stderr() { exit::Exit::Usage } else { exit::Exit::Clean }.into();
+        }
+    };
+    match verbs::go(command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            anstream::eprintln!("leakcheck: {error}");
+            error.exit.into()
+        }
+    }
+}
+
+impl From<exit::Exit> for ExitCode {
+    fn from(exit: exit::Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,317 @@
+//! What a run came to: the one model that every report is made from.
+//!
+//! Frames and call stacks are kept once, however many call sites have them, so that thousands of tests with a
+//! hundred call sites each fit into a few dozen megabytes. The JSON form is described in `docs/run-schema.md`.
+
+mod intern;
+mod status;
+
+use std::collections::BTreeMap;
+
+use leakcheck::report::{Class, Events};
+use leakcheck::{Allowed, Amount, Excess, Growth, Kind, Limits, Scope};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use intern::Interner;
+pub(crate) use status::Status;
+
+/// The version of the run's schema. It changes when a reader of the last one would misread a run.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// A run of a suite, or several that were joined.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) schema: u32,
+    /// The version of the command.
+    pub(crate) cargo_leakcheck: String,
+    pub(crate) meta: Meta,
+    /// What is missing or cannot be read: the verdict is not to be relied on.
+    pub(crate) problems: Vec<String>,
+    pub(crate) tests: Vec<Test>,
+    /// What the baseline names and is gone.
+    #[serde(default)]
+    pub(crate) fixed: Vec<Fixed>,
+    /// Every distinct frame.
+    pub(crate) frames: Vec<Frame>,
+    /// Every distinct stack: that of its caller, an index into this list counted from 1 with 0 for none, and the
+    /// frame on top of it.
+    pub(crate) stacks: Vec<(u32, u32)>,
+}
+
+/// How and of what a run was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    /// Seconds since 1970.
+    pub(crate) started: u64,
+    pub(crate) seconds: f64,
+    /// `cargo test` or `cargo nextest`.
+    pub(crate) runner: String,
+    pub(crate) commit: Option<String>,
+    /// The first line of the commit's message.
+    #[serde(default)]
+    pub(crate) commit_subject: Option<String>,
+    /// Whether files differed from the commit.
+    #[serde(default)]
+    pub(crate) dirty: bool,
+    /// Whether only a part of the tests was asked for.
+    #[serde(default)]
+    pub(crate) selected: bool,
+    /// Which part of a suite, where several machines share it.
+    #[serde(default)]
+    pub(crate) shard: Option<Shard>,
+    /// Whether leaks fail the run.
+    #[serde(default)]
+    pub(crate) warn_only: bool,
+    /// The baseline's file, where there was one.
+    #[serde(default)]
+    pub(crate) baseline: Option<String>,
+}
+
+/// One part of a suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Shard {
+    pub(crate) index: u32,
+    pub(crate) count: u32,
+}
+
+/// One test and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Test {
+    /// Its target's folder: `app`, `app/bin/tool` or `app/tests/api`.
+    pub(crate) target: String,
+    pub(crate) name: String,
+    pub(crate) status: Status,
+    /// The reason of a status that has one.
+    pub(crate) why: Option<String>,
+    /// How long its check, or else the test, took.
+    pub(crate) seconds: Option<f64>,
+    /// What its check has measured and judged; none for a test without one.
+    pub(crate) check: Option<Check>,
+}
+
+/// What a check has measured and judged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Check {
+    pub(crate) kind: Kind,
+    pub(crate) scope: Scope,
+    /// The source file with the check and its line.
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    pub(crate) limits: Option<Limits>,
+    /// The figures over their limits.
+    pub(crate) excesses: Vec<Excess>,
+    pub(crate) judged: Option<Growth>,
+    pub(crate) figures: Option<Figures>,
+    /// Those that retain memory, the largest first.
+    pub(crate) sites: Vec<Site>,
+    pub(crate) omitted_sites: u64,
+    pub(crate) omitted: Amount,
+    pub(crate) siteless: Amount,
+    pub(crate) allowed: Vec<Allowed>,
+    pub(crate) suppressed: Vec<Suppressed>,
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) call_stacks: String,
+    pub(crate) symbols: String,
+    /// Figures beyond their tolerance over the baseline.
+    #[serde(default)]
+    pub(crate) regressions: Vec<Regression>,
+    /// Sections of the report that this command shows as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) more: BTreeMap<String, serde_json::Value>,
+}
+
+/// The figures of a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    pub(crate) net_growth: Growth,
+    pub(crate) retained: Amount,
+    pub(crate) released: Amount,
+    pub(crate) peak_bytes: u64,
+    pub(crate) churn: Amount,
+    pub(crate) unattributed: Growth,
+    pub(crate) events: Events,
+    #[serde(default)]
+    pub(crate) elapsed_us: u64,
+}
+
+/// A distinct call stack that retains memory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Site {
+    pub(crate) bytes: u64,
+    pub(crate) blocks: u64,
+    /// The stack's place in [`Run::stacks`], counted from 1; 0 where it was not captured.
+    pub(crate) stack: u32,
+    /// What stays the same over moved lines, other folders and other builds.
+    #[serde(with = "hex")]
+    pub(crate) fingerprint: u64,
+    /// Whether the baseline has it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) known: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) omitted_frames: u64,
+    /// How it grew from batch to batch, where the body was repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) growth: Option<serde_json::Value>,
+    /// What holds its blocks, where that was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) holder: Option<serde_json::Value>,
+}
+
+/// Known noise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Suppressed {
+    pub(crate) rule: String,
+    pub(crate) why: String,
+    #[serde(flatten)]
+    pub(crate) amount: Amount,
+}
+
+/// A thread that still ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Thread {
+    pub(crate) name: String,
+    /// The stack that started it, as in [`Site::stack`].
+    pub(crate) stack: u32,
+}
+
+/// A function of a call stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Frame {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) function: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) module: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) offset: Option<u64>,
+    pub(crate) class: Class,
+}
+
+/// A figure that is beyond its tolerance over the baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Regression {
+    /// `net growth`, `peak` or `churn`.
+    pub(crate) figure: String,
+    pub(crate) before: i64,
+    pub(crate) now: i64,
+    /// The largest value that would have passed.
+    pub(crate) tolerated: i64,
+}
+
+/// A leak of the baseline that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fixed {
+    pub(crate) test: String,
+    pub(crate) fingerprint: String,
+    pub(crate) at: String,
+}
+
+impl Run {
+    /// An empty one.
+    pub(crate) fn new(meta: Meta) -> Self {
+        Self {
+            schema: SCHEMA,
+            cargo_leakcheck: env!("CARGO_PKG_VERSION").to_owned(),
+            meta,
+            ..Self::default()
+        }
+    }
+
+    /// The frames of a stack, the allocation first and the test's body last.
+    pub(crate) fn stack(&self, mut stack: u32) -> impl Iterator<Item = &Frame> {
+        std::iter::from_fn(move || {
+            let (caller, frame) = *self.stacks.get(stack.checked_sub(1)? as usize)?;
+            // A caller comes before those that it calls; what says otherwise is no stack.
+            stack = if caller < stack { caller } else { 0 };
+            self.frames.get(frame as usize)
+        })
+    }
+
+    /// The frame that a reader looks at first: the first of the user's own code, else of a dependency, else any.
+    pub(crate) fn leaf(&self, stack: u32) -> Option<&Frame> {
+        let of = |class: Class| self.stack(stack).find(|frame| frame.class == class);
+        of(Class::User).or_else(|| of(Class::Dependency)).or_else(|| self.stack(stack).next())
+    }
+
+    /// How many tests have one of these statuses.
+    pub(crate) fn count(&self, statuses: &[Status]) -> usize {
+        self.tests.iter().filter(|test| statuses.contains(&test.status)).count()
+    }
+
+    /// The tests with what matters most first: by status, then by growth.
+    pub(crate) fn by_weight(&self) -> Vec<&Test> {
+        let mut tests: Vec<&Test> = self.tests.iter().collect();
+        tests.sort_by_cached_key(|test| {
+            (test.status, std::cmp::Reverse(test.growth().unwrap_or(i64::MIN)), test.id())
+        });
+        tests
+    }
+}
+
+impl Test {
+    /// What tells it from all other tests of the workspace.
+    pub(crate) fn id(&self) -> String {
+        format!("{}::{}", self.target, self.name)
+    }
+
+    /// What was held against the limit.
+    pub(crate) fn growth(&self) -> Option<i64> {
+        let check = self.check.as_ref()?;
+        let net = || check.figures.map(|figures| figures.net_growth);
+        check.judged.or_else(net).map(|growth| growth.bytes)
+    }
+
+    pub(crate) fn figures(&self) -> Option<&Figures> {
+        self.check.as_ref()?.figures.as_ref()
+    }
+
+    pub(crate) fn sites(&self) -> &[Site] {
+        self.check.as_ref().map_or(&[], |check| &check.sites)
+    }
+}
+
+impl Frame {
+    /// The function, or the place in the program where it has no name.
+    pub(crate) fn name(&self) -> String {
+        match (&self.function, &self.module, self.offset) {
+            (Some(function), ..) => function.clone(),
+            (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}"),
+            _ => "unknown".to_owned(),
+        }
+    }
+
+    /// `file:line`, as far as it is known.
+    pub(crate) fn place(&self) -> Option<String> {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => Some(format!("{file}:{line}")),
+            (Some(file), None) => Some(file.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// Fingerprints as people and other tools write them.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{value:016x}"))
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<u64, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(from)?;
+        u64::from_str_radix(&text, 16)
+            .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&text), &"a fingerprint"))
+    }
+}

@@ -1,0 +1,144 @@
+//! `cargo nextest run`: its events, a JSON object a line.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use serde::Deserialize;
+
+use super::{Heard, Outcome, Plan, Ran, cargo, folder};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+/// What nextest ends with when there are no tests, and when tests failed.
+const NO_TESTS: i32 = 4;
+const TESTS_FAILED: i32 = 100;
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    of: String,
+    event: String,
+    name: Option<String>,
+    exec_time: Option<f64>,
+    test_count: Option<usize>,
+    nextest: Option<Suite>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Suite {
+    #[serde(rename = "crate")]
+    package: String,
+    test_binary: String,
+    kind: String,
+}
+
+/// Whether nextest is installed.
+pub(crate) fn is_installed() -> bool {
+    let mut command = cargo();
+    command.args(["nextest", "--version"]).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Builds the tests, with cargo's own words on stderr.
+pub(crate) fn build(plan: &Plan) -> Result<()> {
+    let mut command = cargo();
+    command.args(["nextest", "run", "--no-run"]).args(&plan.flags).stdin(Stdio::null());
+    let status = command
+        .status()
+        .map_err(|error| Error::unusable(format!("cargo nextest cannot be run: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Error::build_failed()) }
+}
+
+/// Runs the tests.
+pub(crate) fn run(plan: &Plan, own: &[String], progress: &mut Progress) -> Result<Heard> {
+    let mut command = cargo();
+    command.args(["nextest", "run"]).args(&plan.flags).args(own);
+    command.args(["--no-fail-fast", "--message-format", "libtest-json-plus"]);
+    command.arg("--").args(&plan.libtest);
+    command.envs(&plan.variables).env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
+    let lost = |error| Error::unusable(format!("cargo nextest cannot be run: {error}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(lost)?;
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut stderr = child.stderr.take().expect("it is piped");
+    let verbose = plan.verbose;
+    let words = std::thread::spawn(move || tee(&mut stderr, verbose));
+    let mut listener = Listener::default();
+    for line in BufReader::new(stdout).lines() {
+        if let Ok(event) = serde_json::from_str::<Event>(&line.map_err(lost)?) {
+            listener.hear(event, progress);
+        }
+    }
+    let status = child.wait().map_err(lost)?;
+    let output = words.join().unwrap_or_default();
+    match status.code() {
+        Some(0 | TESTS_FAILED | NO_TESTS) => Ok(listener.finish(status.success(), output)),
+        _ => Err(Error::unusable(format!("cargo nextest ended with {status}:\n{output}"))),
+    }
+}
+
+/// Reads all, and shows it where that is asked for.
+fn tee(from: &mut impl Read, show: bool) -> String {
+    let mut all = Vec::new();
+    let mut part = [0; 4096];
+    while let Ok(length @ 1..) = from.read(&mut part) {
+        if show {
+            _ = std::io::stderr().write_all(&part[..length]);
+        }
+        all.extend_from_slice(&part[..length]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[derive(Default)]
+struct Listener {
+    heard: Heard,
+    /// The folders of reports, by what stands in front of the `$` in a test's name.
+    targets: HashMap<String, String>,
+    /// Tests that have begun and not ended.
+    under_way: Vec<String>,
+}
+
+impl Listener {
+    fn hear(&mut self, event: Event, progress: &mut Progress) {
+        if event.of == "suite" {
+            if let (Some(suite), "started") = (&event.nextest, event.event.as_str()) {
+                let target = folder(&suite.package, &suite.kind, &suite.test_binary);
+                self.targets.insert(format!("{}::{}", suite.package, suite.test_binary), target);
+                progress.expect(event.test_count.unwrap_or(0));
+            }
+            return;
+        }
+        let Some(full) = event.name else { return };
+        let outcome = match event.event.as_str() {
+            "started" => return self.under_way.push(full),
+            "ok" => Outcome::Passed,
+            "failed" | "timeout" => Outcome::Failed,
+            "ignored" => Outcome::Ignored,
+            _ => return,
+        };
+        self.under_way.retain(|name| *name != full);
+        let (binary, name) = full.split_once('$').unwrap_or(("", &full));
+        // nextest tells a test that was retried by `#2`.
+        let name = name.rsplit_once('#').map_or(name, |(name, _)| name);
+        progress.ended(name, outcome);
+        let target = self.targets.get(binary).cloned().unwrap_or_else(|| binary.to_owned());
+        self.heard.ran.push(Ran {
+            target,
+            name: name.to_owned(),
+            outcome,
+            seconds: event.exec_time,
+        });
+    }
+
+    fn finish(mut self, success: bool, output: String) -> Heard {
+        for name in self.under_way {
+            self.heard.problems.push(format!("`{}` began and never ended", name.replace('$', " ")));
+        }
+        self.heard.success = success;
+        self.heard.output = output;
+        self.heard
+    }
+}

@@ -1,0 +1,256 @@
+//! What is in force: the command line over the environment over the manifest over the defaults.
+
+mod manifest;
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use leakcheck::Kind;
+
+use crate::baseline::Tolerance;
+use crate::cli::{LeakArgs, OutputArgs, RunnerArg};
+use crate::error::{Error, Result};
+use crate::formats::Target;
+use crate::pattern::Glob;
+use crate::workspace::Workspace;
+use manifest::Manifest;
+
+pub(crate) use show::show;
+
+/// Where the baseline is, unless somebody says otherwise.
+const BASELINE: &str = "leakcheck-baseline.json";
+const DEFAULT_TOP: u64 = 3;
+
+/// A value and who set it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) source: String,
+}
+
+/// Tests that are not checked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Skip {
+    pub(crate) tests: Glob,
+    pub(crate) why: String,
+    pub(crate) source: String,
+}
+
+/// A limit for some tests that have none of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TestLimit {
+    pub(crate) tests: Glob,
+    pub(crate) bytes: u64,
+    pub(crate) source: String,
+}
+
+/// A known leak, left out of every verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Suppression {
+    pub(crate) leak: String,
+    pub(crate) why: String,
+}
+
+/// What is in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) threshold_mb: Option<Setting<f64>>,
+    /// The default limits of kinds, in the order of [`KINDS`].
+    pub(crate) kinds: [Setting<f64>; 3],
+    pub(crate) tests: Vec<TestLimit>,
+    pub(crate) skip: Vec<Skip>,
+    pub(crate) suppressions: Vec<Suppression>,
+    pub(crate) iterations: Option<Setting<u64>>,
+    pub(crate) stacks: Setting<String>,
+    pub(crate) top: Setting<u64>,
+    pub(crate) warn_only: Setting<bool>,
+    pub(crate) runner: Setting<RunnerArg>,
+    pub(crate) optimize: Setting<bool>,
+    pub(crate) baseline: Setting<Option<PathBuf>>,
+    pub(crate) tolerance: Setting<Tolerance>,
+    pub(crate) history: Option<Setting<PathBuf>>,
+    pub(crate) reports: Vec<Setting<Target>>,
+    pub(crate) all: bool,
+    pub(crate) verbose: bool,
+}
+
+/// The kinds of tests: their names, variables and default limits in megabytes.
+pub(crate) const KINDS: [(Kind, &str, &str, f64); 3] = [
+    (Kind::Unit, "unit", "LEAK_THRESHOLD_MB_UNIT", 1.0),
+    (Kind::Integration, "integration", "LEAK_THRESHOLD_MB_INTEGRATION", 5.0),
+    (Kind::LongRunning, "long_running", "LEAK_THRESHOLD_MB_LONG_RUNNING", 10.0),
+];
+
+impl Settings {
+    /// Brings together what everybody says.
+    ///
+    /// # Errors
+    ///
+    /// When somebody says what makes no sense.
+    pub(crate) fn read(
+        leaks: &LeakArgs,
+        output: &OutputArgs,
+        workspace: &Workspace,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let manifest = Manifest::read(workspace)?;
+        let place = manifest::TABLE;
+        let env = Environment(&variable);
+        let by_kind = |at: usize| -> Result<Setting<f64>> {
+            let (_, name, variable, default) = KINDS[at];
+            let limit = env.megabytes(variable)?.or_else(|| {
+                manifest.limits.of(at).map(|mb| set(mb, format!("{place}.limits] {name}")))
+            });
+            Ok(limit.unwrap_or_else(|| set(default, "default")))
+        };
+        let threshold_mb = match leaks.threshold_mb {
+            Some(mb) => Some(set(mb, "--threshold-mb")),
+            None => env.megabytes("LEAK_THRESHOLD_MB")?,
+        };
+        let top = leaks.top.map(|top| set(top, "--top")).or(env.number("LEAK_TOP")?);
+        let iterations = leaks.iterations.map(|n| set(n, "--iterations"));
+        let baseline = match (&leaks.baseline, leaks.no_baseline) {
+            (_, true) => set(None, "--no-baseline"),
+            (Some(path), _) => set(Some(path.clone()), "--baseline"),
+            (None, _) => match &manifest.baseline {
+                Some(path) => set(Some(workspace.root.join(path)), format!("{place}] baseline")),
+                None => set(Some(workspace.root.join(BASELINE)), "default"),
+            },
+        };
+        let switch =
+            |flag: bool, name: &str, manifest: Option<bool>, key: &str, default: bool| match (
+                flag, manifest,
+            ) {
+                (true, _) => set(!default, name),
+                (_, Some(value)) => set(value, format!("{place}] {key}")),
+                _ => set(default, "default"),
+            };
+        let reports = output.report.iter().map(|target| set(target.clone(), "--report"));
+        let reports: Vec<_> = if output.report.is_empty() {
+            let of_manifest = manifest.reports(&workspace.root)?;
+            of_manifest.into_iter().map(|target| set(target, format!("{place}] reports"))).collect()
+        } else {
+            reports.collect()
+        };
+        Ok(Self {
+            threshold_mb,
+            kinds: [by_kind(0)?, by_kind(1)?, by_kind(2)?],
+            tests: manifest.test_limits(),
+            skip: skips(leaks, &env, &manifest),
+            suppressions: manifest.suppressions(),
+            iterations: iterations
+                .or(env.number("LEAK_ITERATIONS")?)
+                .or(manifest.iterations.map(|n| set(n, format!("{place}] iterations")))),
+            stacks: env
+                .text("LEAK_STACKS")
+                .or(manifest.stacks.clone().map(|stacks| set(stacks, format!("{place}] stacks"))))
+                .unwrap_or_else(|| set("full".to_owned(), "default")),
+            top: top
+                .or(manifest.top.map(|top| set(top, format!("{place}] top"))))
+                .unwrap_or_else(|| set(DEFAULT_TOP, "default")),
+            warn_only: switch(
+                leaks.warn_only,
+                "--warn-only",
+                manifest.warn_only,
+                "warn_only",
+                false,
+            ),
+            runner: leaks
+                .runner
+                .map(|runner| set(runner, "--runner"))
+                .or(manifest.runner.map(|runner| set(runner, format!("{place}] runner"))))
+                .unwrap_or_else(|| set(RunnerArg::Auto, "default")),
+            optimize: switch(
+                leaks.no_optimize,
+                "--no-optimize",
+                manifest.optimize,
+                "optimize",
+                true,
+            ),
+            baseline,
+            tolerance: manifest.tolerance.map_or_else(
+                || set(Tolerance::default(), "default"),
+                |tolerance| set(tolerance, format!("{place}.tolerance]")),
+            ),
+            history: output.history.clone().map(|dir| set(dir, "--history")).or_else(|| {
+                let dir = manifest.history.as_ref()?;
+                Some(set(workspace.root.join(dir), format!("{place}] history")))
+            }),
+            reports,
+            all: output.all,
+            verbose: output.verbose,
+        })
+    }
+
+    /// The limit that a test has by its name, where it has none of its own.
+    pub(crate) fn limit_of(&self, id: &str, name: &str) -> Option<&TestLimit> {
+        self.tests.iter().find(|rule| rule.tests.matches(name) || rule.tests.matches(id))
+    }
+}
+
+fn set<T>(value: T, source: impl Into<String>) -> Setting<T> {
+    Setting { value, source: source.into() }
+}
+
+fn skips(leaks: &LeakArgs, env: &Environment<'_>, manifest: &Manifest) -> Vec<Skip> {
+    let by = |source: &'static str| {
+        move |glob: &str| Skip {
+            tests: Glob::new(glob),
+            why: format!("{source} has `{glob}`"),
+            source: source.to_owned(),
+        }
+    };
+    let mut skips: Vec<Skip> = leaks.skip.iter().map(String::as_str).map(by("--skip")).collect();
+    if let Some(globs) = env.text("LEAK_SKIP") {
+        let globs = globs.value.split(',').map(str::trim).filter(|glob| !glob.is_empty());
+        skips.extend(globs.map(by("LEAK_SKIP")));
+    }
+    skips.extend(manifest.skips());
+    skips
+}
+
+/// The environment, read one variable at a time.
+struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Environment<'_> {
+    fn text(&self, name: &str) -> Option<Setting<String>> {
+        (self.0)(name).map(|value| set(value, name))
+    }
+
+    fn megabytes(&self, name: &str) -> Result<Option<Setting<f64>>> {
+        self.parse(name, "a number of megabytes, 0 or more, such as `5` or `0.5`", |text| {
+            text.parse().ok().filter(|mb: &f64| mb.is_finite() && *mb >= 0.0)
+        })
+    }
+
+    fn number(&self, name: &str) -> Result<Option<Setting<u64>>> {
+        self.parse(name, "a whole number, 1 or more", |text| text.parse().ok().filter(|n| *n > 0))
+    }
+
+    fn parse<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<Setting<T>>> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match parse(text.value.trim()) {
+            Some(value) => Ok(Some(set(value, name))),
+            None => {
+                Err(Error::unusable(format!("`{name}` is `{}`, expected {expected}", text.value)))
+            }
+        }
+    }
+}
+
+/// Bytes of so many megabytes.
+pub(crate) fn mb_to_bytes(mb: f64) -> u64 {
+    (mb * 1_048_576.0).round() as u64
+}
+
+/// A path as the user would write it, from where the command was called.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let inside = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    inside.unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,175 @@
+//! `[workspace.metadata.leakcheck]` of the workspace's manifest.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Skip, Suppression, TestLimit, mb_to_bytes};
+use crate::baseline::Tolerance;
+use crate::cli::RunnerArg;
+use crate::error::{Error, Result};
+use crate::formats::Target;
+use crate::pattern::Glob;
+use crate::workspace::Workspace;
+
+/// What sources in it begin with.
+pub(super) const TABLE: &str = "Cargo.toml [workspace.metadata.leakcheck";
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    tests: Vec<Test>,
+    #[serde(default)]
+    skip: Vec<SkipRule>,
+    #[serde(default)]
+    suppress: Vec<Suppress>,
+    pub(super) iterations: Option<u64>,
+    pub(super) stacks: Option<String>,
+    pub(super) top: Option<u64>,
+    pub(super) warn_only: Option<bool>,
+    pub(super) runner: Option<RunnerArg>,
+    pub(super) optimize: Option<bool>,
+    pub(super) baseline: Option<PathBuf>,
+    pub(super) tolerance: Option<Tolerance>,
+    pub(super) history: Option<PathBuf>,
+    #[serde(default)]
+    reports: Vec<String>,
+}
+
+/// Default limits of kinds, in megabytes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    unit: Option<f64>,
+    integration: Option<f64>,
+    long_running: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    name: String,
+    threshold_mb: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SkipRule {
+    name: String,
+    why: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Suppress {
+    leak: String,
+    why: String,
+}
+
+impl Manifest {
+    /// # Errors
+    ///
+    /// When a key or a value makes no sense, with its place.
+    pub(super) fn read(workspace: &Workspace) -> Result<Self> {
+        if workspace.settings.is_null() {
+            return Ok(Self::default());
+        }
+        let wrong = |place: &str, why: &str| {
+            let place = if place == "." { String::new() } else { format!(" `{place}`:") };
+            Error::unusable(format!(
+                "`[workspace.metadata.leakcheck]` in `{}`:{place} {why}",
+                workspace.manifest.display()
+            ))
+        };
+        let manifest: Self = serde_path_to_error::deserialize(&workspace.settings)
+            .map_err(|error| wrong(&error.path().to_string(), &error.inner().to_string()))?;
+        manifest.check().map_err(|(place, why)| wrong(&place, &why))?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> std::result::Result<(), (String, String)> {
+        let expected = |place: String, what: &str| Err((place, format!("expected {what}")));
+        let is_size = |mb: f64| mb.is_finite() && mb >= 0.0;
+        let size = "a number of megabytes, 0 or more, such as `5` or `0.5`";
+        for (at, (_, name, ..)) in super::KINDS.iter().enumerate() {
+            if !self.limits.of(at).is_none_or(is_size) {
+                return expected(format!("limits.{name}"), size);
+            }
+        }
+        for (at, test) in self.tests.iter().enumerate() {
+            if !is_size(test.threshold_mb) {
+                return expected(format!("tests[{at}].threshold_mb"), size);
+            }
+        }
+        for (at, skip) in self.skip.iter().enumerate() {
+            if skip.why.trim().is_empty() {
+                return expected(format!("skip[{at}].why"), "a reason");
+            }
+            if skip.name.contains(',') {
+                return expected(format!("skip[{at}].name"), "one glob; write an entry for each");
+            }
+        }
+        for (at, suppress) in self.suppress.iter().enumerate() {
+            if suppress.leak.trim().is_empty() || suppress.leak.contains('\n') {
+                return expected(format!("suppress[{at}].leak"), "a pattern of LeakSanitizer's");
+            }
+        }
+        if let Some(stacks) = &self.stacks
+            && !["full", "sampled", "off"].contains(&stacks.as_str())
+        {
+            return expected("stacks".to_owned(), "`full`, `sampled` or `off`");
+        }
+        for (name, number) in [("top", self.top), ("iterations", self.iterations)] {
+            if number == Some(0) {
+                return expected(name.to_owned(), "a whole number, 1 or more");
+            }
+        }
+        match self.tolerance.as_ref().and_then(Tolerance::mistake) {
+            Some(name) => expected(format!("tolerance.{name}"), "a number, 0 or more"),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn test_limits(&self) -> Vec<TestLimit> {
+        let limits = self.tests.iter().enumerate().map(|(at, test)| TestLimit {
+            tests: Glob::new(&test.name),
+            bytes: mb_to_bytes(test.threshold_mb),
+            source: format!("{TABLE}.tests][{at}] `{}`", test.name),
+        });
+        limits.collect()
+    }
+
+    pub(super) fn skips(&self) -> impl Iterator<Item = Skip> {
+        self.skip.iter().enumerate().map(|(at, skip)| Skip {
+            tests: Glob::new(&skip.name),
+            why: skip.why.clone(),
+            source: format!("{TABLE}.skip][{at}]"),
+        })
+    }
+
+    pub(super) fn suppressions(&self) -> Vec<Suppression> {
+        let suppressions = self.suppress.iter();
+        suppressions.map(|s| Suppression { leak: s.leak.clone(), why: s.why.clone() }).collect()
+    }
+
+    /// The reports that every run writes; their paths begin at the workspace.
+    pub(super) fn reports(&self, root: &Path) -> Result<Vec<Target>> {
+        let target = |text: &String| {
+            let target: Target = text.parse().map_err(|why| {
+                Error::unusable(format!("`{TABLE}]` `reports` has `{text}`: {why}"))
+            })?;
+            Ok(target.below(root))
+        };
+        self.reports.iter().map(target).collect()
+    }
+}
+
+impl Limits {
+    /// By the place in [`super::KINDS`].
+    pub(super) fn of(&self, at: usize) -> Option<f64> {
+        [self.unit, self.integration, self.long_running][at]
+    }
+}

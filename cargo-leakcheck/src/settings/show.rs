@@ -1,0 +1,60 @@
+//! Settings as `cargo leakcheck config` shows them.
+
+use super::{KINDS, Settings, shown};
+
+/// One line a setting: its name, its value and who set it.
+pub(crate) fn show(settings: &Settings) -> String {
+    let mut lines: Vec<(String, String, String)> = Vec::new();
+    let mut line = |name: &str, value: String, source: &str| {
+        lines.push((name.to_owned(), value, source.to_owned()));
+    };
+    match &settings.threshold_mb {
+        Some(limit) => line("threshold_mb", format!("{} (every test)", limit.value), &limit.source),
+        None => line("threshold_mb", "none for every test".to_owned(), "default"),
+    }
+    for ((_, name, ..), limit) in KINDS.iter().zip(&settings.kinds) {
+        line(&format!("limits.{name}"), format!("{} MB", limit.value), &limit.source);
+    }
+    for rule in &settings.tests {
+        let bytes = crate::size::unsigned(rule.bytes);
+        line("tests", format!("`{}` up to {bytes}", rule.tests.text()), &rule.source);
+    }
+    for skip in &settings.skip {
+        line("skip", format!("`{}`: {}", skip.tests.text(), skip.why), &skip.source);
+    }
+    for suppression in &settings.suppressions {
+        let value = format!("`{}`: {}", suppression.leak, suppression.why);
+        line("suppress", value, &format!("{}.suppress]", super::manifest::TABLE));
+    }
+    match &settings.iterations {
+        Some(n) => line("iterations", n.value.to_string(), &n.source),
+        None => line("iterations", "as the tests say".to_owned(), "default"),
+    }
+    line("stacks", settings.stacks.value.clone(), &settings.stacks.source);
+    line("top", settings.top.value.to_string(), &settings.top.source);
+    line("warn_only", settings.warn_only.value.to_string(), &settings.warn_only.source);
+    let runner = format!("{:?}", settings.runner.value).to_lowercase();
+    line("runner", runner, &settings.runner.source);
+    line("optimize", settings.optimize.value.to_string(), &settings.optimize.source);
+    let baseline = settings.baseline.value.as_deref().map_or("none".to_owned(), |path| {
+        let there = if path.is_file() { "" } else { " (not there)" };
+        format!("{}{there}", shown(path))
+    });
+    line("baseline", baseline, &settings.baseline.source);
+    line("tolerance", settings.tolerance.value.to_string(), &settings.tolerance.source);
+    match &settings.history {
+        Some(dir) => line("history", shown(&dir.value), &dir.source),
+        None => line("history", "none".to_owned(), "default"),
+    }
+    for report in &settings.reports {
+        line("report", report.value.to_string(), &report.source);
+    }
+    let width = |of: fn(&(String, String, String)) -> &str| {
+        lines.iter().map(|line| of(line).chars().count()).max().unwrap_or(0)
+    };
+    let (names, values) = (width(|line| &line.0), width(|line| &line.1).min(48));
+    let rows = lines.iter().map(|(name, value, source)| {
+        format!("{name:names$}  {value:values$}  {source}").trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,209 @@
+//! The run on a terminal: a table of tests, leaks first, with the call sites that matter most.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::model::{Run, Status, Test};
+use crate::settings::shown;
+use crate::size;
+
+/// How many tests are listed that are in order, unless all are asked for.
+const MOST_ROWS: usize = 50;
+const WIDEST_NAME: usize = 60;
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) all: bool,
+    /// How many call sites of each leak.
+    pub(crate) top: usize,
+}
+
+/// The whole table, with colours that a terminal understands.
+pub(crate) fn render(run: &Run, extent: Extent) -> String {
+    let tests = run.by_weight();
+    let in_order =
+        |test: &&&Test| matches!(test.status, Status::Passed | Status::Ignored | Status::Unchecked);
+    let most = if extent.all {
+        tests.len()
+    } else {
+        MOST_ROWS.max(tests.iter().filter(|t| !in_order(t)).count())
+    };
+    let (rows, rest) = tests.split_at(most.min(tests.len()));
+    let mut out = String::new();
+    if !rows.is_empty() {
+        write_rows(&mut out, run, rows, extent);
+    }
+    if !rest.is_empty() {
+        let _ = writeln!(
+            out,
+            "  … and {} in order (--all lists them)",
+            size::count(rest.len(), "more test")
+        );
+    }
+    write_fixed(&mut out, run);
+    for problem in &run.problems {
+        let style = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+        let _ = writeln!(out, "{style}incomplete{style:#}: {}", plain(problem));
+    }
+    let _ = writeln!(out, "{}", summary(run));
+    out
+}
+
+fn write_rows(out: &mut String, run: &Run, rows: &[&Test], extent: Extent) {
+    let several = rows.iter().any(|test| test.target != rows[0].target);
+    let names: Vec<String> = rows.iter().map(|test| name(test, several)).collect();
+    let width =
+        names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(4, WIDEST_NAME);
+    let bold = Style::new().bold();
+    let _ = writeln!(
+        out,
+        "{bold}{:width$}  {:10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>8}{bold:#}",
+        "test", "verdict", "net growth", "limit", "peak", "churn", "time"
+    );
+    for (test, name) in rows.iter().zip(&names) {
+        let style = style(test.status);
+        let word = test.status.word();
+        let mut cells: Vec<String> = vec![
+            test.growth().map(size::bytes),
+            test.check
+                .as_ref()
+                .and_then(|c| c.limits.as_ref())
+                .map(|l| size::unsigned(l.bytes.value)),
+            test.figures().map(|figures| size::unsigned(figures.peak_bytes)),
+            test.figures().map(|figures| size::unsigned(figures.churn.bytes)),
+        ]
+        .into_iter()
+        .map(|cell| format!("  {:>10}", cell.unwrap_or_else(|| "–".to_owned())))
+        .collect();
+        cells.push(format!("  {:>8}", test.seconds.map_or_else(|| "–".to_owned(), size::seconds)));
+        let row = format!("{}  {style}{word:10}{style:#}{}", fit(name, width), cells.concat());
+        let _ = writeln!(out, "{}", row.trim_end());
+        if let Some(why) = &test.why {
+            let _ = writeln!(out, "    {}", plain(why));
+        }
+        write_leak(out, run, test, extent.top);
+    }
+}
+
+fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
+    let Some(check) = &test.check else { return };
+    let dim = Style::new().dimmed();
+    for regression in &check.regressions {
+        let _ = writeln!(
+            out,
+            "    {} was {}, is {}, tolerated up to {}",
+            regression.figure,
+            size::bytes(regression.before),
+            size::bytes(regression.now),
+            size::bytes(regression.tolerated)
+        );
+    }
+    if !matches!(test.status, Status::Leaked | Status::Known) {
+        return;
+    }
+    for excess in check.excesses.iter().filter(|excess| excess.figure != leakcheck::Figure::Bytes) {
+        let figure = match excess.figure {
+            leakcheck::Figure::Blocks => "blocks",
+            leakcheck::Figure::PeakBytes => "bytes at the peak",
+            leakcheck::Figure::Threads => "threads still running",
+            _ => "over a limit",
+        };
+        let _ = writeln!(out, "    {} {figure}, limit {}", excess.value, excess.limit.value);
+    }
+    let mut sites: Vec<_> = check.sites.iter().collect();
+    sites.sort_by_key(|site| (site.known, std::cmp::Reverse(site.bytes)));
+    for site in sites.iter().take(top) {
+        let leaf = run.leaf(site.stack);
+        let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| plain(&frame.name()));
+        let place =
+            leaf.and_then(|frame| frame.place()).map(|place| plain(&place)).unwrap_or_default();
+        let known = if site.known { " (known)" } else { "" };
+        let blocks = size::count(usize::try_from(site.blocks).unwrap_or(usize::MAX), "block");
+        let _ = writeln!(
+            out,
+            "    {:>9}  {blocks:>12}  {name}  {dim}{place}{dim:#}{known}",
+            size::unsigned(site.bytes)
+        );
+    }
+    let more = check.sites.len().saturating_sub(top) as u64 + check.omitted_sites;
+    if more > 0 {
+        let listed: u64 = sites.iter().skip(top).map(|site| site.bytes).sum();
+        let bytes = size::unsigned(listed + check.omitted.bytes);
+        let sites = size::count(usize::try_from(more).unwrap_or(usize::MAX), "more call site");
+        let _ = writeln!(out, "    {bytes:>9}  in {sites}");
+    }
+}
+
+fn write_fixed(out: &mut String, run: &Run) {
+    let style = Style::new().fg_color(Some(AnsiColor::Green.into()));
+    for fixed in &run.fixed {
+        let _ = writeln!(
+            out,
+            "{style}fixed{style:#}: {} no longer leaks at {} ({})",
+            plain(&fixed.test),
+            plain(&fixed.at),
+            fixed.fingerprint
+        );
+    }
+    if let Some(baseline) = run.meta.baseline.as_ref().filter(|_| !run.fixed.is_empty()) {
+        let _ = writeln!(
+            out,
+            "  take {} out of `{}`: cargo leakcheck baseline --update",
+            if run.fixed.len() == 1 { "it" } else { "them" },
+            shown(std::path::Path::new(baseline))
+        );
+    }
+}
+
+/// `12 tests: 2 leaked, 10 passed · 1.25 s`
+pub(crate) fn summary(run: &Run) -> String {
+    let counts = Status::ALL.into_iter().filter_map(|status| {
+        let number = run.count(&[status]);
+        let style = style(status);
+        (number > 0)
+            .then(|| format!("{style}{} {}{style:#}", size::grouped(number as u64), status.word()))
+    });
+    let counts: Vec<String> = counts.collect();
+    let tests = size::count(run.tests.len(), "test");
+    let time = size::seconds(run.meta.seconds);
+    if counts.is_empty() {
+        format!("no tests · {time}")
+    } else {
+        format!("{tests}: {} · {time}", counts.join(", "))
+    }
+}
+
+fn style(status: Status) -> Style {
+    let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+    match status {
+        Status::Blind | Status::Leaked | Status::Regressed | Status::Failed | Status::CutOff => {
+            colour(AnsiColor::Red).bold()
+        }
+        Status::Known | Status::NotJudged => colour(AnsiColor::Yellow),
+        Status::Passed => colour(AnsiColor::Green),
+        Status::Skipped | Status::Unchecked | Status::Ignored => Style::new().dimmed(),
+    }
+}
+
+fn name(test: &Test, with_target: bool) -> String {
+    plain(&if with_target { test.id() } else { test.name.clone() })
+}
+
+/// Without what a terminal would take for an order.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Cut in the middle where it is too long, and filled up where it is short.
+fn fit(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return format!("{text:width$}");
+    }
+    let head: String = text.chars().take(width / 3).collect();
+    let kept = width - width / 3 - 1;
+    let tail: String = text.chars().skip(length - kept).collect();
+    format!("{head}…{tail}")
+}
