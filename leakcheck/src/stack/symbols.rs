@@ -16,9 +16,9 @@ use super::module;
 use super::site::{self, SiteId};
 use crate::thread::Quiet;
 #[cfg(own_symbols)]
-use loaded::calls;
+use loaded::Loaded;
 #[cfg(not(own_symbols))]
-use platform::calls;
+use platform::Loaded;
 
 static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
@@ -52,9 +52,9 @@ pub(super) fn keep(sites: &[SiteId]) {
 /// Code is gone: its addresses may get other names.
 #[cfg(interposed)]
 pub(super) fn forget(code: &Range<usize>) {
-    names().at.retain(|address, _| !code.contains(address));
-    #[cfg(not(own_symbols))]
-    platform::forget();
+    let mut names = names();
+    names.at.retain(|address, _| !code.contains(address));
+    names.loaded.forget();
 }
 
 /// What was looked up.
@@ -63,6 +63,7 @@ pub(crate) struct Names {
     at: HashMap<usize, Arc<[Frame]>>,
     /// Those of call sites whose code is gone, or about to go.
     of_gone: HashMap<SiteId, Vec<Frame>>,
+    loaded: Loaded,
 }
 
 /// A function that was at work at an address, and the line that it was on.
@@ -108,8 +109,8 @@ impl Names {
         new.sort_unstable();
         new.dedup();
         if !new.is_empty() {
-            let frames =
-                new.iter().zip(calls(&new)).map(|(at, calls)| (*at, frames_of(*at, calls)));
+            let calls = self.loaded.calls(&new);
+            let frames = new.iter().zip(calls).map(|(at, calls)| (*at, frames_of(*at, calls)));
             self.at.extend(frames);
         }
     }
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn a_function_has_its_whole_path() {
         let inside = a_function_has_its_whole_path as *const () as usize + 1;
-        let calls = calls(&[inside]).concat();
+        let calls = Names::default().loaded.calls(&[inside]).concat();
         let name = calls.last().and_then(|call| call.function.as_deref());
         let expected = "symbols::tests::a_function_has_its_whole_path";
         assert!(name.is_some_and(|name| name.ends_with(expected)), "{calls:?}");
@@ -162,6 +163,7 @@ mod tests {
     #[test]
     fn an_address_elsewhere_has_no_calls() {
         let here = 0_u8;
-        assert_eq!(calls(&[&raw const here as usize, 0, usize::MAX]), [const { Vec::new() }; 3]);
+        let calls = Names::default().loaded.calls(&[&raw const here as usize, 0, usize::MAX]);
+        assert_eq!(calls, [const { Vec::new() }; 3]);
     }
 }

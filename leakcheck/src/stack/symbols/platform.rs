@@ -9,15 +9,21 @@ use std::ptr::without_provenance_mut;
 
 use super::Call;
 
-/// The calls at each return address, the innermost first.
-pub(super) fn calls(addresses: &[usize]) -> Vec<Vec<Call>> {
-    addresses.iter().map(|address| calls_at(*address)).collect()
-}
+/// What is loaded, which the crate keeps to itself.
+#[derive(Default)]
+pub(super) struct Loaded;
 
-/// Code is gone: its addresses may get other names.
-#[cfg(interposed)]
-pub(super) fn forget() {
-    backtrace::clear_symbol_cache();
+impl Loaded {
+    /// The calls at each return address, the innermost first.
+    pub(super) fn calls(&mut self, addresses: &[usize]) -> Vec<Vec<Call>> {
+        addresses.iter().map(|address| calls_at(*address)).collect()
+    }
+
+    /// Closes all files.
+    #[cfg(interposed)]
+    pub(super) fn forget(&mut self) {
+        backtrace::clear_symbol_cache();
+    }
 }
 
 fn calls_at(address: usize) -> Vec<Call> {

@@ -1,14 +1,14 @@
 //! The contents of files.
 
-use std::cell::RefCell;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts};
+use std::sync::Mutex;
 
-/// What was read for a look-up, kept until it is over.
+/// The contents of files, kept as long as this is.
 #[derive(Default)]
-pub(super) struct Files(RefCell<Vec<Contents>>);
+pub(super) struct Files(Mutex<Vec<Contents>>);
 
 enum Contents {
     Mapped(Mapping),
@@ -36,7 +36,7 @@ impl Files {
             Contents::Mapped(mapping) => mapping.bytes(),
             Contents::Own(bytes) => bytes.as_slice(),
         };
-        self.0.borrow_mut().push(contents);
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(contents);
         // SAFETY: mapped or on the heap, the bytes stay in place when their owner moves. It is in the list
         // as long as `self` is there, and nobody changes it.
         unsafe { &*bytes }
@@ -48,6 +48,9 @@ struct Mapping {
     start: NonNull<u8>,
     size: usize,
 }
+
+// SAFETY: the memory is this value's alone, and is only read.
+unsafe impl Send for Mapping {}
 
 impl Mapping {
     fn of(path: &Path) -> Option<Self> {

@@ -20,28 +20,54 @@ const DEBUG_FILES: &str = "/usr/lib/debug";
 type Slice<'a> = EndianSlice<'a, NativeEndian>;
 type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
 
-/// The calls at each of these places in a file, the innermost first.
-pub(super) fn calls(path: &Path, offsets: &[u64]) -> Vec<Vec<Call>> {
-    let files = Files::default();
-    let mut calls = vec![Vec::new(); offsets.len()];
-    let Some(loaded) = files.map(path).and_then(Elf::parse) else { return calls };
-    let places = offsets.iter().zip(&mut calls);
-    let mut places: Vec<Place<'_>> = places
-        .filter_map(|(offset, calls)| Some(Place { address: loaded.address_of(*offset)?, calls }))
-        .collect();
+/// A file that code was loaded from, open.
+pub(super) struct Object {
+    loaded: Elf<'static>,
+    /// The file that has the debug information: the same or another one.
+    debug: Elf<'static>,
+    context: Option<Context<Slice<'static>>>,
+    split_off: SplitOff<'static>,
+    /// What all the above borrows from. Fields are dropped in their order.
+    _files: Arc<Files>,
+}
 
-    let beside =
-        if loaded.has_debug_information() { None } else { debug_file(&loaded, path, &files) };
-    let (debug_path, debug) = beside.as_ref().map_or((path, loaded), |(path, elf)| (path, *elf));
-    if debug.has_debug_information() {
-        name_by_debug_information(&debug, debug_path, path, &files, &mut places);
+impl Object {
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        let owned = Arc::<Files>::default();
+        // SAFETY: the files stay where they are and are there until all else of the object is dropped.
+        // Nothing that borrows from them is given away: what is said of calls is a copy.
+        let files: &'static Files = unsafe { &*Arc::as_ptr(&owned) };
+        let loaded = files.map(path).and_then(Elf::parse)?;
+        let beside =
+            if loaded.has_debug_information() { None } else { debug_file(&loaded, path, files) };
+        let (debug_path, debug) = beside.unwrap_or_else(|| (path.to_owned(), loaded));
+        let context =
+            if debug.has_debug_information() { context(&debug, &debug_path, files) } else { None };
+        let split_off = SplitOff::new(path, files);
+        Some(Self { loaded, debug, context, split_off, _files: owned })
     }
-    // Debug information that is line tables only has lost the paths of functions. The symbol
-    // table has that of the last one, which the others were inlined into.
-    places.retain(|place| !place.calls.last().is_some_and(Call::has_path));
-    let with_symbols = [debug, loaded].into_iter().find(Elf::has_all_symbols);
-    name_by_symbols(&with_symbols.unwrap_or(loaded), &mut places);
-    calls
+
+    /// The calls at each of these places in the file, the innermost first.
+    pub(super) fn calls(&self, offsets: &[u64]) -> Vec<Vec<Call>> {
+        let mut calls = vec![Vec::new(); offsets.len()];
+        let places = offsets.iter().zip(&mut calls);
+        let mut places: Vec<Place<'_>> = places
+            .filter_map(|(offset, calls)| {
+                Some(Place { address: self.loaded.address_of(*offset)?, calls })
+            })
+            .collect();
+        if let Some(context) = &self.context {
+            for place in &mut places {
+                *place.calls = calls_at(context, place.address, &self.split_off);
+            }
+        }
+        // Debug information that is line tables only has lost the paths of functions. The symbol
+        // table has that of the last one, which the others were inlined into.
+        places.retain(|place| !place.calls.last().is_some_and(Call::has_path));
+        let with_symbols = [self.debug, self.loaded].into_iter().find(Elf::has_all_symbols);
+        name_by_symbols(&with_symbols.unwrap_or(self.loaded), &mut places);
+        calls
+    }
 }
 
 /// An address as the file states it, and what is known of the calls there.
@@ -50,22 +76,12 @@ struct Place<'c> {
     calls: &'c mut Vec<Call>,
 }
 
-fn name_by_debug_information(
-    elf: &Elf<'_>,
-    path: &Path,
-    loaded_path: &Path,
-    files: &Files,
-    places: &mut [Place<'_>],
-) {
+fn context<'a>(elf: &Elf<'a>, path: &Path, files: &'a Files) -> Option<Context<Slice<'a>>> {
     let mut dwarf = sections(elf, files, SectionId::name);
     if let Some(supplement) = supplement(elf, path, files) {
         dwarf.set_sup(sections(&supplement, files, SectionId::name));
     }
-    let split_off = SplitOff::new(loaded_path, files);
-    let Ok(context) = Context::from_dwarf(dwarf) else { return };
-    for place in places {
-        *place.calls = calls_at(&context, place.address, &split_off);
-    }
+    Context::from_dwarf(dwarf).ok()
 }
 
 fn calls_at<'a>(context: &Context<Slice<'a>>, address: u64, split_off: &SplitOff<'a>) -> Vec<Call> {

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::ptr::null_mut;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use super::{Call, calls, object};
+use super::object::Object;
+use super::{Call, Loaded};
 
 const SOURCE: &str = include_str!("tests/library.rs");
 
@@ -71,7 +74,7 @@ impl Library {
         let is_inside =
             |address: &usize| maps.find(*address as u64).is_some_and(|(path, _)| path == self.file);
         let inside: Vec<usize> = returned.into_iter().filter(is_inside).collect();
-        calls(&inside).concat()
+        Loaded::default().calls(&inside).concat()
     }
 
     /// The function that calls back, what was inlined into it first, and the one that calls it are named
@@ -206,7 +209,78 @@ fn damaged_files_are_not_trusted() {
             damaged.truncate(random(damaged.len()));
         }
         fs::write(&library.file, damaged).unwrap();
-        found += object::calls(&library.file, &offsets).concat().len();
+        let Some(object) = Object::open(&library.file) else { continue };
+        found += object.calls(&offsets).concat().len();
     }
     assert!(found > 1000, "most of it is still sound: {found}");
+}
+
+#[test]
+fn files_stay_open_from_the_second_look_up_on() {
+    let here = files_stay_open_from_the_second_look_up_on as *const () as usize + 1;
+    let mut loaded = Loaded::default();
+    let open = |loaded: &Loaded| loaded.0.values().filter(|file| file.kept.is_some()).count();
+    let first = loaded.calls(&[here]);
+    assert_eq!(open(&loaded), 0);
+    for _ in 0..2 {
+        assert_eq!(loaded.calls(&[here]), first);
+        assert_eq!(open(&loaded), 1);
+    }
+}
+
+#[test]
+fn a_file_that_was_written_anew_is_opened_anew() {
+    let library = Library::build("anew", &["-Cdebuginfo=full"]);
+    let mut loaded = Loaded::default();
+    let offsets: Vec<u64> = (0..0x8000).collect();
+    let mut named = || {
+        let calls = loaded.calls_in(&library.file, &offsets).unwrap_or_default();
+        calls.concat().iter().any(|call| call.line.is_some())
+    };
+    assert!(named() && named() && named());
+    run(Command::new("strip").arg(&library.file));
+    assert!(!named() && !named());
+    fs::remove_file(&library.file).unwrap();
+    assert!(!named());
+}
+
+/// Else it would wait for ever for a lock of a thread that it does not have.
+#[test]
+fn a_child_of_a_fork_has_names_while_others_look_up() {
+    let here = a_child_of_a_fork_has_names_while_others_look_up as *const () as usize + 1;
+    let look_up = || {
+        let mut names = super::super::names();
+        names.at.remove(&here);
+        names.look_up(&[here]);
+        names.at[&here].iter().any(|frame| frame.line.is_some())
+    };
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                look_up();
+            }
+        });
+        let statuses = [(); 5].map(|()| in_child(look_up));
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(statuses, [0; 5]);
+    });
+}
+
+/// How the child of a fork ended that said whether something holds, or did not end for long.
+fn in_child(holds: impl Fn() -> bool) -> c_int {
+    let mut status = -1;
+    // SAFETY: the child makes nothing but the call and ends without running what the parent has yet to do.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: the signal's own action is the end of the child.
+            unsafe { libc::alarm(60) };
+            let code = if holds() { 0 } else { 1 };
+            // SAFETY: as above.
+            unsafe { libc::_exit(code) }
+        }
+        // SAFETY: there is room for a status.
+        child => unsafe { libc::waitpid(child, &raw mut status, 0) },
+    };
+    status
 }
