@@ -5,7 +5,7 @@ use std::env::var;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        "cargo::rustc-check-cfg=cfg(interposed, leakcheck_compare, own_local, own_symbols, own_walk, \
+        "cargo::rustc-check-cfg=cfg(interposed, leakcheck_compare, noted, own_local, own_symbols, own_walk, \
          sanitized)"
     );
 
@@ -28,7 +28,8 @@ fn main() {
     let x86_64 = wide && is("ARCH", "x86_64");
     let aarch64 = wide && is("ARCH", "aarch64") && is("ENDIAN", "little");
     let miri = var("CARGO_CFG_MIRI").is_ok();
-    if dynamic_glibc && (aarch64 || x86_64) && !sanitized && !miri {
+    let own_walk = dynamic_glibc && (aarch64 || x86_64) && !sanitized && !miri;
+    if own_walk {
         println!("cargo::rustc-cfg=own_walk");
         if x86_64 {
             println!("cargo::rustc-cfg=own_local");
@@ -40,5 +41,9 @@ fn main() {
     }
     if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
         println!("cargo::rustc-cfg=interposed");
+        // Who opens a descriptor or starts a child is noted by functions that may allocate nothing.
+        if own_walk {
+            println!("cargo::rustc-cfg=noted");
+        }
     }
 }

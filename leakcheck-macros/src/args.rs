@@ -22,6 +22,7 @@ pub(crate) struct Args {
     pub(crate) skip: Option<Given<String>>,
     pub(crate) settle_ms: Option<Given<u64>>,
     pub(crate) threads: Option<Given<usize>>,
+    pub(crate) fds: Option<Given<usize>>,
     pub(crate) top: Option<Given<usize>>,
     krate: Option<Given<Path>>,
     /// How many other macros stood on the function when this attribute last stepped back.
@@ -101,6 +102,7 @@ impl Args {
             "skip" => put(&mut self.skip, argument, value::reason),
             "settle_ms" => put(&mut self.settle_ms, argument, value::milliseconds),
             "threads" => put(&mut self.threads, argument, value::threads),
+            "fds" => put(&mut self.fds, argument, value::fds),
             "top" => put(&mut self.top, argument, value::call_sites),
             "crate" => put(&mut self.krate, argument, value::path),
             "warmup" | "iterations" => Err(names::reserved(name)),

@@ -84,6 +84,7 @@ impl<'a> Check<'a> {
             value(&args.skip),
             value(&args.settle_ms),
             value(&args.threads),
+            value(&args.fds),
             value(&args.top),
         ];
         let here = &self.krate_at_name;

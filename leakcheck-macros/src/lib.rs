@@ -64,6 +64,7 @@ use target::Target;
 /// | `skip` | runs the body without a check; `skip = "why"` tells the reader | checked |
 /// | `settle_ms` | how long to wait for threads that are just finishing, in milliseconds; only a check that would fail waits | 500 |
 /// | `threads` | how many threads that the test started may still run at its end | any number |
+/// | `fds` | how many file descriptors that the test opened may still be open at its end | any number |
 /// | `top` | how many call sites the report prints, at least 1 | 10 |
 /// | `crate` | the path to `leakcheck` where it is renamed or re-exported: `crate = my_reexports::leakcheck`. Written on a module, it has to be right inside the module too | `::leakcheck` |
 ///

@@ -17,6 +17,7 @@ enum ErrorKind {
     NestedProcessScope,
     NoMemory,
     ThreadsUnseen,
+    LeftUnseen { argument: &'static str, needs: &'static str },
     Setting { variable: &'static str, value: String, expected: &'static str },
     Suppressions { path: String, problem: String },
 }
@@ -40,6 +41,11 @@ impl Error {
 
     pub(crate) fn threads_unseen() -> Self {
         ErrorKind::ThreadsUnseen.into()
+    }
+
+    /// Of what is left behind beside memory, something that this build cannot see has a limit.
+    pub(crate) fn left_unseen(argument: &'static str, needs: &'static str) -> Self {
+        ErrorKind::LeftUnseen { argument, needs }.into()
     }
 
     pub(crate) fn setting(
@@ -87,6 +93,9 @@ impl fmt::Display for Error {
                 "`threads` needs threads to be followed, which works on Linux (glibc, dynamically linked) with the \
                  feature `threads` of leakcheck; remove the argument or turn the feature on",
             ),
+            ErrorKind::LeftUnseen { argument, needs } => {
+                write!(f, "`{argument}` needs {needs}; remove the argument")
+            }
             ErrorKind::Setting { variable, value, expected } => {
                 write!(f, "`{variable}` is `{value}`, expected {expected}")
             }

@@ -17,6 +17,15 @@ impl Next {
         Self { name, found: AtomicPtr::new(null_mut()) }
     }
 
+    /// The name ends with a zero.
+    #[cfg(noted)]
+    pub(crate) const fn of_bytes(name: &'static [u8]) -> Self {
+        match CStr::from_bytes_with_nul(name) {
+            Ok(name) => Self::new(name),
+            Err(_) => panic!("a name ends with a zero"),
+        }
+    }
+
     /// Null where there is none.
     pub(crate) fn find(&self) -> *mut c_void {
         let mut found = self.found.load(Ordering::Acquire);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
 
 use crate::ledger::split::SiteCount;
+use crate::left::Left;
 use crate::report::CallSite;
 use crate::thread::running::Running;
 
@@ -112,6 +113,8 @@ pub struct Measurement {
     pub(crate) threads: Vec<Running>,
     /// For how long the region had been open.
     pub(crate) elapsed: Duration,
+    /// What is left behind beside memory and threads.
+    pub(crate) left: Left,
 }
 
 impl Measurement {

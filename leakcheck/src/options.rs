@@ -69,6 +69,7 @@ pub struct Options {
     pub(crate) skip: Option<Cow<'static, str>>,
     pub(crate) settle_ms: Option<u64>,
     pub(crate) threads: Option<u64>,
+    pub(crate) fds: Option<u64>,
     pub(crate) measure: Measure,
     pub(crate) top: Option<usize>,
 }
@@ -169,6 +170,17 @@ impl Options {
     /// fails, because it could not see them.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads as u64);
+        self
+    }
+
+    /// How many file descriptors that the body opened may still be open at the end. Without it,
+    /// they are reported but not limited.
+    ///
+    /// See [what else is left behind](crate#what-else-is-left-behind) for when descriptors cannot be
+    /// judged. On systems other than Linux a check with this limit fails, because it could not see
+    /// them.
+    pub fn fds(mut self, fds: usize) -> Self {
+        self.fds = Some(fds as u64);
         self
     }
 

@@ -12,6 +12,7 @@ use crate::ledger::account::{self, Account, Counts, RegionId};
 use crate::ledger::split::{self, Split};
 use crate::ledger::tally::{self, Event};
 use crate::ledger::{self, entered};
+use crate::left;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::Scope;
 use crate::stack::unwind;
@@ -26,6 +27,7 @@ pub(crate) struct Region {
     process: Option<stats_alloc::Region<'static, Event>>,
     unattributed: stats_alloc::Region<'static, Event>,
     opened: Instant,
+    before: left::Before,
     /// An inner region runs under the pass of the region around it.
     _pass: Option<Pass>,
 }
@@ -63,6 +65,9 @@ impl Region {
         #[cfg(unix)]
         crate::fork::prepare();
         let parent = thread::with(entered);
+        if parent == 0 {
+            thread::with(Thread::is_no_stranger);
+        }
         let pass = match (scope, parent) {
             (Scope::Test, 0) => Some(Pass::wait(Access::Shared)),
             (Scope::Test, _) => None,
@@ -80,6 +85,7 @@ impl Region {
             process: (scope == Scope::Process).then(|| stats_alloc::Region::new(&tally::PROCESS)),
             unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
             opened: Instant::now(),
+            before: left::Before::new(parent == 0),
             _pass: pass,
         })
     }
@@ -111,10 +117,12 @@ impl Region {
         let mut owners = vec![self.id];
         owners.extend(account::inner_regions(self.id));
         let threads = running::list(&owners);
+        let everyone = owners.clone();
         owners.retain(|owner| {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         let (counts, split) = self.read(account, &owners);
+        let left = self.before.left(&owners, &everyone);
         Measurement {
             retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
@@ -127,6 +135,7 @@ impl Region {
             siteless: split.siteless,
             threads,
             elapsed: self.opened.elapsed(),
+            left,
         }
     }
 
@@ -165,7 +174,10 @@ impl Drop for Region {
         let _quiet = Quiet::new();
         ledger::closes(self.scope == Scope::Process);
         allow::close_inside(self.id);
-        account::get(self.id).inspect(|account| account.close(self.id));
+        if let Some(account) = account::get(self.id) {
+            self.before.closes(self.id, account.parent());
+            account.close(self.id);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::stack::frame::{trim, without_harness};
 use crate::stack::site::{self, Site};
 use crate::stack::symbols;
 use crate::suppress::Suppression;
-use crate::verdict::{Excused, Limits, Verdict};
+use crate::verdict::{Excused, Limits, Unjudged, Verdict};
 
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
@@ -62,6 +62,12 @@ pub struct Report {
     pub suppressed: Vec<Suppressed>,
     /// Threads that were started inside and that still run.
     pub threads: Vec<Thread>,
+    /// File descriptors that were opened inside and are still open, up to a hundred.
+    #[serde(default)]
+    pub fds: Vec<Fd>,
+    /// Figures that are not known well enough to be judged.
+    #[serde(default)]
+    pub unjudged: Vec<Unjudged>,
     /// Of which blocks the call stack was captured, as `LEAK_STACKS` says: where only of some, the
     /// figures of call sites are estimates. All other figures are exact, whatever it says.
     pub call_stacks: Stacks,
@@ -110,6 +116,9 @@ pub struct Figures {
     pub churn: Amount,
     /// Growth in the same stretch that no open region owns.
     pub unattributed: Growth,
+    /// File descriptors that were opened inside and are still open; none where that cannot be told.
+    #[serde(default)]
+    pub fds: Option<i64>,
     /// The allocator's events.
     pub events: Events,
     /// For how long the region was open, in microseconds.
@@ -200,6 +209,18 @@ pub struct Thread {
     pub started_at: Vec<Frame>,
 }
 
+/// A file descriptor that was opened inside and is still open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Fd {
+    /// Its number.
+    pub number: i32,
+    /// What it points to, as the system knows it.
+    pub target: String,
+    /// The call stack that opened it; empty where that is not known.
+    pub opened_at: Vec<Frame>,
+}
+
 /// How much the names of call sites tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,6 +284,8 @@ impl Report {
             allowed: Vec::new(),
             suppressed: Vec::new(),
             threads: Vec::new(),
+            fds: Vec::new(),
+            unjudged: Vec::new(),
             call_stacks: Stacks::default(),
             symbols: Symbols::default(),
         }
@@ -279,12 +302,20 @@ impl Report {
     ) -> Self {
         let (listed, omitted) = largest(noise.rest, top.max(MOST_CALL_SITES));
         let body = test.body();
+        let fds = measurement.left.open_fds();
         let started_at = measurement.threads.iter().map(|thread| thread.started_at);
-        symbols::look_up(listed.iter().map(|count| count.site).chain(started_at));
+        let opened_at = fds.iter().map(|fd| fd.opened_at);
+        let elsewhere = started_at.chain(opened_at);
+        symbols::look_up(listed.iter().map(|count| count.site).chain(elsewhere));
         let call_sites = call_sites(&listed, Some(&body));
         let threads = measurement.threads.iter().map(|thread| Thread {
             name: thread.name.clone(),
             started_at: trim(symbols::frames(thread.started_at), Some(&body)),
+        });
+        let fds = fds.into_iter().map(|fd| Fd {
+            number: fd.number,
+            target: fd.target,
+            opened_at: trim(symbols::frames(fd.opened_at), Some(&body)),
         });
         Self {
             figures: Some(Figures {
@@ -294,6 +325,7 @@ impl Report {
                 peak_bytes: measurement.peak_bytes,
                 churn: measurement.churn,
                 unattributed: measurement.unattributed,
+                fds: measurement.left.fds.count.known(),
                 events: measurement.stats().into(),
                 elapsed_us: measurement.elapsed.as_micros().try_into().unwrap_or(u64::MAX),
             }),
@@ -304,6 +336,8 @@ impl Report {
             allowed: measurement.allowed.clone(),
             suppressed: noise.suppressed,
             threads: threads.collect(),
+            fds: fds.collect(),
+            unjudged: measurement.left.unjudged(),
             ..Self::without_figures(test, verdict)
         }
     }

@@ -139,6 +139,7 @@ impl Settings {
                 .map(|blocks| Limit::set_by("threshold_blocks", blocks)),
             peak_bytes: options.peak_bytes.map(|bytes| Limit::set_by("peak_mb", bytes)),
             threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
+            fds: options.fds.map(|fds| Limit::set_by("fds", fds)),
         }
     }
 
@@ -147,6 +148,11 @@ impl Settings {
         let asked = options.skip.as_ref().map(|why| why.clone().into_owned());
         let matching = self.skip.iter().find(|glob| glob.matches(name));
         asked.or_else(|| matching.map(|glob| format!("LEAK_SKIP has `{}`", glob.text())))
+    }
+
+    /// Whether nothing else is tested in this process.
+    pub(crate) fn has_own_process(&self) -> bool {
+        self.own_process
     }
 
     pub(crate) fn scope(&self, options: &Options) -> Scope {

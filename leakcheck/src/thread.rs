@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::ledger::account::{self, RegionId};
 use crate::ledger::shard::{self, Shard};
 use crate::ledger::{changed, working_for};
+#[cfg(interposed)]
+use crate::left::alone;
 use crate::word::{Slot, Word};
 
 #[allow(unsafe_code, reason = "a thread-local variable of its own")]
@@ -52,6 +54,8 @@ pub(crate) struct Thread {
     opened: Cell<bool>,
     /// The main thread started the thread, outside of any region.
     started_by_main: Cell<bool>,
+    /// The thread was started outside of any region, and has opened none.
+    stranger: Cell<bool>,
 }
 
 /// The first thread with an allocator event is the main thread: the runtime allocates before
@@ -91,6 +95,14 @@ impl Thread {
         changed();
     }
 
+    /// To be called when the thread is about to open an outermost region.
+    pub(crate) fn is_no_stranger(&self) {
+        #[cfg(interposed)]
+        if self.stranger.replace(false) {
+            alone::stranger_opens();
+        }
+    }
+
     /// To be called on a new thread that the main thread started outside of any region.
     #[cfg(interposed)]
     fn comes_from_main(&self) {
@@ -121,6 +133,7 @@ impl Thread {
             main: Cell::new(false),
             opened: Cell::new(false),
             started_by_main: Cell::new(false),
+            stranger: Cell::new(false),
         }
     }
 

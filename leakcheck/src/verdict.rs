@@ -55,6 +55,17 @@ pub enum Figure {
     PeakBytes,
     /// Threads that were started inside and still run.
     Threads,
+    /// File descriptors that were opened inside and are still open.
+    Fds,
+}
+
+/// A figure that is not known well enough to be held against a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unjudged {
+    /// Which figure.
+    pub figure: Figure,
+    /// What came in between.
+    pub why: String,
 }
 
 /// The largest value that passes, and who set it.
@@ -79,6 +90,9 @@ pub struct Limits {
     pub peak_bytes: Option<Limit>,
     /// Where it was asked for.
     pub threads: Option<Limit>,
+    /// Where it was asked for.
+    #[serde(default)]
+    pub fds: Option<Limit>,
 }
 
 impl Limit {
@@ -119,6 +133,7 @@ pub(crate) fn judge(judged: Growth, measurement: &Measurement, limits: &Limits) 
         (Figure::Blocks, judged.blocks, limits.blocks.as_ref()),
         (Figure::PeakBytes, measurement.peak_bytes as i64, limits.peak_bytes.as_ref()),
         (Figure::Threads, measurement.threads.len() as i64, limits.threads.as_ref()),
+        (Figure::Fds, measurement.left.fds.count.at_least(), limits.fds.as_ref()),
     ];
     let excesses: Vec<Excess> = figures
         .into_iter()
@@ -127,6 +142,16 @@ pub(crate) fn judge(judged: Growth, measurement: &Measurement, limits: &Limits) 
         .map(|(figure, value, limit)| Excess { figure, value, limit: limit.clone() })
         .collect();
     if excesses.is_empty() { Verdict::Passed } else { Verdict::Leaked { excesses } }
+}
+
+/// The figures that have a limit and that cannot be held against it, with the reasons.
+pub(crate) fn unjudged(measurement: &Measurement, limits: &Limits) -> Vec<Unjudged> {
+    let mut unjudged = measurement.left.unjudged();
+    unjudged.retain(|unjudged| match unjudged.figure {
+        Figure::Fds => limits.fds.is_some(),
+        _ => false,
+    });
+    unjudged
 }
 
 impl Verdict {
@@ -176,6 +201,7 @@ mod tests {
             blocks: None,
             peak_bytes: None,
             threads: None,
+            fds: None,
         }
     }
 

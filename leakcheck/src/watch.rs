@@ -7,6 +7,7 @@ use std::sync::Once;
 use crate::error::Error;
 use crate::gate::{Access, Pass};
 use crate::ledger::entered;
+use crate::left;
 use crate::measurement::Measurement;
 use crate::message;
 use crate::options::{Measure, Options};
@@ -86,6 +87,7 @@ impl Watch {
         if options.threads.is_some() && !running::CAN_FOLLOW {
             return Err(Error::threads_unseen().to_string());
         }
+        left::can_see(&options).map_err(|error| error.to_string())?;
         stack::set_mode(settings.stacks);
         let limits = settings.limits(&options);
         Ok(Watching::Yes(Box::new(Self { region, settings, options, test, limits })))
@@ -121,6 +123,10 @@ impl Watch {
         if verdict.is_leak() {
             Err(self.leak(&report()))
         } else {
+            for unjudged in verdict::unjudged(&measurement, &self.limits) {
+                let (name, figure) = (&self.test.name, text::of_figure(unjudged.figure));
+                message::to_stderr(&format!("{figure} of `{name}`: {}", unjudged.why));
+            }
             record(self.settings, report);
             Ok(())
         }
@@ -132,7 +138,9 @@ impl Watch {
         loop {
             let measurement = self.region.measure();
             let (noise, verdict) = self.judge_once(&measurement);
-            if !verdict.can_settle() || !waiting.goes_on() {
+            let can_settle =
+                verdict.can_settle() || !verdict::unjudged(&measurement, &self.limits).is_empty();
+            if !can_settle || !waiting.goes_on() {
                 return (measurement, noise, verdict);
             }
         }

@@ -31,6 +31,10 @@ pub struct Report {
     pub call_stacks: String,
     /// How much the names tell.
     pub symbols: String,
+    /// What is still open.
+    pub fds: Vec<Fd>,
+    /// What could not be judged.
+    pub unjudged: Vec<Unjudged>,
 }
 
 /// Which check a report is about.
@@ -167,6 +171,26 @@ pub struct Thread {
     pub name: String,
     /// Who started it.
     pub started_at: Vec<Frame>,
+}
+
+/// A file descriptor that is still open.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Fd {
+    /// Its number.
+    pub number: i32,
+    /// What it points to.
+    pub target: String,
+    /// Who opened it.
+    pub opened_at: Vec<Frame>,
+}
+
+/// A figure that could not be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Unjudged {
+    /// Which.
+    pub figure: String,
+    /// The reason.
+    pub why: String,
 }
 
 impl Report {

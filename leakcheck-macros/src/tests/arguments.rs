@@ -35,7 +35,7 @@ fn no_argument_is_needed() {
 fn every_argument_becomes_a_call() {
     gives(
         quote! {
-            top = 5, threads = 0, settle_ms = 50, skip = "reason", measure = "retained", scope = "process",
+            top = 5, fds = 2, threads = 0, settle_ms = 50, skip = "reason", measure = "retained", scope = "process",
             kind = "long_running", peak_mb = 1.5, threshold_blocks = 3, threshold_mb = 5
         },
         quote! {
@@ -43,7 +43,7 @@ fn every_argument_becomes_a_call() {
             .kind(::leakcheck::Kind::LongRunning)
             .scope(::leakcheck::Scope::Process)
             .measure(::leakcheck::Measure::Retained)
-            .skip("reason").settle_ms(50u64).threads(0usize).top(5usize)
+            .skip("reason").settle_ms(50u64).threads(0usize).fds(2usize).top(5usize)
         },
     );
 }
@@ -145,6 +145,8 @@ fn counts_are_whole_numbers() {
     is_wrong(quote!(settle_ms = "5"), message);
     let message = "`threads` expects a number of threads such as `0`, found `-1`";
     is_wrong(quote!(threads = -1), message);
+    let message = "`fds` expects a number of file descriptors such as `0`, found `some`";
+    is_wrong(quote!(fds = some), message);
 }
 
 #[test]
@@ -187,7 +189,7 @@ fn reserved_names_wait_for_a_later_version() {
 }
 
 const KNOWN: &str = "known arguments: `threshold_mb`, `threshold_bytes`, `threshold_blocks`, `peak_mb`, \
-                     `kind`, `scope`, `measure`, `skip`, `settle_ms`, `threads`, `top`, `crate`";
+                     `kind`, `scope`, `measure`, `skip`, `settle_ms`, `threads`, `fds`, `top`, `crate`";
 
 #[test]
 fn an_unknown_name_is_an_error() {

@@ -1,5 +1,7 @@
 //! The text report: the message that a failing test shows.
 
+mod left;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -12,6 +14,8 @@ use crate::options::MB;
 use crate::stack::frame::from_workspace;
 use crate::suppress::FROM_FILE;
 use crate::verdict::{Excess, Figure, Verdict};
+
+pub(crate) use left::of_figure;
 
 /// Reports fit into this many columns where names allow it.
 const WIDTH: usize = 100;
@@ -43,6 +47,7 @@ fn write_report(
     write_figures(out, report)?;
     write_call_sites(out, report, top)?;
     write_threads(out, report)?;
+    left::write(out, report)?;
     write_left_out(out, report)?;
     write_symbols(out, report)?;
     write_call_stacks(out, report)?;
@@ -96,6 +101,10 @@ fn excess(Excess { figure, value, limit }: &Excess) -> String {
         Figure::Threads => {
             let threads = counted(value, "thread", "threads");
             format!("left {threads} running, limit {} ({source})", count(limit.value))
+        }
+        Figure::Fds => {
+            let fds = left::fds(value);
+            format!("left {fds} open, limit {} ({source})", count(limit.value))
         }
     }
 }

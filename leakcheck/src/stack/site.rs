@@ -51,6 +51,15 @@ pub(crate) fn intern(trail: &Trail) -> SiteId {
     intern_frames(trail.hash(), trail.frames(), trail.omitted())
 }
 
+/// The id of a call stack that was noted by its addresses, the oldest first. 0 when memory is used up.
+pub(crate) fn of_addresses(frames: &[usize], omitted: usize) -> SiteId {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let hash = frames
+        .iter()
+        .fold(0, |hash: u64, &at| (hash.rotate_left(5) ^ at as u64).wrapping_mul(FACTOR));
+    intern_frames(hash, frames, omitted)
+}
+
 /// Frames are the oldest first.
 fn intern_frames(hash: u64, frames: &[usize], omitted: usize) -> SiteId {
     tree::find_or_add(hash, |site| site.is(frames), || add(hash, frames, omitted)).unwrap_or(0)

@@ -52,6 +52,17 @@ pub(crate) fn ask_no_more() {
     rules::ask_no_more();
 }
 
+/// Gives each frame above the function that `from` is in to `each`, the newest first, as far as rules tell. Nothing
+/// is allocated or locked for it, so that it may be done in the handler of a signal.
+#[cfg(noted)]
+pub(crate) fn walk_by_rules(from: &Registers, base: usize, each: impl FnMut(usize)) {
+    if rules::are_ready() && from.stack_pointer < base {
+        // SAFETY: `from` is in a function that is active, and `base` is the address of a variable
+        // in an older frame of this stack; what lies between is live stack.
+        unsafe { plain::walk(from, base, each) };
+    }
+}
+
 /// Makes ready for walks. To be called when a region opens, outside of the allocator's path.
 pub(crate) fn prepare() {
     #[cfg(own_walk)]

@@ -112,6 +112,14 @@ pub(crate) fn list(regions: &[RegionId]) -> Vec<Running> {
         .collect()
 }
 
+/// Whether a thread still runs that another region than these has started.
+pub(crate) fn any_of_others(regions: &[RegionId]) -> bool {
+    (1..ENTRIES.end()).filter_map(|id| ENTRIES.get(id)).any(|entry| {
+        let region = entry.region.load(Ordering::Acquire);
+        region != 0 && !regions.contains(&region)
+    })
+}
+
 fn of(regions: &[RegionId]) -> impl Iterator<Item = &'static Entry> {
     (1..ENTRIES.end()).filter_map(|id| ENTRIES.get(id)).filter(|entry| {
         let region = entry.region.load(Ordering::Acquire);

@@ -18,6 +18,7 @@ use super::{here, with};
 use crate::interposed::Next;
 use crate::ledger;
 use crate::ledger::account::RegionId;
+use crate::left::alone;
 use crate::stack::unwind::Registers;
 use crate::suite;
 
@@ -59,9 +60,12 @@ unsafe extern "C" fn pthread_create(
     } else {
         running::announce(region, ledger::site_here(here(), &Registers::here()))
     };
+    if region == 0 {
+        alone::stranger_started();
+    }
     let start = Start { routine, argument, region, from_main, entry };
     let Some(start) = start.hand_over() else {
-        running::end(entry);
+        not_started(region, entry);
         return EAGAIN;
     };
     // SAFETY: the caller's promise; the start routine takes the argument that is meant for it.
@@ -69,9 +73,16 @@ unsafe extern "C" fn pthread_create(
     if error != 0 {
         // SAFETY: no thread was started that could have taken it.
         _ = unsafe { Start::take(start) };
-        running::end(entry);
+        not_started(region, entry);
     }
     error
+}
+
+fn not_started(region: RegionId, entry: EntryId) {
+    if region == 0 {
+        alone::stranger_ended();
+    }
+    running::end(entry);
 }
 
 /// The first code of a followed thread.
@@ -86,6 +97,7 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
     with(|thread| {
         thread.started.set(true);
         thread.region.set(start.region);
+        thread.stranger.set(start.region == 0);
         if start.region == 0 && start.from_main {
             thread.comes_from_main();
         }
@@ -132,6 +144,9 @@ unsafe extern "C" fn end(entry: *mut c_void) {
     with(|thread| {
         thread.leave();
         thread.region.set(0);
+        if thread.stranger.replace(false) {
+            alone::stranger_ended();
+        }
     });
     // Threads of its region have to hear of what it left.
     ledger::changed();

@@ -1,0 +1,84 @@
+//! The part on what is left behind beside memory and threads.
+
+use std::fmt::{self, Write};
+use std::path::Path;
+
+use super::{WIDTH, counted, len, line};
+use crate::report::{Class, Fd, Frame, Report};
+use crate::stack::frame::from_workspace;
+use crate::verdict::Figure;
+
+/// The most entries of a list that are shown.
+const MOST_SHOWN: usize = 10;
+
+pub(super) fn write(out: &mut String, report: &Report) -> fmt::Result {
+    write_fds(out, report)?;
+    write_unjudged(out, report)
+}
+
+fn write_fds(out: &mut String, report: &Report) -> fmt::Result {
+    if report.fds.is_empty() {
+        return Ok(());
+    }
+    let known = report.figures.and_then(|figures| figures.fds).map_or(0, i64::unsigned_abs);
+    let number = known.max(report.fds.len() as u64);
+    writeln!(out, "  still open: {} opened here", fds(number))?;
+    let width = report.fds.iter().map(|fd| fd.number.to_string().len()).max().unwrap_or(0);
+    for Fd { number, target, opened_at } in report.fds.iter().take(MOST_SHOWN) {
+        let target = from_workspace(Path::new(target)).display().to_string();
+        write_entry(out, &format!("{number:>width$}"), &target, place(opened_at, "opened"))?;
+    }
+    write_more(out, number)
+}
+
+/// On one line, or where that is too long, with the place on a line of its own.
+fn write_entry(out: &mut String, number: &str, what: &str, place: Option<String>) -> fmt::Result {
+    let line = format!("    {number}  {what}");
+    match place {
+        Some(place) if len(&line) + len(", ") + len(&place) <= WIDTH => {
+            writeln!(out, "{line}, {place}")
+        }
+        Some(place) => {
+            writeln!(out, "{line}")?;
+            writeln!(out, "    {:width$}  {place}", "", width = len(number))
+        }
+        None => writeln!(out, "{line}"),
+    }
+}
+
+fn write_more(out: &mut String, number: u64) -> fmt::Result {
+    match number.saturating_sub(MOST_SHOWN as u64) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more"),
+    }
+}
+
+/// Where something was done, in the user's own code if that is known.
+fn place(frames: &[Frame], done: &str) -> Option<String> {
+    let user = frames.iter().find(|frame| frame.class == Class::User);
+    let (function, place) = line(user.or(frames.first())?);
+    let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
+    Some(format!("{done}{place} in {function}"))
+}
+
+fn write_unjudged(out: &mut String, report: &Report) -> fmt::Result {
+    for unjudged in &report.unjudged {
+        writeln!(out, "  {}: {}", of_figure(unjudged.figure), unjudged.why)?;
+    }
+    Ok(())
+}
+
+pub(super) fn fds(number: u64) -> String {
+    counted(number, "file descriptor", "file descriptors")
+}
+
+/// What a figure counts.
+pub(crate) fn of_figure(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Bytes => "bytes",
+        Figure::Blocks => "blocks",
+        Figure::PeakBytes => "the peak",
+        Figure::Threads => "threads",
+        Figure::Fds => "file descriptors",
+    }
+}

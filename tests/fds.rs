@@ -1,0 +1,154 @@
+//! A test is charged with the file descriptors that it leaves open, and not with what other tests open.
+
+use leakcheck_tests::{Finished, Fixture, Outcome};
+
+const FDS: Fixture = Fixture::new("leaks", "fds");
+const IN_PARALLEL: &str = "not judged in parallel: run under nextest or --test-threads=1";
+
+/// What is left open, with a part of the words for it.
+const LEFT: [(&str, &str); 11] = [
+    ("leaves_a_file_open", "leaks/Cargo.toml"),
+    ("leaves_a_file_for_writing_open", "leakcheck-fds-written"),
+    ("leaves_a_tcp_listener_open", "TCP socket 127.0.0.1:"),
+    ("leaves_a_udp_socket_open", "UDP socket 127.0.0.1:"),
+    ("leaves_a_unix_listener_open", "leakcheck-fds-"),
+    ("leaves_the_reading_end_of_a_pipe_open", ", its reading end"),
+    ("leaves_a_duplicate_open", "leaks/Cargo.toml"),
+    ("leaves_an_accepted_connection_open", " to 127.0.0.1:"),
+    ("leaves_a_directory_open", "leaks"),
+    ("leaves_what_c_opened_open", "leaks/Cargo.toml"),
+    ("leaves_a_file_open_on_a_thread_of_its_own", "leaks/Cargo.toml"),
+];
+
+#[test]
+fn what_is_left_open_is_named_with_its_place_also_in_parallel() {
+    for threads in [1, 8] {
+        let run =
+            FDS.run().arg("--skip").arg("beside").arg("--skip").arg("unseen").threads(threads).go();
+        for (test, target) in LEFT {
+            assert_eq!(run.outcome(test), Outcome::Failed, "`{test}` on {threads} threads");
+            let report = run.report(test);
+            let [fd] = &report.fds[..] else { panic!("`{test}` leaves one: {report:#?}") };
+            assert!(fd.target.contains(target), "`{test}`: {}", fd.target);
+            assert!(fd.opened_at.iter().any(|frame| frame.is_in(test)), "`{test}`: {fd:#?}");
+            assert_eq!(report.unjudged, [], "`{test}`");
+        }
+    }
+}
+
+#[test]
+fn a_report_says_what_is_open_and_where_it_was_opened() {
+    let run = alone("leaves_a_tcp_listener_open");
+    let said = run.said("leaves_a_tcp_listener_open");
+    let headline =
+        "leakcheck: `leaves_a_tcp_listener_open` left 1 file descriptor open, limit 0 (fds)";
+    assert!(said.contains(headline), "{said}");
+    assert!(said.contains("still open: 1 file descriptor opened here\n"), "{said}");
+    let place = ", listening\n       opened at leaks/tests/fds.rs:";
+    assert!(said.contains(place), "{said}");
+    assert!(said.contains("in fds::leaves_a_tcp_listener_open\n"), "{said}");
+    assert!(said.contains("intended? #[leak_check(fds = …)] or (skip = \"why\")"), "{said}");
+}
+
+#[test]
+fn a_long_list_is_cut() {
+    let run = alone("leaves_twelve_open_and_may_leave_five");
+    let said = run.said("leaves_twelve_open_and_may_leave_five");
+    assert!(said.contains("left 12 file descriptors open, limit 5 (fds)"), "{said}");
+    assert_eq!(said.matches("opened at leaks/tests/fds.rs").count(), 10, "{said}");
+    assert!(said.contains("    and 2 more\n"), "{said}");
+}
+
+#[test]
+fn descriptors_up_to_the_limit_may_be_open() {
+    let test = "leaves_three_open_and_may";
+    let run = alone(test);
+    assert_eq!(run.outcome(test), Outcome::Passed);
+    assert_eq!(run.report(test).fds.len(), 3);
+}
+
+#[test]
+fn what_is_closed_again_is_not_left() {
+    for test in [
+        "closes_all_that_it_opens",
+        "closes_on_another_thread",
+        "is_closed_while_the_check_settles",
+        "closes_a_range",
+        "closes_what_it_opened_unseen",
+        "turns_a_descriptor_around_and_back",
+        "puts_another_file_in_place_of_standard_input",
+        "opens_what_is_allowed_to_stay",
+    ] {
+        let run = alone(test);
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        let report = run.report(test);
+        assert!(report.fds.is_empty() && report.unjudged.is_empty(), "{report:#?}");
+    }
+}
+
+#[test]
+fn a_descriptor_from_before_may_be_closed() {
+    let test = "closes_what_was_open_before";
+    let run = alone(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.report("closes").fds.len(), 0);
+    assert_eq!(run.report("replaces").fds.len(), 1);
+}
+
+#[test]
+fn what_an_inner_region_left_open_counts_around_it_and_not_later() {
+    let test = "opens_in_a_region_inside";
+    let run = alone(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    let [fd] = &run.report("outer").fds[..] else { panic!("one") };
+    assert!(fd.opened_at.iter().any(|frame| frame.is_in(test)), "{fd:#?}");
+    assert_eq!(run.report("afterwards").fds.len(), 0);
+}
+
+#[test]
+fn what_nobody_is_known_to_have_opened_counts_where_the_test_was_alone() {
+    let test = "leaves_one_open_unseen";
+    for run in [alone(test), FDS.run().only(test).go()] {
+        assert_eq!(run.outcome(test), Outcome::Failed);
+        let [fd] = &run.report(test).fds[..] else { panic!("one") };
+        assert!(fd.target.ends_with("leaks/Cargo.toml") && fd.opened_at.is_empty(), "{fd:#?}");
+    }
+}
+
+#[test]
+fn a_number_that_was_closed_unseen_is_not_taken_for_what_has_it_next() {
+    let run = alone("closes_unseen_what_it_opened");
+    assert_eq!(run.outcome("closes_unseen_what_it_opened"), Outcome::Passed);
+}
+
+#[test]
+fn what_another_test_opens_meanwhile_is_never_blamed_on_a_test() {
+    let run = FDS.run().arg("beside").threads(2).go();
+    for test in ["beside_a_test_that_opens", "opens_beside_another_test"] {
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    }
+    let beside = run.report("beside");
+    assert!(beside.fds.is_empty(), "{beside:#?}");
+    let [unjudged] = &beside.unjudged[..] else { panic!("{beside:#?}") };
+    assert_eq!((&*unjudged.figure, &*unjudged.why), ("fds", IN_PARALLEL));
+    let told = format!("leakcheck: file descriptors of `beside`: {IN_PARALLEL}");
+    assert!(run.stderr().contains(&told), "{}", run.stderr());
+}
+
+#[test]
+fn without_noting_who_opens_them_descriptors_count_where_the_test_was_alone() {
+    let test = "leaves_a_file_open";
+    let without = FDS.with_features("install");
+    let run = without.run().only(test).threads(1).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let [fd] = &run.report(test).fds[..] else { panic!("one") };
+    assert!(fd.target.ends_with("leaks/Cargo.toml") && fd.opened_at.is_empty(), "{fd:#?}");
+    let run = without.run().only(test).threads(2).go();
+    assert_eq!(run.outcome(test), Outcome::Passed);
+    assert_eq!(run.report(test).unjudged.len(), 1);
+}
+
+#[track_caller]
+fn alone(test: &str) -> Finished {
+    FDS.run().only(test).threads(1).go()
+}
