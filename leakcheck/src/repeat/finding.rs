@@ -1,0 +1,147 @@
+//! What a repetition came to.
+
+use std::collections::HashMap;
+
+use super::class::{Class, Evidence};
+use super::plan::Stop;
+use super::sensitivity::Sensitivity;
+use super::{Repeat, Source};
+use crate::measurement::Growth;
+use crate::options::Measure;
+use crate::stack::site::SiteId;
+
+/// What a repetition came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// The call sites that grew, but for known noise.
+    pub(crate) sites: HashMap<SiteId, Growing>,
+    /// What was retained in all, if it grew.
+    pub(crate) total: Option<Evidence>,
+    pub(crate) threads: Option<Evidence>,
+    pub(crate) warmup: u64,
+    /// Calls after the warm-up, by batch.
+    pub(crate) batches: Vec<u64>,
+    pub(crate) stop: Stop,
+    pub(crate) sensitivity: Sensitivity,
+}
+
+/// The growth of a call site.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Growing {
+    pub(crate) class: Class,
+    /// By batch.
+    pub(crate) bytes: Vec<i64>,
+    /// By batch.
+    pub(crate) blocks: Vec<i64>,
+    pub(crate) bytes_per_call: f64,
+    pub(crate) blocks_per_call: f64,
+}
+
+impl Finding {
+    pub(crate) fn of(repeat: &Repeat, stop: Stop) -> Self {
+        let mut sites = sites(repeat);
+        let total = evidence(repeat, Source::Bytes);
+        if replaces(repeat, &sites) {
+            sites.values_mut().for_each(Growing::is_no_leak);
+        } else if total.as_ref().is_some_and(|total| total.class == Class::Leak) {
+            blame_somebody(repeat, &mut sites);
+        }
+        Self {
+            sites,
+            total,
+            threads: evidence(repeat, Source::Threads),
+            warmup: repeat.warmup(),
+            batches: repeat.batch_sizes(),
+            stop,
+            sensitivity: Sensitivity::of(repeat, stop),
+        }
+    }
+
+    /// Bytes that every further call leaves behind.
+    pub(crate) fn leaked_per_call(&self) -> f64 {
+        let leaks = self.sites.values().filter(|site| site.class == Class::Leak);
+        let at_sites: f64 = leaks.map(|site| site.bytes_per_call).sum();
+        if at_sites > 0.0 || !self.sites.is_empty() {
+            return at_sites;
+        }
+        let total = self.total.as_ref().filter(|total| total.class == Class::Leak);
+        total.map_or(0.0, |total| total.per_call)
+    }
+
+    /// Threads that every further call leaves running.
+    pub(crate) fn threads_per_call(&self) -> f64 {
+        let threads = self.threads.as_ref().filter(|threads| threads.class == Class::Leak);
+        threads.map_or(0.0, |threads| threads.per_call)
+    }
+}
+
+/// Net growth since the end of the warm-up, but for known noise.
+pub(crate) fn growth(repeat: &Repeat, measure: Measure) -> Growth {
+    let of = |source| repeat.series().track(source).map_or(0, super::track::Track::growth);
+    let retained = Growth { bytes: of(Source::Bytes), blocks: of(Source::Blocks) };
+    let released = Growth { bytes: of(Source::Released), blocks: of(Source::ReleasedBlocks) };
+    match measure {
+        Measure::Net => retained - released,
+        Measure::Retained => retained,
+    }
+}
+
+fn evidence(repeat: &Repeat, source: Source) -> Option<Evidence> {
+    repeat.series().track(source).and_then(Evidence::of)
+}
+
+fn sites(repeat: &Repeat) -> HashMap<SiteId, Growing> {
+    let sites = repeat.series().tracks().filter_map(|(source, track)| match source {
+        Source::BytesAt(site) if !repeat.is_ignored(source) => Some((site, track)),
+        _ => None,
+    });
+    sites
+        .filter_map(|(site, track)| {
+            let bytes = Evidence::of(track);
+            let blocks = evidence(repeat, Source::BlocksAt(site));
+            let classes = || bytes.iter().chain(&blocks).map(|evidence| evidence.class);
+            let class = classes().find(|class| *class == Class::Leak).or(classes().next())?;
+            let of_blocks = repeat.series().track(Source::BlocksAt(site))?;
+            let growing = Growing {
+                class,
+                bytes: track.by_batch(),
+                blocks: of_blocks.by_batch(),
+                bytes_per_call: track.recent_rate(),
+                blocks_per_call: of_blocks.recent_rate(),
+            };
+            Some((site, growing))
+        })
+        .collect()
+}
+
+/// Whether what the body adds takes the place of what others had allocated before it: as much is
+/// released as comes.
+fn replaces(repeat: &Repeat, sites: &HashMap<SiteId, Growing>) -> bool {
+    let recent = |growth: &[i64]| growth.iter().rev().take(2).sum::<i64>();
+    let leaks = sites.values().filter(|site| site.class == Class::Leak);
+    let added: i64 = leaks.map(|site| recent(&site.bytes)).sum();
+    let released =
+        repeat.series().track(Source::Released).map_or(0, |track| recent(&track.by_batch()));
+    released > 0 && released * 2 >= added
+}
+
+/// A leak that moves from one call site to another, as a vector that two places push to, keeps pace
+/// at neither: the one that has grown most is told.
+fn blame_somebody(repeat: &Repeat, sites: &mut HashMap<SiteId, Growing>) {
+    if sites.values().any(|site| site.class == Class::Leak) {
+        return;
+    }
+    let growth =
+        |id: &SiteId| repeat.series().track(Source::BytesAt(*id)).map_or(0, |track| track.growth());
+    if let Some((_, site)) = sites.iter_mut().max_by_key(|(id, _)| (growth(id), **id)) {
+        site.class = Class::Leak;
+    }
+}
+
+impl Growing {
+    fn is_no_leak(&mut self) {
+        if self.class == Class::Leak {
+            self.class = Class::Plateau;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How often a body is called.
+
+use std::time::Duration;
+
+use super::class::class;
+use super::{Class, Repeat, Source};
+use crate::options::Iterations;
+
+/// Calls of the warm-up where nobody said otherwise: one that makes what is lazy, and one for what
+/// the first left to grow. Then a clean body is known after nine calls: of eight in a row even what
+/// comes with every seventh shows, and so does a vector's growth from its first capacity.
+pub(crate) const WARM_UP: u64 = 2;
+/// Batches that a clean body takes.
+const CLEAN_BATCHES: usize = 3;
+/// Quiet calls that are asked for once something has grown after the first one: what comes by
+/// chance, at three calls in ten, stays away from so many once in five thousand times.
+const QUIET_CALLS: u64 = 24;
+/// A body is not called any more when another batch would leave more threads than this.
+const MOST_THREADS: i64 = 32;
+/// Nor when it would leave more bytes.
+const MOST_BYTES: i64 = 256 << 20;
+/// Batches that are made however long they take, so that there is something to compare.
+const LEAST_BATCHES: usize = 2;
+
+/// What ends a repetition that decides itself how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caps {
+    /// Calls after the warm-up.
+    pub(crate) calls: u64,
+    /// Time in calls.
+    pub(crate) time: Duration,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { calls: 16_383, time: Duration::from_secs(3) }
+    }
+}
+
+/// How often a body is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) iterations: Iterations,
+    pub(crate) warmup: u64,
+    pub(crate) caps: Caps,
+}
+
+/// Why a repetition ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Nothing grows any more.
+    Certain,
+    /// As many calls as were asked for.
+    AsAsked,
+    /// The most calls.
+    Calls,
+    /// The most time.
+    Time,
+    /// The most threads or bytes.
+    Growth,
+}
+
+impl Plan {
+    /// The calls of the batch that has so many before it.
+    pub(super) fn batch(&self, index: usize) -> u64 {
+        let doubled = 1_u64.checked_shl(index as u32).unwrap_or(u64::MAX);
+        let before = doubled - 1;
+        let most = match self.iterations {
+            Iterations::Auto => self.caps.calls,
+            Iterations::Exactly(calls) => calls,
+        };
+        doubled.min(most.saturating_sub(before)).max(1)
+    }
+
+    /// Whether a repetition that is between two batches is over.
+    pub(super) fn stop(&self, repeat: &Repeat, elapsed: Duration) -> Option<Stop> {
+        let calls = repeat.calls - self.warmup;
+        if let Iterations::Exactly(asked) = self.iterations {
+            return (calls >= asked).then_some(Stop::AsAsked);
+        }
+        let batches = repeat.batches();
+        if batches >= CLEAN_BATCHES && self.is_quiet(repeat) {
+            return Some(Stop::Certain);
+        }
+        if calls >= self.caps.calls {
+            return Some(Stop::Calls);
+        }
+        if batches >= LEAST_BATCHES && grows_too_much(repeat) {
+            return Some(Stop::Growth);
+        }
+        let call = elapsed.as_secs_f64() / repeat.calls.max(1) as f64;
+        let next = elapsed.as_secs_f64() + call * self.batch(batches) as f64;
+        (batches >= LEAST_BATCHES && next > self.caps.time.as_secs_f64()).then_some(Stop::Time)
+    }
+
+    /// Whether nothing has grown for long enough, and nothing has begun to again.
+    fn is_quiet(&self, repeat: &Repeat) -> bool {
+        repeat.series.tracks().filter(|(source, _)| !repeat.is_ignored(*source)).all(
+            |(_, track)| match track.last_growth(self.warmup) {
+                None => class(track) != Some(Class::Leak),
+                Some(last) => {
+                    repeat.calls - last >= QUIET_CALLS.max(last)
+                        && class(track) != Some(Class::Leak)
+                }
+            },
+        )
+    }
+}
+
+/// The next batch is as long as all before, so what has grown will double.
+fn grows_too_much(repeat: &Repeat) -> bool {
+    repeat.series.tracks().any(|(source, track)| match source {
+        Source::Threads => track.growth() * 2 >= MOST_THREADS,
+        Source::Bytes => track.growth() * 2 >= MOST_BYTES,
+        _ => false,
+    })
+}
