@@ -2,7 +2,7 @@
 
 use crate::mistakes::Mistakes;
 use crate::names;
-use crate::value::{self, Choice, Value, text};
+use crate::value::{self, Choice, Iterations, Value, text};
 use proc_macro2::{Ident, Punct, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -20,6 +20,8 @@ pub(crate) struct Args {
     pub(crate) scope: Option<Given<Choice>>,
     pub(crate) measure: Option<Given<Choice>>,
     pub(crate) skip: Option<Given<String>>,
+    pub(crate) iterations: Option<Given<Iterations>>,
+    pub(crate) warmup: Option<Given<u64>>,
     pub(crate) settle_ms: Option<Given<u64>>,
     pub(crate) threads: Option<Given<usize>>,
     pub(crate) fds: Option<Given<usize>>,
@@ -70,6 +72,12 @@ impl Args {
         })
     }
 
+    /// The argument that asks for a repetition.
+    pub(crate) fn repeats(&self) -> Option<&Ident> {
+        let iterations = self.iterations.as_ref().map(|given| &given.name);
+        iterations.or(self.warmup.as_ref().map(|given| &given.name))
+    }
+
     fn read(&mut self, piece: &Piece, seen: &mut Vec<Ident>) -> Result<()> {
         let argument = piece.parse()?;
         if argument.name == DEFERRED {
@@ -105,7 +113,8 @@ impl Args {
             "fds" => put(&mut self.fds, argument, value::fds),
             "top" => put(&mut self.top, argument, value::call_sites),
             "crate" => put(&mut self.krate, argument, value::path),
-            "warmup" | "iterations" => Err(names::reserved(name)),
+            "iterations" => put(&mut self.iterations, argument, value::iterations),
+            "warmup" => put(&mut self.warmup, argument, value::warmup),
             _ => Err(names::unknown(name)),
         }
     }

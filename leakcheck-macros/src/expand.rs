@@ -2,12 +2,15 @@
 
 use crate::args::{Args, Given};
 use crate::target::Function;
-use crate::value::Choice;
+use crate::value::{Choice, text};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Expr, Meta, Path, Result, Token, Type};
+use syn::{Attribute, Error, Expr, FnArg, Meta, Path, Result, Token, Type};
 
 pub(crate) fn expand(args: &Args, function: &mut Function) -> Result<()> {
+    if let (Some(argument), Some(taken)) = (args.repeats(), function.taken_by_value()) {
+        return Err(not_repeatable(argument, taken));
+    }
     let (inner, body) = function.body()?;
     let check = Check::new(args, function);
     let call = check.call(args, &body);
@@ -15,6 +18,19 @@ pub(crate) fn expand(args: &Args, function: &mut Function) -> Result<()> {
     block.set_span(check.span);
     function.set_body(block);
     Ok(())
+}
+
+fn not_repeatable(argument: &Ident, taken: &FnArg) -> Error {
+    let name = match taken {
+        FnArg::Receiver(receiver) => receiver.self_token.to_token_stream(),
+        FnArg::Typed(typed) => typed.pat.to_token_stream(),
+    };
+    let message = format!(
+        "`{argument}` calls the body again and again, which cannot be done with `{}`: the first call may use it up. \
+         Take it by shared reference, or make it in the body",
+        text(&name)
+    );
+    Error::new_spanned(taken, message)
 }
 
 /// The call that the body turns into.
@@ -26,6 +42,8 @@ struct Check<'a> {
     span: Span,
     krate: Path,
     krate_at_name: Path,
+    /// Whether the body can be called again.
+    repeatable: bool,
 }
 
 impl<'a> Check<'a> {
@@ -33,7 +51,8 @@ impl<'a> Check<'a> {
         let name = function.sig.ident.span();
         let span = Span::call_site().located_at(name);
         let (krate, krate_at_name) = (args.krate(span), args.krate(name));
-        Check { function, name, span, krate, krate_at_name }
+        let repeatable = function.taken_by_value().is_none();
+        Check { function, name, span, krate, krate_at_name, repeatable }
     }
 
     fn call(&self, args: &Args, body: &Group) -> TokenStream {
@@ -41,28 +60,38 @@ impl<'a> Check<'a> {
         let span = self.span;
         if self.function.is_async() {
             let (future, failed) = (self.future(body), self.failed());
-            let output = self.future_output().map(|ty| quote_spanned!(span=> ::<#ty>));
-            let call = self.private(
-                quote_spanned!(span=> check_async #output),
-                quote_spanned!(span=> #options, #future, #failed),
-            );
+            let output = self.future_output();
+            let (name, body) = if self.repeatable {
+                let output = output.map(|ty| quote_spanned!(span=> ::<#ty, _>));
+                (quote_spanned!(span=> check_async_repeatable #output), quote!(move || #future))
+            } else {
+                let output = output.map(|ty| quote_spanned!(span=> ::<#ty>));
+                (quote_spanned!(span=> check_async #output), future)
+            };
+            let call = self.private(name, quote_spanned!(span=> #options, #body, #failed));
             return quote_spanned!(span=> #call.await);
         }
         let closure = self.closure(body);
         match should_panic(&self.function.attrs) {
             // With a return type `#[should_panic]` is an error, and rustc says so.
             Some(expected) if self.function.output().is_none() => self.private(
-                quote_spanned!(span=> check_should_panic),
+                self.entry("check_should_panic", "check_repeatable_should_panic"),
                 quote_spanned!(span=> #options, #expected, #closure),
             ),
             _ => {
                 let failed = self.failed();
                 self.private(
-                    quote_spanned!(span=> check),
+                    self.entry("check", "check_repeatable"),
                     quote_spanned!(span=> #options, #closure, #failed),
                 )
             }
         }
+    }
+
+    /// The function to call, for a body that runs once and for one that can be called again.
+    fn entry(&self, once: &str, repeatable: &str) -> TokenStream {
+        let name = Ident::new(if self.repeatable { repeatable } else { once }, self.span);
+        name.into_token_stream()
     }
 
     fn private(&self, name: TokenStream, args: TokenStream) -> TokenStream {
@@ -82,6 +111,8 @@ impl<'a> Check<'a> {
             self.choice(&args.scope),
             self.choice(&args.measure),
             value(&args.skip),
+            self.iterations(args),
+            value(&args.warmup),
             value(&args.settle_ms),
             value(&args.threads),
             value(&args.fds),
@@ -96,6 +127,14 @@ impl<'a> Check<'a> {
     fn choice(&self, given: &Option<Given<Choice>>) -> Option<TokenStream> {
         let krate = &self.krate;
         given.as_ref().map(|given| builder_call(given, quote!(#krate::)))
+    }
+
+    fn iterations(&self, args: &Args) -> Option<TokenStream> {
+        let given = args.iterations.as_ref()?;
+        let span = Span::call_site().located_at(given.span);
+        let value = relocated(given.value.in_crate(&self.krate), span);
+        let Given { name, .. } = given;
+        Some(quote_spanned!(name.span()=> .#name(#value)))
     }
 
     fn closure(&self, body: &Group) -> TokenStream {

@@ -62,13 +62,16 @@ use target::Target;
 /// | `scope` | `"test"` counts what the test's threads allocate, `"process"` everything in the process | `"test"`; under nextest `"process"` |
 /// | `measure` | what the limit is held against: `"net"` is retained less released memory, `"retained"` what the test allocated and left behind | `"net"` |
 /// | `skip` | runs the body without a check; `skip = "why"` tells the reader | checked |
+/// | `iterations` | repeats the body and fails on what keeps pace with the calls: `"auto"`, or a number of calls after the warm-up | one call |
+/// | `warmup` | how many calls go before those that are judged | 2 where the body is repeated |
 /// | `settle_ms` | how long to wait for threads that are just finishing, in milliseconds; only a check that would fail waits | 500 |
 /// | `threads` | how many threads that the test started may still run at its end | any number |
 /// | `fds` | how many file descriptors that the test opened may still be open at its end | any number |
 /// | `top` | how many call sites the report prints, at least 1 | 10 |
 /// | `crate` | the path to `leakcheck` where it is renamed or re-exported: `crate = my_reexports::leakcheck`. Written on a module, it has to be right inside the module too | `::leakcheck` |
 ///
-/// `warmup` and `iterations` are reserved for repeated checks.
+/// A body that is repeated cannot use up an argument: shared references and plain numbers stay usable, and
+/// anything else is refused.
 ///
 /// # Placement
 ///

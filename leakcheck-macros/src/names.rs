@@ -1,10 +1,10 @@
-//! The names of the arguments: the known, the reserved, and the nearly right.
+//! The names of the arguments: the known and the nearly right.
 
 use proc_macro2::Ident;
 use syn::Error;
 
 /// Each name with an example of its use, in the order of the documentation.
-const KNOWN: [(&str, &str); 13] = [
+const KNOWN: [(&str, &str); 15] = [
     ("threshold_mb", "threshold_mb = 5"),
     ("threshold_bytes", "threshold_bytes = 4096"),
     ("threshold_blocks", "threshold_blocks = 3"),
@@ -13,6 +13,8 @@ const KNOWN: [(&str, &str); 13] = [
     ("scope", "scope = \"process\""),
     ("measure", "measure = \"retained\""),
     ("skip", "skip = \"why\""),
+    ("iterations", "iterations = \"auto\""),
+    ("warmup", "warmup = 2"),
     ("settle_ms", "settle_ms = 500"),
     ("threads", "threads = 0"),
     ("fds", "fds = 0"),
@@ -25,13 +27,6 @@ const NEAR: usize = 2;
 
 pub(crate) fn example(name: &Ident) -> &'static str {
     KNOWN.iter().find(|(known, _)| name == known).map_or("name = value", |(_, example)| example)
-}
-
-pub(crate) fn reserved(name: &Ident) -> Error {
-    let message = format!(
-        "`{name}` is reserved: repeated checks are not part of this version; remove the argument"
-    );
-    Error::new(name.span(), message)
 }
 
 pub(crate) fn unknown(name: &Ident) -> Error {

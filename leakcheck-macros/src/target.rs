@@ -5,7 +5,8 @@ use quote::{ToTokens, TokenStreamExt};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Abi, AttrStyle, Attribute, Error, Result, ReturnType, Signature, Token, Type, Visibility,
+    Abi, AttrStyle, Attribute, Error, FnArg, Pat, ReceiverKind, Result, ReturnType, Signature,
+    Token, Type, Visibility,
 };
 
 pub(crate) enum Target {
@@ -55,6 +56,17 @@ impl Function {
         !self.is_async() && self.output().is_some_and(|ty| names_a_future(ty.to_token_stream()))
     }
 
+    /// An argument that the body can use up: anything but a shared reference or a plain number, `bool`
+    /// or `char`.
+    pub(crate) fn taken_by_value(&self) -> Option<&FnArg> {
+        self.sig.inputs.iter().find(|input| match input {
+            FnArg::Receiver(receiver) => {
+                !matches!(receiver.kind, ReceiverKind::Reference(_, _, None))
+            }
+            FnArg::Typed(typed) => !is_shared(&typed.ty) || binds_mutably(&typed.pat),
+        })
+    }
+
     /// The return type, unless it is `()`.
     pub(crate) fn output(&self) -> Option<&Type> {
         match &self.sig.output {
@@ -79,6 +91,28 @@ impl Function {
         self.body = body;
     }
 }
+
+/// A type whose values stay usable however often they are used.
+fn is_shared(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => reference.mutability.is_none(),
+        Type::Path(path) => PLAIN.iter().any(|name| path.path.is_ident(name)),
+        Type::Group(group) => is_shared(&group.elem),
+        Type::Paren(paren) => is_shared(&paren.elem),
+        _ => false,
+    }
+}
+
+/// `mut n: u32`: what one call does to it would be there for the next.
+fn binds_mutably(pattern: &Pat) -> bool {
+    !matches!(pattern, Pat::Ident(ident) if ident.mutability.is_none())
+        && !matches!(pattern, Pat::Wild(_))
+}
+
+const PLAIN: [&str; 16] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
+    "u64", "u128", "usize",
+];
 
 /// The same braces around other tokens.
 fn respanned(braces: &Group, tokens: TokenStream) -> Group {

@@ -29,7 +29,7 @@ fn checked(attrs: TokenStream, calls: TokenStream) -> TokenStream {
     quote! {
         #attrs
         fn f() {
-            (::leakcheck::__private::check)(
+            (::leakcheck::__private::check_repeatable)(
                 (::leakcheck::__private::options)(::leakcheck::__private::origin!("f")) #calls,
                 move || -> () { body(); },
                 |_| false

@@ -47,6 +47,40 @@ impl ToTokens for Choice {
     }
 }
 
+/// How often a body is repeated.
+#[derive(Clone, Copy)]
+pub(crate) enum Iterations {
+    Auto,
+    Exactly(u64),
+}
+
+impl Iterations {
+    /// An expression, where the enum is in `krate`.
+    pub(crate) fn in_crate(self, krate: &Path) -> TokenStream {
+        match self {
+            Self::Auto => quote!(#krate::Iterations::Auto),
+            Self::Exactly(calls) => quote!(#calls),
+        }
+    }
+}
+
+pub(crate) fn iterations(value: &Value) -> Result<Iterations> {
+    if string(value).as_deref() == Some("auto") {
+        return Ok(Iterations::Auto);
+    }
+    match value.literal() {
+        Some(Lit::Int(_)) => match count(value, "a number of calls", "100", u64::MAX)? {
+            0 => Err(value.unexpected("at least 1 call")),
+            calls => Ok(Iterations::Exactly(calls)),
+        },
+        _ => Err(value.unexpected("`\"auto\"` or a number of calls such as `100`")),
+    }
+}
+
+pub(crate) fn warmup(value: &Value) -> Result<u64> {
+    count(value, "a number of calls", "2", u64::MAX)
+}
+
 pub(crate) fn megabytes(value: &Value) -> Result<f64> {
     let number = match value.literal() {
         Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => {

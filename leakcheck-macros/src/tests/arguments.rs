@@ -89,7 +89,7 @@ fn an_empty_reason_is_none() {
 fn a_path_leads_to_the_library() {
     let expected = quote! {
         fn f() {
-            (my::leakcheck::__private::check)(
+            (my::leakcheck::__private::check_repeatable)(
                 (my::leakcheck::__private::options)(my::leakcheck::__private::origin!("f"))
                     .kind(my::leakcheck::Kind::Unit),
                 move || -> () {},
@@ -183,13 +183,17 @@ fn an_argument_is_given_once() {
 }
 
 #[test]
-fn reserved_names_wait_for_a_later_version() {
-    let message = "`iterations` is reserved: repeated checks are not part of this version; remove the argument";
-    is_wrong(quote!(iterations = 3), message);
+fn a_body_is_repeated_so_often() {
+    is_wrong(
+        quote!(iterations = "often"),
+        "`iterations` expects `\"auto\"` or a number of calls such as `100`, found `\"often\"`",
+    );
+    is_wrong(quote!(iterations = 0), "`iterations` expects at least 1 call, found `0`");
+    is_wrong(quote!(warmup = 0.5), "`warmup` expects a number of calls such as `2`, found `0.5`");
 }
 
 const KNOWN: &str = "known arguments: `threshold_mb`, `threshold_bytes`, `threshold_blocks`, `peak_mb`, \
-                     `kind`, `scope`, `measure`, `skip`, `settle_ms`, `threads`, `fds`, `top`, `crate`";
+                     `kind`, `scope`, `measure`, `skip`, `iterations`, `warmup`, `settle_ms`, `threads`, `fds`, `top`, `crate`";
 
 #[test]
 fn an_unknown_name_is_an_error() {
@@ -225,14 +229,14 @@ fn nothing_between_commas_is_an_error() {
 #[test]
 fn all_mistakes_show_at_once() {
     fails(
-        quote!(threshold_mb = "5", top = 0, warmup = 1, kind = 1),
+        quote!(threshold_mb = "5", top = 0, warmup = -1, kind = 1),
         quote!(
             const fn f() {}
         ),
         &[
             "`threshold_mb` expects a number of megabytes such as `5` or `0.5`, found `\"5\"`",
             "`top` expects at least 1 call site, found `0`",
-            "`warmup` is reserved: repeated checks are not part of this version; remove the argument",
+            "`warmup` expects a number of calls such as `2`, found `-1`",
             "`kind` expects `\"unit\"`, `\"integration\"` or `\"long_running\"`, found `1`",
             "a `const fn` cannot be checked",
         ],

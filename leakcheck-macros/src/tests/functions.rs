@@ -1,4 +1,4 @@
-use super::{checked, expands};
+use super::{checked, expands, fails};
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
 
@@ -27,7 +27,7 @@ fn attributes_stay() {
 }
 
 #[test]
-fn the_signature_stays() {
+fn the_signature_stays_and_what_can_be_used_up_is_used_once() {
     let (options, failed) = (options(), failed());
     let signature = quote! {
         pub(crate) extern "C" fn f<'a, T: Copy>(mut a: &'a T, (b, _): (u8, u8)) -> &'a T where T: Debug
@@ -39,6 +39,58 @@ fn the_signature_stays() {
                 (::leakcheck::__private::check)(#options, move || -> &'a T { a }, #failed)
             }
         },
+    );
+}
+
+#[test]
+fn shared_references_and_plain_numbers_can_be_used_again() {
+    let options = options();
+    let repeatable = |arguments: TokenStream| {
+        becomes(
+            quote!(fn f(#arguments) { body(); }),
+            quote! {
+                fn f(#arguments) {
+                    (::leakcheck::__private::check_repeatable)(#options, move || -> () { body(); }, |_| false)
+                }
+            },
+        );
+    };
+    repeatable(quote!(&self, name: &str, rows: usize, _: f64));
+    let once = |arguments: TokenStream| {
+        becomes(
+            quote!(fn f(#arguments) { body(); }),
+            quote! {
+                fn f(#arguments) {
+                    (::leakcheck::__private::check)(#options, move || -> () { body(); }, |_| false)
+                }
+            },
+        );
+    };
+    once(quote!(self));
+    once(quote!(&mut self));
+    once(quote!(name: String));
+    once(quote!(names: &mut Vec<String>));
+    once(quote!(mut rows: usize));
+}
+
+#[test]
+fn a_body_that_uses_an_argument_up_is_not_repeated() {
+    let message = |argument: &str, taken: &str| {
+        format!(
+            "`{argument}` calls the body again and again, which cannot be done with `{taken}`: the first call may \
+             use it up. Take it by shared reference, or make it in the body"
+        )
+    };
+    let item = quote!(
+        fn f(rows: usize, names: Vec<String>) {}
+    );
+    fails(quote!(iterations = "auto"), item, &[&message("iterations", "names")]);
+    fails(
+        quote!(warmup = 1),
+        quote!(
+            fn f(self) {}
+        ),
+        &[&message("warmup", "self")],
     );
 }
 
@@ -81,7 +133,7 @@ fn an_explicit_unit_cannot_fail() {
         ),
         quote! {
             fn f() -> () {
-                (::leakcheck::__private::check)(#options, move || -> () {}, |_| false)
+                (::leakcheck::__private::check_repeatable)(#options, move || -> () {}, |_| false)
             }
         },
     );
@@ -98,7 +150,7 @@ fn what_never_returns_cannot_fail() {
         ),
         quote! {
             fn f() -> ! {
-                (::leakcheck::__private::check)(#options, move || -> ! { loop {} }, |_| false)
+                (::leakcheck::__private::check_repeatable)(#options, move || -> ! { loop {} }, |_| false)
             }
         },
     );
@@ -115,7 +167,7 @@ fn a_hidden_type_is_inferred() {
         ),
         quote! {
             fn f() -> Option<impl Fn()> {
-                (::leakcheck::__private::check)(#options, move || { None }, #failed)
+                (::leakcheck::__private::check_repeatable)(#options, move || { None }, #failed)
             }
         },
     );
@@ -132,7 +184,7 @@ fn an_unsafe_body_stays_as_it_is() {
         ),
         quote! {
             unsafe fn f() -> u8 {
-                (::leakcheck::__private::check)(
+                (::leakcheck::__private::check_repeatable)(
                     #options,
                     move || -> u8 { g() },
                     #failed
@@ -155,7 +207,7 @@ fn inner_attributes_stay_in_front() {
         quote! {
             fn f() {
                 #![allow(unused)]
-                (::leakcheck::__private::check)(#options, move || -> () { let a = 1; }, |_| false)
+                (::leakcheck::__private::check_repeatable)(#options, move || -> () { let a = 1; }, |_| false)
             }
         },
     );
@@ -169,7 +221,7 @@ fn a_raw_name_is_told_as_libtest_tells_it() {
         ),
         quote! {
             fn r#loop() {
-                (::leakcheck::__private::check)(
+                (::leakcheck::__private::check_repeatable)(
                     (::leakcheck::__private::options)(::leakcheck::__private::origin!("r#loop")),
                     move || -> () {},
                     |_| false
@@ -186,7 +238,7 @@ fn should_panic(attr: TokenStream, expected: TokenStream) {
         quote!(#[test] #attr fn f() { body(); }),
         quote! {
             #[test] #attr fn f() {
-                (::leakcheck::__private::check_should_panic)(
+                (::leakcheck::__private::check_repeatable_should_panic)(
                     #options, ::core::option::Option::#expected, move || -> () { body(); }
                 )
             }
@@ -212,9 +264,9 @@ fn an_async_body_is_awaited() {
         ),
         quote! {
             async fn f() {
-                (::leakcheck::__private::check_async::<()>)(
+                (::leakcheck::__private::check_async_repeatable::<(), _>)(
                     #options,
-                    async move {
+                    move || async move {
                         if let ::core::option::Option::Some(value) = ::core::option::Option::<()>::None {
                             return value;
                         }
@@ -238,8 +290,8 @@ fn an_async_body_of_a_hidden_type_is_inferred() {
         ),
         quote! {
             async unsafe fn f() -> impl Fn() {
-                (::leakcheck::__private::check_async)(
-                    #options, async move { g() }, #failed
+                (::leakcheck::__private::check_async_repeatable)(
+                    #options, move || async move { g() }, #failed
                 ).await
             }
         },

@@ -1,6 +1,6 @@
 use leakcheck::leak_check;
 
-#[leak_check(warmup = 1)]
+#[leak_check(iterations = "often")]
 fn stays() {}
 
 fn main() {

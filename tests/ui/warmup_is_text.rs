@@ -1,6 +1,6 @@
 use leakcheck::leak_check;
 
-#[leak_check(iterations = 10)]
+#[leak_check(warmup = "two")]
 fn stays() {}
 
 fn main() {
