@@ -11,7 +11,7 @@ const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 18] = [
+const SECTIONS: [(&str, &str); 21] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
@@ -22,7 +22,10 @@ const SECTIONS: [(&str, &str); 18] = [
     ("amount", "### `figures`"),
     ("growth", "### `figures`"),
     ("events", "### `events`"),
+    ("repetition", "### `repetition`"),
+    ("sensitivity", "### `repetition`"),
     ("call_site", "### `call_sites`"),
+    ("growing", "### Growth of a call site"),
     ("frame", "### `call_sites`"),
     ("omitted", "### `omitted`"),
     ("allowed", "### `allowed`"),
@@ -217,6 +220,7 @@ leakcheck: `loads_a_cache` leaked 2.2 kB (2,300 bytes), limit 0 B (threshold_byt
                                parts::loads_a_cache     reports/tests/parts.rs:{own}
 
   full report: [path]/reports/tests/parts/loads_a_cache.json
+  leak or warm-up? LEAK_ITERATIONS=auto cargo test -p reports --test parts -- --exact loads_a_cache
   intended? leakcheck::allow(\"why\", || …), #[leak_check(threshold_bytes = …)] or (skip = \"why\")"
     );
     assert_eq!(text(&run, "loads_a_cache"), expected);

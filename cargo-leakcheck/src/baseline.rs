@@ -279,7 +279,8 @@ impl Known {
             (self.net_growth, self.peak, self.churn),
             (growth, figures.peak_bytes, figures.churn.bytes),
         );
-        let limit = check.limits.as_ref().map_or(0, |limits| limits.bytes.value);
+        let limit = check.limits.as_ref().and_then(|limits| limits.bytes.as_ref());
+        let limit = limit.map_or(0, |limit| limit.value);
         let rest = growth.saturating_sub(i64::try_from(known_bytes).unwrap_or(i64::MAX));
         let is_known = |figure: Figure| match figure {
             Figure::Bytes => known_bytes > 0 && u64::try_from(rest).unwrap_or(0) <= limit,

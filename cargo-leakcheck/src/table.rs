@@ -70,7 +70,8 @@ fn write_rows(out: &mut String, run: &Run, rows: &[&Test], extent: Extent) {
             test.check
                 .as_ref()
                 .and_then(|c| c.limits.as_ref())
-                .map(|l| size::unsigned(l.bytes.value)),
+                .and_then(|limits| limits.bytes.as_ref())
+                .map(|limit| size::unsigned(limit.value)),
             test.figures().map(|figures| size::unsigned(figures.peak_bytes)),
             test.figures().map(|figures| size::unsigned(figures.churn.bytes)),
         ]

@@ -1,5 +1,7 @@
 //! Runs a body inside a region, waits for it to settle, judges and reports.
 
+pub(crate) mod repeated;
+
 use std::any::Any;
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
@@ -13,7 +15,7 @@ use crate::region::Region;
 use crate::settings;
 use crate::stack;
 use crate::thread::Quiet;
-use crate::watch::{Watch, Watching, fail_with};
+use crate::watch::{Leak, Watch, Watching, fail_with};
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
 ///
@@ -41,6 +43,34 @@ use crate::watch::{Watch, Watching, fail_with};
 pub fn check<T: Outcome>(mut options: Options, body: impl FnOnce() -> T) -> T {
     options.origin = options.origin.at(Location::caller());
     check_with(options, body, T::is_failure)
+}
+
+/// [`check`] for a body that can be called again: it is repeated as often as [`Options::iterations`]
+/// or `LEAK_ITERATIONS` asks for, and judged by what keeps pace with the calls, as [the page on
+/// repetition](crate::repeated_checks) says. Returns what the last call returned.
+///
+/// ```
+/// use leakcheck::{Iterations, Options, check_repeated};
+/// use std::collections::HashMap;
+/// use std::sync::{LazyLock, Mutex};
+///
+/// static SQUARES: LazyLock<Mutex<HashMap<u64, u64>>> = LazyLock::new(Mutex::default);
+///
+/// // What is kept comes once, and not with every call.
+/// let options = Options::new().name("remembers squares").iterations(Iterations::Auto);
+/// let square = check_repeated(options, || {
+///     *SQUARES.lock().unwrap().entry(12).or_insert_with(|| 12 * 12)
+/// });
+/// assert_eq!(square, 144);
+/// ```
+///
+/// # Panics
+///
+/// As [`check`] does. A body that panics or returns a failure in any call fails as itself.
+#[track_caller]
+pub fn check_repeated<T: Outcome>(mut options: Options, body: impl FnMut() -> T) -> T {
+    options.origin = options.origin.at(Location::caller());
+    repeated::check_repeatable_with(options, body, T::is_failure)
 }
 
 /// [`check`] for a future: the region is entered whenever the future is polled.
@@ -73,14 +103,18 @@ pub(crate) fn check_with<T>(
     body: impl FnOnce() -> T,
     failed: impl FnOnce(&T) -> bool,
 ) -> T {
-    let watch = match Watch::start(options) {
-        Watching::Yes(watch) => watch,
+    match Watch::start(options) {
+        Watching::Yes(watch) => once(&watch, body, failed),
         Watching::No(held_back) => {
             let value = body();
             drop(held_back);
-            return value;
+            value
         }
-    };
+    }
+}
+
+#[track_caller]
+fn once<T>(watch: &Watch, body: impl FnOnce() -> T, failed: impl FnOnce(&T) -> bool) -> T {
     match watch.run(body) {
         Ok(value) if failed(&value) => {
             watch.not_judged("the body returned an error");
@@ -107,28 +141,54 @@ pub(crate) fn check_should_panic(
     expected: Option<&'static str>,
     body: impl FnOnce(),
 ) {
-    let watch = match Watch::try_start(options) {
-        Ok(Watching::Yes(watch)) => watch,
-        Ok(Watching::No(_held_back)) => return body(),
-        // A panic would be just what the test is to end with.
-        Err(problem) => return eprintln!("leakcheck: {problem}"),
-    };
-    let panic = match watch.run(body) {
-        Ok(()) => return watch.not_judged("the body did not panic"),
-        Err(panic) => panic,
-    };
+    match Watch::try_start(options) {
+        Ok(Watching::Yes(watch)) => panics_once(&watch, expected, body),
+        Ok(Watching::No(_held_back)) => body(),
+        Err(problem) => told(&problem),
+    }
+}
+
+/// A panic would be just what the test is to end with.
+fn told(problem: &str) {
+    eprintln!("leakcheck: {problem}");
+}
+
+#[track_caller]
+fn panics_once(watch: &Watch, expected: Option<&'static str>, body: impl FnOnce()) {
+    let panicked = Panicked::of(watch.run(body), expected);
     // The region is still open, and in process scope it sees this thread too.
     let _quiet = Quiet::new();
-    let message = message_of(&*panic);
-    let is_expected =
-        expected.is_none_or(|part| message.as_ref().is_some_and(|message| message.contains(part)));
-    if !is_expected {
-        watch.not_judged("the body panicked with another message");
-        resume_unwind(panic);
+    match panicked {
+        Panicked::Not => watch.not_judged("the body did not panic"),
+        Panicked::Otherwise(panic) => {
+            watch.not_judged("the body panicked with another message");
+            resume_unwind(panic)
+        }
+        Panicked::AsExpected(message) => end_of_panicking(watch.judge(), message),
     }
-    // The panic's payload is the body's memory too, and it is on its way out.
-    drop(panic);
-    match watch.judge() {
+}
+
+/// How a body that must panic has ended.
+enum Panicked {
+    Not,
+    /// With this message. The payload, which is the body's memory too, is dropped.
+    AsExpected(Option<String>),
+    Otherwise(Box<dyn Any + Send>),
+}
+
+impl Panicked {
+    fn of(ended: Result<(), Box<dyn Any + Send>>, expected: Option<&'static str>) -> Self {
+        let Err(panic) = ended else { return Self::Not };
+        let _quiet = Quiet::new();
+        let message = message_of(&*panic);
+        let has = |part| message.as_ref().is_some_and(|message| message.contains(part));
+        if expected.is_none_or(has) { Self::AsExpected(message) } else { Self::Otherwise(panic) }
+    }
+}
+
+#[track_caller]
+fn end_of_panicking(judged: Result<(), Leak>, message: Option<String>) {
+    match judged {
         Err(leak) if leak.must_fail() => eprintln!("{}", leak.text()),
         judged => {
             judged.unwrap_or_else(|leak| leak.fail());
@@ -142,11 +202,18 @@ pub(crate) async fn check_async_with<T>(
     body: impl Future<Output = T>,
     failed: impl FnOnce(&T) -> bool,
 ) -> T {
-    let watch = match Watch::start(options) {
-        Watching::Yes(watch) => watch,
-        Watching::No(_held_back) => return body.await,
-    };
-    let value = Polled { watch: &watch, body: pin!(Some(body)) }.await;
+    match Watch::start(options) {
+        Watching::Yes(watch) => await_once(&watch, body, failed).await,
+        Watching::No(_held_back) => body.await,
+    }
+}
+
+async fn await_once<T>(
+    watch: &Watch,
+    body: impl Future<Output = T>,
+    failed: impl FnOnce(&T) -> bool,
+) -> T {
+    let value = Polled { watch, body: pin!(Some(body)) }.await;
     if failed(&value) {
         watch.not_judged("the body returned an error");
     } else if let Err(leak) = watch.judge() {

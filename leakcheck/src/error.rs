@@ -18,6 +18,7 @@ enum ErrorKind {
     NoMemory,
     ThreadsUnseen,
     LeftUnseen { argument: &'static str, needs: &'static str },
+    NotRepeatable,
     Setting { variable: &'static str, value: String, expected: &'static str },
     Suppressions { path: String, problem: String },
 }
@@ -46,6 +47,10 @@ impl Error {
     /// Of what is left behind beside memory, something that this build cannot see has a limit.
     pub(crate) fn left_unseen(argument: &'static str, needs: &'static str) -> Self {
         ErrorKind::LeftUnseen { argument, needs }.into()
+    }
+
+    pub(crate) fn not_repeatable() -> Self {
+        ErrorKind::NotRepeatable.into()
     }
 
     pub(crate) fn setting(
@@ -96,6 +101,10 @@ impl fmt::Display for Error {
             ErrorKind::LeftUnseen { argument, needs } => {
                 write!(f, "`{argument}` needs {needs}; remove the argument")
             }
+            ErrorKind::NotRepeatable => f.write_str(
+                "`iterations` and `warmup` need a body that can be called again, and this one is called once: use \
+                 `check_repeated` or the attribute",
+            ),
             ErrorKind::Setting { variable, value, expected } => {
                 write!(f, "`{variable}` is `{value}`, expected {expected}")
             }

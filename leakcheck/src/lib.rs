@@ -64,6 +64,9 @@
 //! | `LEAK_CHECK` | `on`, `warn`, `record`, `off` | fail (the default), tell on stderr, just write the report, or just run the tests |
 //! | `LEAK_THRESHOLD_MB` | megabytes | overrides every byte limit, the attribute's too |
 //! | `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`, `_LONG_RUNNING` | megabytes | the default limit of a kind |
+//! | `LEAK_ITERATIONS` | `auto` or a number | [repeats](repeated_checks) every body that can be called again |
+//! | `LEAK_ITERATIONS_MAX` | a number | the most calls of `auto` (16,383) |
+//! | `LEAK_ITERATIONS_SECONDS` | seconds | the most time that `auto` takes for a test (3) |
 //! | `LEAK_SKIP` | globs, separated by commas | tests that are not checked |
 //! | `LEAK_SUPPRESSIONS` | a file | known leaks in LeakSanitizer's format, `leak:pattern` a line |
 //! | `LEAK_TOP` | a number | call sites that a report lists (10) |
@@ -115,9 +118,15 @@
 //! Closing what was open before does not make up for what is left open, and a number that was taken already (`dup2`) is not
 //! left open.
 //!
+//! # Leak, or only warm?
+//!
+//! One run cannot tell a small leak from a lazy static or a cache that warms up. Repetition can:
+//! `#[leak_check(iterations = "auto")]`, or `LEAK_ITERATIONS=auto cargo test` for all tests at once.
+//! [How bodies are repeated](repeated_checks).
+//!
 //! # Without the attribute
 //!
-//! [`check`] and [`check_async`] take any body, [`measure`] tells figures without judging them, and
+//! [`check`], [`check_repeated`] and [`check_async`] take any body, [`measure`] tells figures without judging them, and
 //! a [`Context`] carries a region into the threads of a pool.
 //!
 //! # What it cannot see
@@ -132,8 +141,8 @@
 //!   test: some hundred bytes. Run such checks with `--test-threads=1` there.
 //! - Known noise in stripped programs, and some of it in optimised ones without debug information:
 //!   it is told by the names of functions. Limits of a few bytes want `debug = "line-tables-only"`.
-//! - One run cannot tell a small leak from a cache that warms up; limits are for what is large
-//!   enough to matter.
+//! - One run cannot tell a small leak from a cache that warms up: limits are for what is large
+//!   enough to matter, and [repeated checks](repeated_checks) tell the two apart.
 //! - Under Miri and the sanitizers nothing is judged, and stderr says so.
 //!
 //! # Features
@@ -171,6 +180,11 @@ mod origin;
 mod outcome;
 mod pattern;
 mod region;
+mod repeat;
+#[cfg(doc)]
+#[path = "repeated_checks.rs"]
+pub mod repeated_checks;
+mod repetition;
 pub mod report;
 mod settings;
 mod settle;
@@ -186,11 +200,11 @@ mod word;
 
 pub use alloc::Alloc;
 pub use allow::allow;
-pub use check::{check, check_async, measure};
+pub use check::{check, check_async, check_repeated, measure};
 pub use context::{Context, InContext};
 pub use leakcheck_macros::leak_check;
 pub use measurement::{Allowed, Amount, Growth, Measurement};
-pub use options::{Kind, Measure, Options, Scope};
+pub use options::{Iterations, Kind, Measure, Options, Scope};
 pub use outcome::Outcome;
 pub use stats_alloc::Stats;
 pub use verdict::{Excess, Figure, Limit, Limits, Unjudged, Verdict};

@@ -46,6 +46,23 @@ pub enum Measure {
     Retained,
 }
 
+/// How often a body is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Iterations {
+    /// As often as it takes to tell what leaks from what only warms up: nine calls for a body that
+    /// leaves nothing behind, more while something still grows, up to the caps that the settings
+    /// have.
+    Auto,
+    /// So many times after the warm-up.
+    Exactly(u64),
+}
+
+impl From<u64> for Iterations {
+    fn from(calls: u64) -> Self {
+        Self::Exactly(calls)
+    }
+}
+
 /// What a check is asked to do. Whatever is not set comes from the environment and the defaults.
 ///
 /// ```
@@ -67,6 +84,8 @@ pub struct Options {
     pub(crate) kind: Option<Kind>,
     pub(crate) scope: Option<Scope>,
     pub(crate) skip: Option<Cow<'static, str>>,
+    pub(crate) warmup: Option<u64>,
+    pub(crate) iterations: Option<Iterations>,
     pub(crate) settle_ms: Option<u64>,
     pub(crate) threads: Option<u64>,
     pub(crate) fds: Option<u64>,
@@ -153,6 +172,35 @@ impl Options {
     /// Runs the body without a check, for the given reason.
     pub fn skip(mut self, why: impl Into<Cow<'static, str>>) -> Self {
         self.skip = Some(why.into());
+        self
+    }
+
+    /// How often the body is repeated: a number of calls, or [`Iterations::Auto`]. What keeps pace
+    /// with the calls is then a leak, however small, and what comes once is none.
+    ///
+    /// For [`check_repeated`](crate::check_repeated), which can call its body again.
+    ///
+    /// # Panics
+    ///
+    /// When the number is 0.
+    #[track_caller]
+    pub fn iterations(mut self, iterations: impl Into<Iterations>) -> Self {
+        let iterations = iterations.into();
+        assert!(
+            iterations != Iterations::Exactly(0),
+            "leakcheck: `iterations` is 0, expected at least 1 call"
+        );
+        self.iterations = Some(iterations);
+        self
+    }
+
+    /// How many calls go before those that are judged: 2 by default where the body is repeated. With
+    /// a warm-up alone the body is called once more after it, and limits are held against what that
+    /// call leaves behind.
+    ///
+    /// For [`check_repeated`](crate::check_repeated), which can call its body again.
+    pub fn warmup(mut self, calls: u64) -> Self {
+        self.warmup = Some(calls);
         self
     }
 

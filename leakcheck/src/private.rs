@@ -61,6 +61,32 @@ pub async fn check_async<T>(
     checks::check_async_with(options, body, failed).await
 }
 
+#[track_caller]
+pub fn check_repeatable<T>(
+    options: Options,
+    body: impl FnMut() -> T,
+    failed: impl Fn(&T) -> bool,
+) -> T {
+    checks::repeated::check_repeatable_with(options, body, failed)
+}
+
+#[track_caller]
+pub fn check_repeatable_should_panic(
+    options: Options,
+    expected: Option<&'static str>,
+    body: impl FnMut(),
+) {
+    checks::repeated::check_repeatable_should_panic(options, expected, body);
+}
+
+pub async fn check_async_repeatable<T, F: Future<Output = T>>(
+    options: Options,
+    body: impl FnMut() -> F,
+    failed: impl Fn(&T) -> bool,
+) -> T {
+    checks::repeated::check_async_repeatable_with(options, body, failed).await
+}
+
 /// Tells whether a value of any type is a failure: an [`Outcome`] by its own method, others by the
 /// one found second, on a reference more.
 #[derive(Debug)]

@@ -32,6 +32,16 @@ pub(crate) struct Region {
     _pass: Option<Pass>,
 }
 
+/// What a region has come to at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// What is retained, but for what is allowed.
+    pub(crate) split: Split,
+    pub(crate) released: Amount,
+    /// Threads that the region started and that still run.
+    pub(crate) threads: usize,
+}
+
 impl Region {
     /// Opens a region, inside the one that this thread works for, if any. Waits while regions are
     /// open that it may not run beside.
@@ -136,6 +146,25 @@ impl Region {
             threads,
             elapsed: self.opened.elapsed(),
             left,
+        }
+    }
+
+    /// What the region retains by now, by call site, and what else can grow: less than a measurement,
+    /// for who looks often.
+    pub(crate) fn look(&self) -> Look {
+        let Some(account) = account::get(self.id) else { return Look::default() };
+        let mut owners = vec![self.id];
+        owners.extend(account::inner_regions(self.id));
+        let threads = running::list(&owners).len();
+        let allowances = allow::inside(self.id);
+        owners.retain(|owner| {
+            !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
+        });
+        let (counts, split) = self.read(account, &owners);
+        Look {
+            released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
+            split,
+            threads,
         }
     }
 

@@ -1,10 +1,13 @@
 //! The data model of a report. It knows nothing of allocators; text and JSON are made from it.
 
+mod advice;
 pub(crate) mod file;
+mod growth;
 mod json;
 pub(crate) mod text;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
@@ -12,14 +15,18 @@ use stats_alloc::Stats;
 use crate::ledger::split::SiteCount;
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::{Kind, Options, Scope};
+use crate::repeat;
 use crate::settings;
 #[cfg(interposed)]
 use crate::stack::frame::is_around_test;
 use crate::stack::frame::{trim, without_harness};
-use crate::stack::site::{self, Site};
+use crate::stack::site::{self, Site, SiteId};
 use crate::stack::symbols;
 use crate::suppress::Suppression;
 use crate::verdict::{Excused, Limits, Unjudged, Verdict};
+
+pub(crate) use growth::command;
+pub use growth::{Growing, GrowthClass, Repetition, Sensitivity, Severity, Stopped};
 
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
@@ -50,7 +57,14 @@ pub struct Report {
     pub judged: Option<Growth>,
     /// The figures; none where nothing was measured.
     pub figures: Option<Figures>,
-    /// The call sites that retain memory, the largest first.
+    /// How the body was repeated and what that showed; none where it ran once.
+    #[serde(default)]
+    pub repetition: Option<Repetition>,
+    /// The command that repeats the body to tell a leak from a warm-up; where it ran once and can be
+    /// repeated.
+    #[serde(default)]
+    pub decide: Option<String>,
+    /// The call sites that retain memory, those that leak call after call first, then the largest.
     pub call_sites: Vec<CallSite>,
     /// What the call sites that are not listed retain together.
     pub omitted: Omitted,
@@ -159,7 +173,7 @@ impl From<Stats> for Events {
 }
 
 /// A distinct call stack that retains memory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallSite {
     /// Bytes that it retains.
@@ -171,6 +185,9 @@ pub struct CallSite {
     /// How many frames of a deep recursion were left out between the newest and the oldest. One
     /// call site stands for all depths from there on; this is what the first of them had.
     pub omitted_frames: u64,
+    /// How it grew over the batches of a repeated body, if it did.
+    #[serde(default)]
+    pub growth: Option<Growing>,
 }
 
 /// What is left out of a list.
@@ -278,6 +295,8 @@ impl Report {
             limits: None,
             judged: None,
             figures: None,
+            repetition: None,
+            decide: None,
             call_sites: Vec::new(),
             omitted: Omitted::default(),
             siteless: Amount::default(),
@@ -300,14 +319,28 @@ impl Report {
         noise: Noise,
         top: usize,
     ) -> Self {
-        let (listed, omitted) = largest(noise.rest, top.max(MOST_CALL_SITES));
+        Self::of_growing(test, verdict, measurement, noise, top, &HashMap::new())
+    }
+
+    /// The same for a repeated body, of which these call sites have grown.
+    pub(crate) fn of_growing(
+        test: Test,
+        verdict: Verdict,
+        measurement: &Measurement,
+        noise: Noise,
+        top: usize,
+        growing: &HashMap<SiteId, repeat::Growing>,
+    ) -> Self {
+        let leaks = |site| growing.get(&site).is_some_and(|it| it.class == GrowthClass::Leak);
+        let (listed, omitted) = first(noise.rest, top.max(MOST_CALL_SITES), leaks);
         let body = test.body();
         let fds = measurement.left.open_fds();
         let started_at = measurement.threads.iter().map(|thread| thread.started_at);
         let opened_at = fds.iter().map(|fd| fd.opened_at);
         let elsewhere = started_at.chain(opened_at);
         symbols::look_up(listed.iter().map(|count| count.site).chain(elsewhere));
-        let call_sites = call_sites(&listed, Some(&body));
+        let mut call_sites = named(&listed, Some(&body));
+        tell_growth(&mut call_sites, &listed, growing);
         let threads = measurement.threads.iter().map(|thread| Thread {
             name: thread.name.clone(),
             started_at: trim(symbols::frames(thread.started_at), Some(&body)),
@@ -345,23 +378,46 @@ impl Report {
 
 /// The call sites that retain memory with their names, the largest first.
 pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
-    let retaining = || sites.iter().filter(|count| count.retained.blocks > 0);
-    symbols::look_up(retaining().map(|count| count.site));
-    let mut call_sites: Vec<CallSite> = retaining()
+    let (listed, _) = first(sites.to_vec(), usize::MAX, |_| false);
+    named(&listed, body)
+}
+
+fn named(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
+    symbols::look_up(sites.iter().map(|count| count.site));
+    sites
+        .iter()
         .map(|count| CallSite {
             bytes: count.retained.bytes,
             blocks: count.retained.blocks,
             frames: trim(symbols::frames(count.site), body),
             omitted_frames: site::get(count.site).map_or(0, Site::omitted),
+            growth: None,
         })
-        .collect();
-    call_sites.sort_by_key(|site| Reverse((site.bytes, site.blocks)));
-    call_sites
+        .collect()
 }
 
-fn largest(mut sites: Vec<SiteCount>, most: usize) -> (Vec<SiteCount>, Omitted) {
+fn tell_growth(
+    call_sites: &mut [CallSite],
+    sites: &[SiteCount],
+    growing: &HashMap<SiteId, repeat::Growing>,
+) {
+    let leaks = growing.values().filter(|site| site.class == GrowthClass::Leak);
+    let all_per_call: f64 = leaks.map(|site| site.bytes_per_call).sum();
+    for (call_site, count) in call_sites.iter_mut().zip(sites) {
+        let growing = growing.get(&count.site);
+        call_site.growth = growing.map(|it| Growing::new(it, call_site, all_per_call));
+    }
+}
+
+/// The call sites that retain memory: those that leak first, then the largest.
+fn first(
+    mut sites: Vec<SiteCount>,
+    most: usize,
+    leaks: impl Fn(SiteId) -> bool,
+) -> (Vec<SiteCount>, Omitted) {
     sites.retain(|site| site.retained.blocks > 0);
-    sites.sort_by_key(|site| Reverse((site.retained.bytes, site.retained.blocks)));
+    let rank = |count: &SiteCount| (leaks(count.site), count.retained.bytes, count.retained.blocks);
+    sites.sort_by_key(|count| Reverse(rank(count)));
     let rest = sites.split_off(most.min(sites.len()));
     let amount = rest.iter().map(|count| count.retained).sum();
     (sites, Omitted { call_sites: rest.len(), amount })

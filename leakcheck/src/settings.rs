@@ -3,18 +3,23 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::error::Error;
-use crate::options::{Kind, Options, Scope, mb_to_bytes};
+use crate::options::{Iterations, Kind, Options, Scope, mb_to_bytes};
 use crate::pattern::Pattern;
+use crate::repeat::{Caps, Plan, WARM_UP};
 use crate::stack::Stacks;
 use crate::suppress::{self, Suppression};
 use crate::thread::Quiet;
 use crate::verdict::{Limit, Limits};
 
 /// Every variable that leakcheck knows.
-pub(crate) const VARIABLES: [&str; 11] = [
+pub(crate) const VARIABLES: [&str; 14] = [
     "LEAK_CHECK",
+    "LEAK_ITERATIONS",
+    "LEAK_ITERATIONS_MAX",
+    "LEAK_ITERATIONS_SECONDS",
     "LEAK_RECORD",
     "LEAK_REPORT_DIR",
     "LEAK_SKIP",
@@ -58,6 +63,8 @@ pub(crate) struct Settings {
     kind_bytes: [Option<u64>; 3],
     skip: Vec<Pattern>,
     top: Option<usize>,
+    iterations: Option<Iterations>,
+    caps: Caps,
     /// nextest gives every test a process of its own.
     own_process: bool,
 }
@@ -111,6 +118,12 @@ impl Settings {
                 .text("LEAK_SKIP", "globs over test names, separated by commas")?
                 .map_or(vec![], globs),
             top: variables.parse("LEAK_TOP", "a whole number of call sites, 1 or more", top)?,
+            iterations: variables.parse(
+                "LEAK_ITERATIONS",
+                "`auto` or a number of calls, 1 or more",
+                iterations,
+            )?,
+            caps: caps(&variables)?,
             own_process: variables
                 .get("NEXTEST_EXECUTION_MODE")
                 .is_some_and(|mode| *mode == *"process-per-test"),
@@ -133,7 +146,7 @@ impl Settings {
             .unwrap_or_else(|| Limit::default_of(kind));
         Limits {
             measure: options.measure,
-            bytes,
+            bytes: Some(bytes),
             blocks: options
                 .threshold_blocks
                 .map(|blocks| Limit::set_by("threshold_blocks", blocks)),
@@ -141,6 +154,37 @@ impl Settings {
             threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
             fds: options.fds.map(|fds| Limit::set_by("fds", fds)),
         }
+    }
+
+    /// How a check repeats its body, if it does: as `LEAK_ITERATIONS` says, else as it says itself.
+    pub(crate) fn plan(&self, options: &Options) -> Option<Plan> {
+        let alone = options.warmup.map(|_| Iterations::Exactly(1));
+        let iterations = self.iterations.or(options.iterations).or(alone)?;
+        let once = iterations == Iterations::Exactly(1);
+        let warmup = options.warmup.unwrap_or(if once { 0 } else { WARM_UP });
+        (!once || warmup > 0).then_some(Plan { iterations, warmup, caps: self.caps })
+    }
+
+    /// The limits of a check that repeats its body. Growth decides there: a limit of bytes or blocks
+    /// holds only where it was meant for many calls, because it was given beside `iterations` or by
+    /// `LEAK_THRESHOLD_MB`.
+    pub(crate) fn limits_of_repeated(&self, options: &Options, plan: &Plan) -> Limits {
+        let limits = self.limits(options);
+        if plan.iterations == Iterations::Exactly(1) {
+            return limits;
+        }
+        let own = self.iterations.is_none();
+        let given = self.threshold_bytes.is_some() || (own && options.threshold_bytes.is_some());
+        Limits {
+            bytes: limits.bytes.filter(|_| given),
+            blocks: limits.blocks.filter(|_| own),
+            ..limits
+        }
+    }
+
+    /// Who asked for the repetition.
+    pub(crate) fn iterations_source(&self) -> &'static str {
+        if self.iterations.is_some() { "LEAK_ITERATIONS" } else { "iterations" }
     }
 
     /// Why a check is skipped, if it is.
@@ -260,6 +304,34 @@ fn top(text: &str) -> Option<usize> {
     text.parse().ok().filter(|top| *top > 0)
 }
 
+fn iterations(text: &str) -> Option<Iterations> {
+    match text {
+        "auto" => Some(Iterations::Auto),
+        number => number.parse().ok().filter(|calls| *calls > 0).map(Iterations::Exactly),
+    }
+}
+
+/// What ends a repetition that decides itself how long it is.
+fn caps(variables: &Variables) -> Result<Caps, Error> {
+    let default = Caps::default();
+    let calls = variables.parse("LEAK_ITERATIONS_MAX", "a number of calls, 1 or more", calls)?;
+    let time = variables.parse(
+        "LEAK_ITERATIONS_SECONDS",
+        "a number of seconds above 0, such as `3` or `0.5`",
+        seconds,
+    )?;
+    Ok(Caps { calls: calls.unwrap_or(default.calls), time: time.unwrap_or(default.time) })
+}
+
+fn calls(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|calls| *calls > 0)
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero())
+}
+
 fn globs(text: &str) -> Vec<Pattern> {
     text.split(',').map(str::trim).filter(|glob| !glob.is_empty()).map(Pattern::glob).collect()
 }
@@ -275,7 +347,7 @@ mod tests {
     }
 
     fn byte_limit(variables: &[(&str, &str)], options: &Options) -> (u64, String) {
-        let bytes = read(variables).unwrap().limits(options).bytes;
+        let bytes = read(variables).unwrap().limits(options).bytes.unwrap();
         (bytes.value, bytes.source)
     }
 
@@ -319,6 +391,17 @@ mod tests {
         refused("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`");
         refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
         refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
+        for bad in ["0", "-1", "often", ""] {
+            refused("LEAK_ITERATIONS", bad, "`auto` or a number of calls, 1 or more");
+        }
+        refused("LEAK_ITERATIONS_MAX", "0", "a number of calls, 1 or more");
+        for bad in ["0", "-1", "NaN", "inf", "soon"] {
+            refused(
+                "LEAK_ITERATIONS_SECONDS",
+                bad,
+                "a number of seconds above 0, such as `3` or `0.5`",
+            );
+        }
         refused("LEAK_RECORD", "", "`on` or `off`");
         refused("LEAK_REPORT_DIR", "", "the path of a directory");
     }
@@ -356,6 +439,40 @@ mod tests {
         assert_eq!(settings.skips(&plain, "very_slow").unwrap(), "LEAK_SKIP has `*slow`");
         assert_eq!(settings.skips(&plain, "other"), None);
         assert_eq!(settings.skips(&Options::new().skip("see #12"), "other").unwrap(), "see #12");
+    }
+
+    #[test]
+    fn a_body_is_repeated_where_somebody_asks() {
+        let plan = |variables: &[(&str, &str)], options: &Options| {
+            let plan = read(variables).unwrap().plan(options);
+            plan.map(|plan| (plan.iterations, plan.warmup))
+        };
+        let (plain, warmed) = (Options::new(), Options::new().warmup(3));
+        let own = Options::new().iterations(100).warmup(0);
+        let env = [("LEAK_ITERATIONS", "auto")];
+        assert_eq!(plan(&[], &plain), None);
+        assert_eq!(plan(&[("LEAK_ITERATIONS", "1")], &plain), None);
+        assert_eq!(plan(&[], &warmed), Some((Iterations::Exactly(1), 3)));
+        assert_eq!(plan(&[], &own), Some((Iterations::Exactly(100), 0)));
+        assert_eq!(plan(&env, &plain), Some((Iterations::Auto, 2)));
+        assert_eq!(plan(&env, &own), Some((Iterations::Auto, 0)));
+    }
+
+    #[test]
+    fn growth_decides_but_for_limits_that_are_meant_for_many_calls() {
+        let bytes = |variables: &[(&str, &str)], options: Options| {
+            let settings = read(variables).unwrap();
+            let plan = settings.plan(&options).unwrap();
+            settings.limits_of_repeated(&options, &plan).bytes.map(|limit| limit.source)
+        };
+        let auto = || Options::new().iterations(Iterations::Auto);
+        assert_eq!(bytes(&[], auto()), None);
+        assert_eq!(bytes(&[], auto().threshold_bytes(7)).unwrap(), "threshold_bytes");
+        assert_eq!(bytes(&[("LEAK_THRESHOLD_MB_UNIT", "1")], auto()), None);
+        assert_eq!(bytes(&[("LEAK_THRESHOLD_MB", "1")], auto()).unwrap(), "LEAK_THRESHOLD_MB");
+        let env = [("LEAK_ITERATIONS", "9")];
+        assert_eq!(bytes(&env, Options::new().threshold_bytes(7)), None);
+        assert_eq!(bytes(&[], Options::new().warmup(1)).unwrap(), "default for unit tests");
     }
 
     #[test]

@@ -13,11 +13,33 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Waiting {
     left: Duration,
     pause: Duration,
+    longest: Duration,
 }
 
 impl Waiting {
     pub(crate) fn new(milliseconds: u64) -> Self {
-        Self { left: Duration::from_millis(milliseconds), pause: FIRST_PAUSE }
+        Self {
+            left: Duration::from_millis(milliseconds),
+            pause: FIRST_PAUSE,
+            longest: LONGEST_PAUSE,
+        }
+    }
+
+    /// A wait of so many of the shortest pauses.
+    pub(crate) fn short_pauses(number: u32) -> Self {
+        Self { left: FIRST_PAUSE * number, pause: FIRST_PAUSE, longest: FIRST_PAUSE }
+    }
+
+    /// A part of this wait, for the first of several looks.
+    pub(crate) fn part(&mut self, of: u32) -> Self {
+        let part = self.left / of;
+        self.left -= part;
+        Self { left: part, pause: FIRST_PAUSE, longest: LONGEST_PAUSE }
+    }
+
+    /// What a part has left over.
+    pub(crate) fn give_back(&mut self, part: Self) {
+        self.left += part.left;
     }
 
     /// Pauses, and says whether another look is worth it: `false` when the time is over.
@@ -28,7 +50,7 @@ impl Waiting {
         let pause = self.pause.min(self.left);
         sleep(pause);
         self.left -= pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).min(self.longest);
         true
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measurement::{Amount, Growth, Measurement};
 use crate::options::{Kind, Measure};
+use crate::repeat::Finding;
 
 /// The judgement of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,10 @@ pub enum Figure {
     Threads,
     /// File descriptors that were opened inside and are still open.
     Fds,
+    /// Bytes that every further call of the body leaves behind, rounded up.
+    BytesPerCall,
+    /// Threads that every further call of the body leaves running, rounded up.
+    ThreadsPerCall,
 }
 
 /// A figure that is not known well enough to be held against a limit.
@@ -82,8 +87,9 @@ pub struct Limit {
 pub struct Limits {
     /// Which figure the limits of bytes and blocks are about.
     pub measure: Measure,
-    /// Always there.
-    pub bytes: Limit,
+    /// Always there but in a check that repeats its body: growth decides there, unless a limit was
+    /// given beside `iterations` or by `LEAK_THRESHOLD_MB`.
+    pub bytes: Option<Limit>,
     /// Where it was asked for.
     pub blocks: Option<Limit>,
     /// Where it was asked for.
@@ -129,7 +135,7 @@ pub(crate) fn judged(measurement: &Measurement, measure: Measure, excused: Excus
 /// Holds the figures against the limits. A figure that equals its limit passes.
 pub(crate) fn judge(judged: Growth, measurement: &Measurement, limits: &Limits) -> Verdict {
     let figures = [
-        (Figure::Bytes, judged.bytes, Some(&limits.bytes)),
+        (Figure::Bytes, judged.bytes, limits.bytes.as_ref()),
         (Figure::Blocks, judged.blocks, limits.blocks.as_ref()),
         (Figure::PeakBytes, measurement.peak_bytes as i64, limits.peak_bytes.as_ref()),
         (Figure::Threads, measurement.threads.len() as i64, limits.threads.as_ref()),
@@ -154,6 +160,23 @@ pub(crate) fn unjudged(measurement: &Measurement, limits: &Limits) -> Vec<Unjudg
     unjudged
 }
 
+/// What keeps coming with the calls of a repeated body: over a limit of 0, set by who asked for the
+/// repetition.
+pub(crate) fn of_growth(finding: &Finding, source: &str) -> Vec<Excess> {
+    let figures = [
+        (Figure::BytesPerCall, finding.leaked_per_call()),
+        (Figure::ThreadsPerCall, finding.threads_per_call()),
+    ];
+    figures
+        .into_iter()
+        .filter(|(_, per_call)| *per_call > 0.0)
+        .map(|(figure, per_call)| {
+            let limit = Limit::set_by(source, 0);
+            Excess { figure, value: per_call.ceil() as i64, limit }
+        })
+        .collect()
+}
+
 impl Verdict {
     /// Whether the test is to fail.
     pub fn is_leak(&self) -> bool {
@@ -166,6 +189,17 @@ impl Verdict {
     pub(crate) fn can_settle(&self) -> bool {
         let Self::Leaked { excesses } = self else { return false };
         excesses.iter().all(|excess| excess.figure != Figure::PeakBytes)
+    }
+
+    /// With further figures over their limits, which come first.
+    pub(crate) fn with(self, mut further: Vec<Excess>) -> Self {
+        if further.is_empty() {
+            return self;
+        }
+        if let Self::Leaked { excesses } = self {
+            further.extend(excesses);
+        }
+        Self::Leaked { excesses: further }
     }
 }
 
@@ -197,7 +231,7 @@ mod tests {
     fn limits(bytes: u64) -> Limits {
         Limits {
             measure: Measure::Net,
-            bytes: Limit::set_by("threshold_bytes", bytes),
+            bytes: Some(Limit::set_by("threshold_bytes", bytes)),
             blocks: None,
             peak_bytes: None,
             threads: None,

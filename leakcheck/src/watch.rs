@@ -1,5 +1,7 @@
 //! One check under way: from the opened region to the verdict and its report.
 
+mod repeated;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -12,7 +14,8 @@ use crate::measurement::Measurement;
 use crate::message;
 use crate::options::{Measure, Options};
 use crate::region::Region;
-use crate::report::{Noise, Report, Test, file, text};
+use crate::repeat::Plan;
+use crate::report::{self, Noise, Report, Test, file, text};
 use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::stack;
@@ -33,6 +36,9 @@ pub(crate) struct Watch {
     options: Options,
     test: Test,
     limits: Limits,
+    /// How the body is repeated, if it is.
+    plan: Option<Plan>,
+    can_repeat: bool,
 }
 
 /// A leak that was found and reported.
@@ -50,7 +56,27 @@ impl Watch {
         }
     }
 
+    /// For a body that can be called again.
+    #[track_caller]
+    pub(crate) fn start_repeatable(options: Options) -> Watching {
+        match Self::try_start_repeatable(options) {
+            Ok(watching) => watching,
+            Err(problem) => fail_with(format!("leakcheck: {problem}")),
+        }
+    }
+
     pub(crate) fn try_start(options: Options) -> Result<Watching, String> {
+        if options.iterations.is_some() || options.warmup.is_some() {
+            return Err(Error::not_repeatable().to_string());
+        }
+        Self::begin(options, false)
+    }
+
+    pub(crate) fn try_start_repeatable(options: Options) -> Result<Watching, String> {
+        Self::begin(options, true)
+    }
+
+    fn begin(options: Options, can_repeat: bool) -> Result<Watching, String> {
         #[cfg(interposed)]
         crate::suite::step_aside(&options.origin);
         let _quiet = Quiet::new();
@@ -89,13 +115,30 @@ impl Watch {
         }
         left::can_see(&options).map_err(|error| error.to_string())?;
         stack::set_mode(settings.stacks);
-        let limits = settings.limits(&options);
-        Ok(Watching::Yes(Box::new(Self { region, settings, options, test, limits })))
+        let plan = settings.plan(&options).filter(|_| can_repeat);
+        let limits = match &plan {
+            Some(plan) => settings.limits_of_repeated(&options, plan),
+            None => settings.limits(&options),
+        };
+        let watch = Self { region, settings, options, test, limits, plan, can_repeat };
+        Ok(Watching::Yes(Box::new(watch)))
     }
 
     /// Runs the body inside the region; the error is what it panicked with.
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
         catch_unwind(AssertUnwindSafe(|| self.region.run(body)))
+    }
+
+    /// As [`not_judged`](Self::not_judged), in one of the calls of a repeated body, which is told where
+    /// the failing test tells the rest.
+    pub(crate) fn not_judged_in_call(&self, why: &str, call: u64) {
+        let _quiet = Quiet::new();
+        if call == 1 {
+            return self.not_judged(why);
+        }
+        let why = format!("{why} in call {call} of its repetition");
+        eprintln!("leakcheck: {why}");
+        self.not_judged(&why);
     }
 
     pub(crate) fn not_judged(&self, why: &str) {
@@ -118,6 +161,7 @@ impl Watch {
             report.limits = Some(self.limits.clone());
             report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
             report.call_stacks = self.settings.stacks;
+            report.decide = self.decide();
             report
         };
         if verdict.is_leak() {
@@ -173,6 +217,11 @@ impl Watch {
         }
         let shown = written.as_deref().map_err(String::as_str);
         Leak { text: text::render(report, self.top(), shown), mode: self.settings.mode }
+    }
+
+    /// The command that would tell a leak from a warm-up.
+    fn decide(&self) -> Option<String> {
+        self.can_repeat.then(|| report::command(&self.test)).flatten()
     }
 
     fn top(&self) -> usize {

@@ -15,6 +15,10 @@ pub struct Report {
     pub judged: Option<Growth>,
     /// The figures; see [`Report::figures`].
     pub figures: Option<Figures>,
+    /// How the body was repeated.
+    pub repetition: Option<Repetition>,
+    /// The command that would.
+    pub decide: Option<String>,
     /// Who retains.
     pub call_sites: Vec<CallSite>,
     /// Who retains and is not listed.
@@ -121,6 +125,51 @@ pub struct CallSite {
     pub frames: Vec<Frame>,
     /// How many frames of a deep recursion are not among them.
     pub omitted_frames: u64,
+    /// How it grew, where the body was repeated.
+    pub growth: Option<Growing>,
+}
+
+/// The growth of a call site.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Growing {
+    /// `leak`, `warm_up`, `filling_cache` or `plateau`.
+    pub class: String,
+    /// By batch.
+    pub bytes: Vec<i64>,
+    /// Over the last batches.
+    pub bytes_per_call: f64,
+    /// For leaks.
+    pub severity: Option<String>,
+    /// Where something tells.
+    pub advice: Option<String>,
+}
+
+/// How a body was repeated.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Repetition {
+    /// Before the judged calls.
+    pub warmup: u64,
+    /// Calls by batch.
+    pub batches: Vec<u64>,
+    /// Why there were no more.
+    pub stopped: String,
+    /// In all.
+    pub bytes_per_call: f64,
+    /// Of threads.
+    pub threads_per_call: f64,
+    /// What would have been seen.
+    pub sensitivity: Sensitivity,
+}
+
+/// What a repetition would have seen.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Sensitivity {
+    /// The smallest leak.
+    pub bytes_per_call: f64,
+    /// The rarest.
+    pub every: u64,
+    /// What is not decided.
+    pub still_growing: f64,
 }
 
 /// What is left out of a list.

@@ -78,8 +78,36 @@ fn new_line(text: &mut String, depth: usize) {
 mod tests {
     use super::*;
     use crate::measurement::{Amount, Growth};
-    use crate::report::{CallSite, Class, Figures, Frame, Omitted, Suppressed, Test, Thread};
+    use crate::report::{
+        CallSite, Class, Figures, Frame, Growing, GrowthClass, Omitted, Repetition, Sensitivity,
+        Severity, Stopped, Suppressed, Test, Thread,
+    };
     use crate::verdict::{Excess, Figure, Limit, Verdict};
+
+    fn growing() -> Growing {
+        Growing {
+            class: GrowthClass::Leak,
+            bytes: vec![0, -1, i64::MAX],
+            blocks: vec![],
+            bytes_per_call: 1.0 / 7.0,
+            blocks_per_call: 240.0,
+            severity: Some(Severity::Critical),
+            advice: Some("bound it".into()),
+        }
+    }
+
+    fn repetition() -> Repetition {
+        Repetition {
+            iterations: None,
+            warmup: 2,
+            batches: vec![1, 2, 4],
+            stopped: Stopped::CapOfTime,
+            sensitivity: Sensitivity::default(),
+            bytes_per_call: 1e-3,
+            threads_per_call: 0.0,
+            threads: vec![1, 2, 4],
+        }
+    }
 
     fn full() -> Report {
         let name =
@@ -99,7 +127,10 @@ mod tests {
                 blocks: 1,
                 frames: vec![named.clone(), nameless],
                 omitted_frames: 0,
+                growth: Some(growing()),
             }],
+            repetition: Some(repetition()),
+            decide: Some("LEAK_ITERATIONS=auto cargo test".into()),
             omitted: Omitted { call_sites: 2, amount },
             suppressed: vec![Suppressed {
                 rule: "^a$".into(),

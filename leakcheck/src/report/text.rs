@@ -1,5 +1,6 @@
 //! The text report: the message that a failing test shows.
 
+mod growth;
 mod left;
 
 use std::cmp::Reverse;
@@ -7,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::{CallSite, Class, Figures, Frame, Report, Stacks, Suppressed, Symbols};
+use super::{CallSite, Class, Figures, Frame, Growing, Report, Stacks, Suppressed, Symbols};
 use crate::ledger::sample::LARGE;
 use crate::measurement::{Allowed, Amount};
 use crate::options::MB;
@@ -23,6 +24,8 @@ const WIDTH: usize = 100;
 const MOST_FRAMES: usize = 6;
 /// The most frames of other code that a call site shows.
 const MOST_OTHER_FRAMES: usize = 3;
+/// The most threads that are named.
+const MOST_THREADS: usize = 10;
 /// Unattributed growth below this is libtest at work.
 const UNATTRIBUTED_NOISE: u64 = 64 << 10;
 
@@ -45,7 +48,9 @@ fn write_report(
 ) -> fmt::Result {
     writeln!(out, "leakcheck: {}\n", headline(report))?;
     write_figures(out, report)?;
+    growth::write_repetition(out, report)?;
     write_call_sites(out, report, top)?;
+    growth::write_sensitivity(out, report)?;
     write_threads(out, report)?;
     left::write(out, report)?;
     write_left_out(out, report)?;
@@ -54,6 +59,12 @@ fn write_report(
     match written {
         Ok(path) => writeln!(out, "  full report: {}", from_workspace(path).display())?,
         Err(why) => writeln!(out, "  full report: not written, {why}")?,
+    }
+    if let Some(command) = &report.decide {
+        // In one piece, so that it can be copied.
+        let fits = len(command) + 19 <= WIDTH;
+        let gap = if fits { " " } else { "\n    " };
+        writeln!(out, "  leak or warm-up?{gap}{command}")?;
     }
     writeln!(out, "  intended? {}", way_out(&report.verdict))
 }
@@ -68,6 +79,9 @@ fn way_out(verdict: &Verdict) -> String {
         default if default.contains(' ') => "#[leak_check(threshold_mb = …)] or (".to_owned(),
         argument => format!("#[leak_check({argument} = …)] or ("),
     };
+    if matches!(figure, Figure::BytesPerCall) {
+        return "leakcheck::allow(\"why\", || …) or #[leak_check(skip = \"why\")]".to_owned();
+    }
     let allow = match figure {
         Figure::Bytes | Figure::Blocks => "leakcheck::allow(\"why\", || …), ",
         _ => "",
@@ -81,11 +95,11 @@ fn headline(report: &Report) -> String {
     let Verdict::Leaked { excesses } = &report.verdict else {
         return format!("`{}` {}", report.test.name, report.verdict);
     };
-    let told: Vec<String> = excesses.iter().map(excess).collect();
+    let told: Vec<String> = excesses.iter().map(|it| excess(it, report)).collect();
     format!("`{}` {}", report.test.name, told.join("; "))
 }
 
-fn excess(Excess { figure, value, limit }: &Excess) -> String {
+fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
     let value = value.unsigned_abs();
     let source = &limit.source;
     match figure {
@@ -106,6 +120,14 @@ fn excess(Excess { figure, value, limit }: &Excess) -> String {
             let fds = left::fds(value);
             format!("left {fds} open, limit {} ({source})", count(limit.value))
         }
+        Figure::BytesPerCall => {
+            let bytes = report.repetition.as_ref().map_or(value as f64, |it| it.bytes_per_call);
+            format!("leaks {}{}", growth::per_call(bytes), growth::over_calls(report))
+        }
+        Figure::ThreadsPerCall => {
+            let threads = counted(value, "thread", "threads");
+            format!("leaves {threads} running per call{}", growth::over_calls(report))
+        }
     }
 }
 
@@ -125,6 +147,7 @@ fn write_figures(out: &mut String, report: &Report) -> fmt::Result {
 /// Call sites that look the same to the reader, as one.
 struct Group {
     amount: Amount,
+    growth: Option<Growing>,
     lines: Vec<(String, String)>,
 }
 
@@ -143,8 +166,12 @@ fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Resul
     let columns = Columns::of(shown, rest_bytes.max(siteless.bytes), total);
     let indent = if shown.is_empty() { 2 } else { columns.size_at() };
     let width = columns.size;
+    let batches = report.repetition.as_ref().map_or(&[][..], |it| &it.batches);
     for (index, group) in shown.iter().enumerate() {
         columns.write(out, index + 1, group)?;
+        for line in group.growth.iter().flat_map(|it| growth::lines(it, batches)) {
+            writeln!(out, "{:indent$}{line}", "")?;
+        }
     }
     let rest_sites = rest.len() + report.omitted.call_sites;
     if rest_sites > 0 {
@@ -247,12 +274,14 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
     for site in call_sites {
         let lines = lines(&site.frames, site.omitted_frames);
         let index = *known.entry(look(&site.frames, &lines)).or_insert_with(|| {
-            groups.push(Group { amount: Amount::default(), lines });
+            groups.push(Group { amount: Amount::default(), growth: None, lines });
             groups.len() - 1
         });
         groups[index].amount += Amount { bytes: site.bytes, blocks: site.blocks };
+        Growing::join(&mut groups[index].growth, site.growth.as_ref());
     }
-    groups.sort_by_key(|group| Reverse(group.amount.bytes));
+    let leaks = |group: &Group| group.growth.as_ref().is_some_and(Growing::is_leak);
+    groups.sort_by_key(|group| Reverse((leaks(group), group.amount.bytes)));
     groups
 }
 
@@ -328,17 +357,26 @@ fn write_threads(out: &mut String, report: &Report) -> fmt::Result {
     if report.threads.is_empty() {
         return Ok(());
     }
-    let named = report.threads.iter().map(|thread| {
+    let mut named: Vec<(String, u64)> = Vec::new();
+    for thread in &report.threads {
         let starter = thread.started_at.iter().find(|frame| frame.class == Class::User);
-        match starter.and_then(Frame::place) {
+        let text = match starter.and_then(Frame::place) {
             Some(place) => format!("`{}`, started at {place}", thread.name),
             None => format!("`{}`", thread.name),
+        };
+        match named.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => named.push((text, 1)),
         }
-    });
-    let (shown, rest): (Vec<_>, Vec<_>) = named.enumerate().partition(|(index, _)| *index < 10);
-    let names: Vec<String> = shown.into_iter().map(|(_, name)| name).collect();
+    }
+    let names: Vec<String> = named
+        .iter()
+        .take(MOST_THREADS)
+        .map(|(text, times)| if *times > 1 { format!("{times} × {text}") } else { text.clone() })
+        .collect();
     let number = counted(report.threads.len() as u64, "thread", "threads");
-    let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+    let rest: u64 = named.iter().skip(MOST_THREADS).map(|(_, times)| times).sum();
+    let more = if rest == 0 { String::new() } else { format!("; and {rest} more") };
     writeln!(out, "  still running: {number} started here ({}{more})", names.join("; "))
 }
 

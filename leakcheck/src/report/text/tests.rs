@@ -18,7 +18,7 @@ fn user(function: &str, file: &str, line: u32) -> Frame {
 }
 
 fn site(bytes: u64, blocks: u64, frames: Vec<Frame>) -> CallSite {
-    CallSite { bytes, blocks, frames, omitted_frames: 0 }
+    CallSite { bytes, blocks, frames, omitted_frames: 0, growth: None }
 }
 
 fn leaked(bytes: u64, limit: u64) -> Verdict {

@@ -1,0 +1,174 @@
+//! A check that calls its body again and again: what [`repeat`](crate::repeat) decides, done.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use crate::ledger::split::SiteCount;
+use crate::region::{Look, Region};
+use crate::repeat::{Plan, Reading, Repeat, Source, Step, Stop};
+use crate::report::Noise;
+use crate::settle::Waiting;
+use crate::stack::Stacks;
+use crate::stack::site::SiteId;
+use crate::suppress::Suppression;
+use crate::thread::Quiet;
+
+/// The part of the time for settling that one batch may take.
+const PART_OF_WAIT: u32 = 8;
+/// Looks at figures that are falling: what drops values on another thread is waited for as long as
+/// it gets on.
+const MOST_FALLS: u32 = 2000;
+
+/// A repetition under way.
+pub(crate) struct Repetition<'a> {
+    region: &'a Region,
+    repeat: Repeat,
+    stacks: Stacks,
+    suppressions: &'a [Suppression],
+    /// Call sites whose names were looked up.
+    named: HashSet<SiteId>,
+    waiting: Waiting,
+    begun: Instant,
+    over: Option<Stop>,
+}
+
+impl<'a> Repetition<'a> {
+    pub(crate) fn new(
+        region: &'a Region,
+        plan: Plan,
+        settle_ms: u64,
+        stacks: Stacks,
+        suppressions: &'a [Suppression],
+    ) -> Self {
+        let _quiet = Quiet::new();
+        Self {
+            region,
+            repeat: Repeat::new(plan),
+            stacks,
+            suppressions,
+            named: HashSet::new(),
+            waiting: Waiting::new(settle_ms),
+            begun: Instant::now(),
+            over: None,
+        }
+    }
+
+    /// Whether the body is to be called once more.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        let _quiet = Quiet::new();
+        loop {
+            match self.repeat.next(self.begun.elapsed()) {
+                Step::Call => return true,
+                Step::Look { settle } => self.look(settle),
+                Step::Over(stop) => {
+                    self.over = Some(stop);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// The number of the call under way, from 1.
+    pub(crate) fn calls(&self) -> u64 {
+        self.repeat.calls()
+    }
+
+    pub(crate) fn repeat(&self) -> &Repeat {
+        &self.repeat
+    }
+
+    /// Why the repetition is over.
+    pub(crate) fn stop(&self) -> Stop {
+        self.over.unwrap_or(Stop::AsAsked)
+    }
+
+    fn look(&mut self, settle: bool) {
+        let mut look = self.region.look();
+        let mut reading = self.reading(&look);
+        if settle && self.grows(&reading) {
+            (look, reading) = self.settle(look, reading);
+        }
+        self.repeat.see(&reading);
+        if settle {
+            self.tell_noise(&look.split.sites);
+        }
+    }
+
+    /// Looks again while that may help.
+    fn settle(&mut self, mut look: Look, mut reading: Reading) -> (Look, Reading) {
+        let mut part = self.waiting.part(PART_OF_WAIT);
+        let mut falls = Waiting::short_pauses(MOST_FALLS);
+        let mut falling = false;
+        while self.grows(&reading) && (if falling { falls.goes_on() } else { part.goes_on() }) {
+            look = self.region.look();
+            let next = self.reading(&look);
+            falling = level(&next) < level(&reading);
+            reading = next;
+        }
+        self.waiting.give_back(part);
+        (look, reading)
+    }
+
+    /// Whether anything is above what it was after the batch before.
+    fn grows(&self, reading: &Reading) -> bool {
+        let before = |source| self.repeat.series().track(source).map_or(0, |track| track.end());
+        [Source::Bytes, Source::Threads]
+            .into_iter()
+            .any(|source| value(reading, source) > before(source))
+    }
+
+    /// Looks up the names of the call sites that have grown, and leaves known noise out from here on.
+    fn tell_noise(&mut self, sites: &[SiteCount]) {
+        if self.stacks != Stacks::Full {
+            return;
+        }
+        let grown = |count: &&SiteCount| {
+            let track = self.repeat.series().track(Source::BytesAt(count.site));
+            track.is_some_and(|track| track.growth() > 0) && !self.named.contains(&count.site)
+        };
+        let new: Vec<SiteCount> = sites.iter().filter(grown).copied().collect();
+        if new.is_empty() {
+            return;
+        }
+        let told: HashSet<SiteId> =
+            Noise::sift(&new, self.suppressions).rest.iter().map(|count| count.site).collect();
+        for SiteCount { site, .. } in new {
+            self.named.insert(site);
+            if !told.contains(&site) {
+                self.repeat.ignore(Source::BytesAt(site));
+                self.repeat.ignore(Source::BlocksAt(site));
+            }
+        }
+    }
+
+    fn reading(&self, look: &Look) -> Reading {
+        let mut reading = Reading::new();
+        let mut total = look.split.siteless;
+        for count in &look.split.sites {
+            if self.repeat.is_ignored(Source::BytesAt(count.site)) {
+                continue;
+            }
+            total += count.retained;
+            // An estimate decides nothing.
+            if self.stacks == Stacks::Full && count.retained.blocks > 0 {
+                reading.insert(Source::BytesAt(count.site), count.retained.bytes as i64);
+                reading.insert(Source::BlocksAt(count.site), count.retained.blocks as i64);
+            }
+        }
+        reading.insert(Source::Bytes, total.bytes as i64);
+        reading.insert(Source::Blocks, total.blocks as i64);
+        reading.insert(Source::Released, look.released.bytes as i64);
+        reading.insert(Source::ReleasedBlocks, look.released.blocks as i64);
+        reading.insert(Source::Threads, look.threads as i64);
+        reading
+    }
+}
+
+fn value(reading: &Reading, source: Source) -> i64 {
+    reading.get(&source).copied().unwrap_or(0)
+}
+
+/// What falls while something is on its way out.
+fn level(reading: &Reading) -> (i64, i64) {
+    (value(reading, Source::Threads), value(reading, Source::Bytes))
+}

@@ -1,0 +1,128 @@
+//! What a repeated body left behind, in words.
+
+use std::fmt::{self, Write};
+
+use super::{WIDTH, blocks, count, counted, size};
+use crate::report::{Growing, GrowthClass, Repetition, Report, Stopped};
+
+/// Batches whose growth is shown.
+const SHOWN: usize = 4;
+
+/// How the body was repeated.
+pub(super) fn write_repetition(out: &mut String, report: &Report) -> fmt::Result {
+    let Some(repetition) = &report.repetition else { return Ok(()) };
+    let calls = counted(repetition.calls(), "call", "calls");
+    let warmup = counted(repetition.warmup, "call", "calls");
+    let batches = counted(repetition.batches.len() as u64, "batch", "batches");
+    let stopped = match repetition.stopped {
+        Stopped::Certain => "; nothing grew any more",
+        Stopped::AsAsked => "",
+        Stopped::CapOfCalls => ", the most (LEAK_ITERATIONS_MAX)",
+        Stopped::CapOfTime => ", as many as the time allowed (LEAK_ITERATIONS_SECONDS)",
+        Stopped::CapOfGrowth => ", until it had left enough behind",
+    };
+    writeln!(out, "  repeated: {warmup} of warm-up, then {calls} in {batches}{stopped}\n")
+}
+
+/// ` (16,383 calls)`.
+pub(super) fn over_calls(report: &Report) -> String {
+    let calls = |it: &Repetition| format!(" ({})", counted(it.calls(), "call", "calls"));
+    report.repetition.as_ref().map_or(String::new(), calls)
+}
+
+/// What the repetition would have seen.
+pub(super) fn write_sensitivity(out: &mut String, report: &Report) -> fmt::Result {
+    let Some(repetition) = &report.repetition else { return Ok(()) };
+    let sensitivity = &repetition.sensitivity;
+    let least = per_call(sensitivity.bytes_per_call);
+    writeln!(out, "  would have seen: a leak of {least} at any call site{}", rarely(repetition))?;
+    if sensitivity.still_growing > 0.0 {
+        let raise = match repetition.stopped {
+            Stopped::CapOfCalls => "LEAK_ITERATIONS_MAX",
+            Stopped::CapOfTime => "LEAK_ITERATIONS_SECONDS",
+            _ => "`iterations`",
+        };
+        let growing = per_call(sensitivity.still_growing);
+        writeln!(
+            out,
+            "  stopped while {growing} still came in at other call sites: raise {raise}"
+        )?;
+    }
+    Ok(())
+}
+
+fn rarely(repetition: &Repetition) -> String {
+    match repetition.sensitivity.every {
+        0 | 1 => String::new(),
+        every => format!(", in every call or in one of {}", count(every)),
+    }
+}
+
+/// Growth in words; less than a byte a call as one in so many.
+pub(super) fn per_call(bytes: f64) -> String {
+    if bytes >= 1.0 || bytes <= 0.0 {
+        format!("{} per call", size(bytes.round() as u64))
+    } else {
+        format!("1 B in {} calls", count((1.0 / bytes).round() as u64))
+    }
+}
+
+/// What is said of a call site's growth, in lines.
+pub(super) fn lines(growing: &Growing, batches: &[u64]) -> Vec<String> {
+    let mut lines = match growing.class {
+        GrowthClass::Leak => leak(growing, batches),
+        GrowthClass::WarmUp => {
+            let once = growing.bytes.iter().copied().max().unwrap_or(0);
+            vec![format!("warm-up: grew once, by {}", size(once.max(0).unsigned_abs()))]
+        }
+        GrowthClass::FillingCache => {
+            vec![format!("filling cache: grows by less and less, {}", course(growing, batches))]
+        }
+        GrowthClass::Plateau => {
+            vec![format!("plateau: goes up and down, {}", course(growing, batches))]
+        }
+    };
+    lines.extend(growing.advice.iter().cloned());
+    lines
+}
+
+fn leak(growing: &Growing, batches: &[u64]) -> Vec<String> {
+    let each = growing.blocks_per_call;
+    let in_blocks = if each >= 1.0 && (each - each.round()).abs() < 0.05 {
+        format!(" ({})", blocks(each.round() as u64))
+    } else {
+        String::new()
+    };
+    let severity = growing.severity.map_or(String::new(), |it| format!(", {}", it.name()));
+    let head = format!("grows {}{in_blocks}{severity}:", per_call_in_full(growing.bytes_per_call));
+    let course = course(growing, batches);
+    // The evidence has a line of its own where the two do not fit into one.
+    if head.len() + course.chars().count() + 12 <= WIDTH {
+        vec![format!("{head} {course}")]
+    } else {
+        vec![head, course]
+    }
+}
+
+fn per_call_in_full(bytes: f64) -> String {
+    if (1.0..1e15).contains(&bytes) {
+        let bytes = bytes.round() as u64;
+        format!("{} {} per call", count(bytes), if bytes == 1 { "byte" } else { "bytes" })
+    } else {
+        per_call(bytes)
+    }
+}
+
+/// `240 → 480 over batches of 1, 2`.
+fn course(growing: &Growing, batches: &[u64]) -> String {
+    let last = |length: usize| length.saturating_sub(SHOWN);
+    let grown = growing.bytes[last(growing.bytes.len())..].iter().map(|bytes| signed(*bytes));
+    let of = batches[last(batches.len())..].iter().map(|calls| count(*calls));
+    let (grown, of): (Vec<_>, Vec<_>) = (grown.collect(), of.collect());
+    format!("{} over batches of {}", grown.join(" → "), of.join(", "))
+}
+
+fn signed(bytes: i64) -> String {
+    let sign = if bytes < 0 { "−" } else { "" };
+    format!("{sign}{}", count(bytes.unsigned_abs()))
+}

@@ -1,0 +1,230 @@
+//! A repeated body leaks what keeps pace with its calls, and nothing else.
+
+use leakcheck_tests::{Finished, Fixture, Folder, Outcome, Report, mistake_in};
+
+fn run() -> Finished {
+    Fixture::new("leaks", "repeated").run().arg("--test-threads=2").go()
+}
+
+fn only(test: &str) -> Finished {
+    Fixture::new("leaks", "repeated").run().only(test).go()
+}
+
+fn repeated(test: &str, iterations: &str) -> Finished {
+    let fixture = Fixture::new("leaks", "repeated");
+    fixture.run().only(test).env("LEAK_ITERATIONS", iterations).go()
+}
+
+/// The largest growth among the call sites of a class.
+fn growth(report: &Report, class: &str) -> Option<f64> {
+    let of_class = report.call_sites.iter().filter_map(|site| site.growth.as_ref());
+    let rates = of_class.filter(|growth| growth.class == class).map(|growth| growth.bytes_per_call);
+    rates.max_by(f64::total_cmp)
+}
+
+/// The tests' names say what must be found.
+#[test]
+fn what_keeps_pace_with_the_calls_leaks_and_nothing_else_does() {
+    let run = run();
+    for (test, outcome) in run.outcomes() {
+        if test.contains("call_panics")
+            || test.contains("returns_an_error")
+            || test.contains("itself")
+        {
+            continue;
+        }
+        let expected = if test.ends_with("_leaks") { Outcome::Failed } else { Outcome::Passed };
+        assert_eq!(*outcome, expected, "`{test}`: {}", run.said(test));
+    }
+    assert!(run.outcomes().len() > 30, "{}", run.stdout());
+}
+
+#[test]
+fn the_evidence_is_told() {
+    let test = "a_cycle_leaks";
+    let run = only(test);
+    let said = run.said(test);
+    assert!(said.contains("`a_cycle_leaks` leaks 64 B per call (16,383 calls)"), "{said}");
+    assert!(said.contains("grows 32 bytes per call (1 block), low:"), "{said}");
+    let course = "32,768 → 65,536 → 131,072 → 262,144 over batches of 1,024, 2,048, 4,096, 8,192";
+    assert!(said.contains(course), "{said}");
+    assert!(said.contains("look for a cycle, and make one side `Weak`"), "{said}");
+    assert!(said.contains("would have seen: a leak of 1 B per call at any call site"), "{said}");
+    let report = run.report(test);
+    assert_eq!(report.repetition.as_ref().unwrap().bytes_per_call, 64.0);
+    assert_eq!(growth(report, "leak"), Some(32.0));
+    assert_eq!(report.limits.as_ref().unwrap()["bytes"], serde_json::Value::Null);
+}
+
+#[test]
+fn advice_is_by_what_was_seen() {
+    let run = run();
+    for (test, advice) in [
+        ("a_vector_leaks", "a collection that only grows"),
+        ("a_map_leaks", "a map that only grows"),
+        ("an_ordered_map_leaks", "a map that only grows"),
+        ("a_shared_cycle_leaks", "look for a cycle"),
+        ("a_leaked_string_leaks", "ownership that is given away"),
+        ("a_channel_leaks", "messages or waiters that stay in a channel"),
+        ("a_task_leaks", "tasks that do not end"),
+        ("a_thread_leaks", "threads that do not end"),
+    ] {
+        let sites = &run.report(test).call_sites;
+        let told = sites[0].growth.as_ref().and_then(|growth| growth.advice.clone());
+        assert!(told.as_deref().is_some_and(|told| told.contains(advice)), "{test}: {told:?}");
+    }
+}
+
+#[test]
+fn threads_that_every_call_leaves_are_counted() {
+    let test = "a_thread_leaks";
+    let run = only(test);
+    let said = run.said(test);
+    assert!(said.contains("leaves 1 thread running per call"), "{said}");
+    assert!(said.contains(" × `sweeper`, started at leaks/tests/repeated.rs:"), "{said}");
+    let repetition = run.report(test).repetition.clone().unwrap();
+    assert_eq!((repetition.threads_per_call, &*repetition.stopped), (1.0, "cap_of_growth"));
+    assert!(repetition.batches.iter().sum::<u64>() < 32, "{repetition:?}");
+}
+
+#[test]
+fn a_clean_body_is_called_nine_times_and_says_what_it_would_have_seen() {
+    let test = "nothing_stays";
+    let run = only(test);
+    let repetition = run.report(test).repetition.clone().unwrap();
+    assert_eq!((repetition.warmup, &*repetition.batches), (2, &[1, 2, 4][..]));
+    assert_eq!(repetition.stopped, "certain");
+    let sensitivity = repetition.sensitivity;
+    assert_eq!((sensitivity.bytes_per_call, sensitivity.every), (1.0, 8));
+    assert_eq!(sensitivity.still_growing, 0.0);
+}
+
+#[test]
+fn what_comes_in_one_call_of_seven_is_a_leak() {
+    let test = "every_seventh_call_leaks";
+    let run = only(test);
+    assert!(run.said(test).contains("leaks 1 B in 7 calls"), "{}", run.said(test));
+}
+
+#[test]
+fn a_cache_is_named_for_what_it_is() {
+    let test = "a_cache_with_a_bound";
+    let run = only(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    let report = run.report(test);
+    assert_eq!(growth(report, "leak"), None);
+    assert!(growth(report, "filling_cache").is_some(), "{report:#?}");
+}
+
+#[test]
+fn a_cap_in_calls_is_told_with_what_still_came_in() {
+    let test = "a_cache_with_a_bound";
+    let fixture = Fixture::new("leaks", "repeated");
+    // The cache is full after 701 calls, in the last batch.
+    let run = fixture.run().only(test).env("LEAK_ITERATIONS_MAX", "1023").go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    let repetition = run.report(test).repetition.clone().unwrap();
+    assert_eq!(repetition.stopped, "cap_of_calls");
+    assert_eq!(repetition.batches.iter().sum::<u64>(), 1023);
+    assert!(repetition.sensitivity.still_growing > 0.0, "{repetition:?}");
+}
+
+#[test]
+fn a_cap_in_time_leaves_something_to_compare() {
+    let test = "a_vector_leaks";
+    let fixture = Fixture::new("leaks", "repeated");
+    let run = fixture.run().only(test).env("LEAK_ITERATIONS_SECONDS", "0.000001").go();
+    let repetition = run.report(test).repetition.clone().unwrap();
+    assert_eq!((&*repetition.stopped, &*repetition.batches), ("cap_of_time", &[1, 2][..]));
+}
+
+#[test]
+fn memory_at_several_call_sites_in_turn_is_one_leak() {
+    let test = "a_vector_with_two_writers_leaks";
+    let run = only(test);
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    assert!(growth(run.report(test), "leak").is_some());
+}
+
+#[test]
+fn a_body_that_panics_in_a_later_call_fails_as_itself() {
+    for (test, why) in [
+        ("the_fourth_call_panics", "the body panicked in call 4 of its repetition"),
+        (
+            "the_third_call_returns_an_error",
+            "the body returned an error in call 3 of its repetition",
+        ),
+    ] {
+        let run = only(test);
+        assert_eq!(run.outcome(test), Outcome::Failed);
+        assert_eq!(run.report(test).verdict.why.as_deref(), Some(why));
+        assert!(run.said(test).contains(why), "{}", run.said(test));
+        assert!(!run.said(test).contains(" per call"), "{}", run.said(test));
+    }
+}
+
+#[test]
+fn a_body_that_must_panic_is_repeated_too() {
+    assert_eq!(only("every_call_panics").outcome("every_call_panics"), Outcome::Passed);
+    let leaks = "every_call_panics_and_leaks";
+    assert_eq!(only(leaks).outcome(leaks), Outcome::Failed);
+}
+
+#[test]
+fn the_environment_repeats_what_is_annotated() {
+    let small = "small_by_itself";
+    assert_eq!(only(small).outcome(small), Outcome::Passed);
+    assert!(only(small).report(small).repetition.is_none());
+    for iterations in ["auto", "10"] {
+        let run = repeated(small, iterations);
+        assert_eq!(run.outcome(small), Outcome::Failed, "{}", run.stdout());
+        assert_eq!(run.report(small).repetition.as_ref().unwrap().bytes_per_call, 8.0);
+    }
+    assert_eq!(repeated(small, "1").outcome(small), Outcome::Passed);
+}
+
+#[test]
+fn one_run_over_its_limit_tells_the_command_that_decides() {
+    let test = "large_by_itself";
+    let run = only(test);
+    let command =
+        "LEAK_ITERATIONS=auto cargo test -p leaks --test repeated -- --exact large_by_itself";
+    assert!(
+        run.said(test).contains(&format!("leak or warm-up?\n    {command}")),
+        "{}",
+        run.said(test)
+    );
+    assert_eq!(run.report(test).decide.as_deref(), Some(command));
+}
+
+#[test]
+fn estimates_decide_nothing() {
+    for stacks in ["sampled", "off"] {
+        let fixture = Fixture::new("leaks", "repeated");
+        let run = fixture.run().arg("a_").env("LEAK_STACKS", stacks).go();
+        for (test, expected) in [
+            ("a_vector_leaks", Outcome::Failed),
+            ("a_cycle_leaks", Outcome::Failed),
+            ("a_cache_with_a_bound", Outcome::Passed),
+            ("a_lazy_static", Outcome::Passed),
+        ] {
+            assert_eq!(run.outcome(test), expected, "{stacks}: {}", run.said(test));
+        }
+    }
+}
+
+#[test]
+fn the_reports_are_as_the_schema_says() {
+    let folder = Folder::new();
+    let fixture = Fixture::new("leaks", "repeated");
+    fixture
+        .run()
+        .arg("--test-threads=2")
+        .env("LEAK_REPORT_DIR", &folder.path().to_string_lossy())
+        .go();
+    let reports = folder.reports();
+    assert!(reports.len() > 30, "{:?}", reports.keys());
+    for (path, report) in &reports {
+        assert_eq!(mistake_in(report), None, "{path}: {report:#}");
+    }
+}
