@@ -9,6 +9,7 @@
 //! | `rc_cycle` | a cycle of `Rc`, and its fix by `Weak` | red |
 //! | `async_service` | tokio, on one thread and on several | red |
 //! | `worker_threads` | a thread left running, and a shared pool | red |
+//! | `leak_or_warm_up` | a body that is repeated: what keeps coming, and what comes once | red |
 //! | `intentional_leak` | memory that is meant to stay | green |
 //! | `thresholds_by_kind` | where a limit comes from | green |
 //! | `rstest_cases` | cases and fixtures | red |

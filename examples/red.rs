@@ -57,6 +57,18 @@ fn rc_cycle_is_exactly_counted() {
 }
 
 #[test]
+fn leak_or_warm_up_fails_what_keeps_pace_with_the_calls() {
+    let lesson = Lesson::ends_red("leak_or_warm_up");
+    lesson.has_passed("a_table_is_made_once");
+    lesson.has_failed("a_listener_stays_after_every_session");
+    lesson.says("`a_listener_stays_after_every_session` leaks ");
+    lesson.says("9,216 → 18,432 → 36,864 → 73,728 over batches of 1,024, 2,048, 4,096, 8,192");
+    lesson
+        .names("leak_or_warm_up::subscribe", "LISTENERS.lock().unwrap().push(Arc::new(listener));");
+    lesson.counts(1, 1);
+}
+
+#[test]
 fn async_service_is_judged_after_its_runtime() {
     let lesson = Lesson::ends_red("async_service");
     lesson.has_failed("requests_that_time_out_stay");
