@@ -1,6 +1,8 @@
 //! A repeated body leaks what keeps pace with its calls, and nothing else.
 
-use leakcheck_tests::{Finished, Fixture, Folder, Outcome, Report, mistake_in};
+use leakcheck_tests::{
+    Finished, Fixture, Folder, LeftGrowing, Outcome, Repetition, Report, mistake_in,
+};
 
 fn run() -> Finished {
     Fixture::new("leaks", "repeated").run().arg("--test-threads=2").go()
@@ -20,6 +22,12 @@ fn growth(report: &Report, class: &str) -> Option<f64> {
     let of_class = report.call_sites.iter().filter_map(|site| site.growth.as_ref());
     let rates = of_class.filter(|growth| growth.class == class).map(|growth| growth.bytes_per_call);
     rates.max_by(f64::total_cmp)
+}
+
+/// What is left behind with every call beside memory.
+fn per_call(repetition: &Repetition, what: &str) -> Option<f64> {
+    let leaks = |left: &&LeftGrowing| left.what == what && left.class == "leak";
+    repetition.left.iter().find(leaks).map(|left| left.per_call)
 }
 
 /// The tests' names say what must be found.
@@ -83,8 +91,19 @@ fn threads_that_every_call_leaves_are_counted() {
     assert!(said.contains("leaves 1 thread running per call"), "{said}");
     assert!(said.contains(" × `sweeper`, started at leaks/tests/repeated.rs:"), "{said}");
     let repetition = run.report(test).repetition.clone().unwrap();
-    assert_eq!((repetition.threads_per_call, &*repetition.stopped), (1.0, "cap_of_growth"));
+    assert_eq!(per_call(&repetition, "threads"), Some(1.0));
+    assert_eq!(repetition.stopped, "cap_of_growth");
     assert!(repetition.batches.iter().sum::<u64>() < 32, "{repetition:?}");
+}
+
+#[test]
+fn descriptors_that_every_call_leaves_open_are_counted() {
+    let test = "a_descriptor_leaks";
+    let run = only(test);
+    let said = run.said(test);
+    assert!(said.contains("leaves 1 file descriptor open per call"), "{said}");
+    assert!(said.contains("file descriptors left open: 8 → 16 → 32 → 64 over batches"), "{said}");
+    assert_eq!(per_call(run.report(test).repetition.as_ref().unwrap(), "fds"), Some(1.0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 21] = [
+const SECTIONS: [(&str, &str); 22] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
@@ -24,6 +24,7 @@ const SECTIONS: [(&str, &str); 21] = [
     ("events", "### `events`"),
     ("repetition", "### `repetition`"),
     ("sensitivity", "### `repetition`"),
+    ("left_growing", "### Growth beside memory"),
     ("call_site", "### `call_sites`"),
     ("growing", "### Growth of a call site"),
     ("frame", "### `call_sites`"),

@@ -34,6 +34,8 @@ mod socket;
 #[allow(unsafe_code, reason = "a table in memory of the system's")]
 mod table;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::ledger::account::RegionId;
 use crate::options::Options;
@@ -43,6 +45,17 @@ use crate::verdict::{Figure, Unjudged};
 /// The most entries of a list that are described.
 #[cfg(target_os = "linux")]
 const MOST_LISTED: usize = 100;
+
+/// What can be left behind beside memory of the Rust heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Thing {
+    /// Threads that were started and still run.
+    Threads,
+    /// File descriptors that were opened and are still open.
+    Fds,
+}
 
 /// What a region has left behind by now.
 #[derive(Clone, Debug, Default)]
@@ -175,6 +188,11 @@ impl Found {
 }
 
 impl Left {
+    /// How many things of each kind there certainly are, for who watches them grow.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Thing, i64)> {
+        [(Thing::Fds, self.fds.count.at_least())].into_iter()
+    }
+
     /// The descriptors that are still open, as they are now, up to a hundred.
     pub(crate) fn open_fds(&self) -> Vec<Fd> {
         #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use crate::ledger::account::{self, Account, Counts, RegionId};
 use crate::ledger::split::{self, Split};
 use crate::ledger::tally::{self, Event};
 use crate::ledger::{self, entered};
-use crate::left;
+use crate::left::{self, Left};
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::Scope;
 use crate::stack::unwind;
@@ -40,6 +40,7 @@ pub(crate) struct Look {
     pub(crate) released: Amount,
     /// Threads that the region started and that still run.
     pub(crate) threads: usize,
+    pub(crate) left: Left,
 }
 
 impl Region {
@@ -156,15 +157,18 @@ impl Region {
         let mut owners = vec![self.id];
         owners.extend(account::inner_regions(self.id));
         let threads = running::list(&owners).len();
+        let everyone = owners.clone();
         let allowances = allow::inside(self.id);
         owners.retain(|owner| {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         let (counts, split) = self.read(account, &owners);
+        let left = self.before.left(&owners, &everyone);
         Look {
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
             split,
             threads,
+            left,
         }
     }
 

@@ -15,6 +15,7 @@ mod simulation;
 mod track;
 
 pub use class::Class;
+pub(crate) use class::Evidence;
 pub(crate) use finding::{Finding, Growing, growth};
 pub(crate) use plan::{Caps, Plan, Stop, WARM_UP};
 pub use sensitivity::Sensitivity;

@@ -23,7 +23,7 @@
 //! all; once something has grown after the first call, it wants at least 24 calls, and as many
 //! as there were before, without growth. As long as something still grows it goes on, up to 16,383
 //! calls or 3 seconds (`LEAK_ITERATIONS_MAX`, `LEAK_ITERATIONS_SECONDS`), or until another batch would
-//! leave 256 MB or 32 threads behind.
+//! leave 256 MB, 32 threads or 128 file descriptors behind.
 //!
 //! All calls are made on the thread of the test, one after the other. The value that a call
 //! returns is dropped before the next.
@@ -40,7 +40,8 @@
 //! - *filling cache*: it grows by less and less a call.
 //! - *plateau*: it goes up and down.
 //!
-//! Threads that the body started and that still run are counted in the same way.
+//! Threads that the body started and that still run, and file descriptors that it left open, are counted in the same
+//! way.
 //!
 //! A leak fails the test, whatever its size. Limits of bytes and blocks hold in a repeated check
 //! only where they were given beside `iterations` or by `LEAK_THRESHOLD_MB`, and are held against net growth

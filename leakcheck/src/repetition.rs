@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::ledger::split::SiteCount;
+use crate::left::Thing;
 use crate::region::{Look, Region};
 use crate::repeat::{Plan, Reading, Repeat, Source, Step, Stop};
 use crate::report::Noise;
@@ -112,9 +113,8 @@ impl<'a> Repetition<'a> {
     /// Whether anything is above what it was after the batch before.
     fn grows(&self, reading: &Reading) -> bool {
         let before = |source| self.repeat.series().track(source).map_or(0, |track| track.end());
-        [Source::Bytes, Source::Threads]
-            .into_iter()
-            .any(|source| value(reading, source) > before(source))
+        let waited_for = |source: &Source| matches!(source, Source::Bytes | Source::Left(_));
+        reading.iter().any(|(source, value)| waited_for(source) && *value > before(*source))
     }
 
     /// Looks up the names of the call sites that have grown, and leaves known noise out from here on.
@@ -159,16 +159,15 @@ impl<'a> Repetition<'a> {
         reading.insert(Source::Blocks, total.blocks as i64);
         reading.insert(Source::Released, look.released.bytes as i64);
         reading.insert(Source::ReleasedBlocks, look.released.blocks as i64);
-        reading.insert(Source::Threads, look.threads as i64);
+        reading.insert(Source::Left(Thing::Threads), look.threads as i64);
+        let left = look.left.counts();
+        reading.extend(left.map(|(thing, count)| (Source::Left(thing), count)));
         reading
     }
 }
 
-fn value(reading: &Reading, source: Source) -> i64 {
-    reading.get(&source).copied().unwrap_or(0)
-}
-
 /// What falls while something is on its way out.
 fn level(reading: &Reading) -> (i64, i64) {
-    (value(reading, Source::Threads), value(reading, Source::Bytes))
+    let left = reading.iter().filter(|(source, _)| matches!(source, Source::Left(_)));
+    (left.map(|(_, count)| count).sum(), reading.get(&Source::Bytes).copied().unwrap_or(0))
 }

@@ -26,7 +26,9 @@ use crate::suppress::Suppression;
 use crate::verdict::{Excused, Limits, Unjudged, Verdict};
 
 pub(crate) use growth::command;
-pub use growth::{Growing, GrowthClass, Repetition, Sensitivity, Severity, Stopped};
+pub use growth::{
+    Growing, GrowthClass, LeftGrowing, Repetition, Sensitivity, Severity, Stopped, Thing,
+};
 
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::left::Thing;
 use crate::measurement::{Amount, Growth, Measurement};
 use crate::options::{Kind, Measure};
 use crate::repeat::Finding;
@@ -62,6 +63,8 @@ pub enum Figure {
     BytesPerCall,
     /// Threads that every further call of the body leaves running, rounded up.
     ThreadsPerCall,
+    /// File descriptors that every further call of the body leaves open, rounded up.
+    FdsPerCall,
 }
 
 /// A figure that is not known well enough to be held against a limit.
@@ -163,18 +166,26 @@ pub(crate) fn unjudged(measurement: &Measurement, limits: &Limits) -> Vec<Unjudg
 /// What keeps coming with the calls of a repeated body: over a limit of 0, set by who asked for the
 /// repetition.
 pub(crate) fn of_growth(finding: &Finding, source: &str) -> Vec<Excess> {
-    let figures = [
-        (Figure::BytesPerCall, finding.leaked_per_call()),
-        (Figure::ThreadsPerCall, finding.threads_per_call()),
-    ];
-    figures
-        .into_iter()
+    let bytes = (Figure::BytesPerCall, finding.leaked_per_call());
+    let left = finding.left_per_call().map(|(thing, per_call)| (Figure::per_call(thing), per_call));
+    std::iter::once(bytes)
+        .chain(left)
         .filter(|(_, per_call)| *per_call > 0.0)
         .map(|(figure, per_call)| {
             let limit = Limit::set_by(source, 0);
             Excess { figure, value: per_call.ceil() as i64, limit }
         })
         .collect()
+}
+
+impl Figure {
+    /// What every further call of a repeated body leaves behind of these.
+    fn per_call(thing: Thing) -> Self {
+        match thing {
+            Thing::Threads => Self::ThreadsPerCall,
+            Thing::Fds => Self::FdsPerCall,
+        }
+    }
 }
 
 impl Verdict {

@@ -155,10 +155,21 @@ pub struct Repetition {
     pub stopped: String,
     /// In all.
     pub bytes_per_call: f64,
-    /// Of threads.
-    pub threads_per_call: f64,
+    /// Of what is no memory.
+    pub left: Vec<LeftGrowing>,
     /// What would have been seen.
     pub sensitivity: Sensitivity,
+}
+
+/// The growth of what is no memory.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct LeftGrowing {
+    /// `threads`, `fds` and so on.
+    pub what: String,
+    /// As of a call site.
+    pub class: String,
+    /// Over the last batches.
+    pub per_call: f64,
 }
 
 /// What a repetition would have seen.

@@ -6,6 +6,7 @@ use super::class::{Class, Evidence};
 use super::plan::Stop;
 use super::sensitivity::Sensitivity;
 use super::{Repeat, Source};
+use crate::left::Thing;
 use crate::measurement::Growth;
 use crate::options::Measure;
 use crate::stack::site::SiteId;
@@ -17,7 +18,8 @@ pub(crate) struct Finding {
     pub(crate) sites: HashMap<SiteId, Growing>,
     /// What was retained in all, if it grew.
     pub(crate) total: Option<Evidence>,
-    pub(crate) threads: Option<Evidence>,
+    /// What grew beside memory.
+    pub(crate) left: Vec<(Thing, Evidence)>,
     pub(crate) warmup: u64,
     /// Calls after the warm-up, by batch.
     pub(crate) batches: Vec<u64>,
@@ -49,7 +51,7 @@ impl Finding {
         Self {
             sites,
             total,
-            threads: evidence(repeat, Source::Threads),
+            left: left(repeat),
             warmup: repeat.warmup(),
             batches: repeat.batch_sizes(),
             stop,
@@ -68,10 +70,10 @@ impl Finding {
         total.map_or(0.0, |total| total.per_call)
     }
 
-    /// Threads that every further call leaves running.
-    pub(crate) fn threads_per_call(&self) -> f64 {
-        let threads = self.threads.as_ref().filter(|threads| threads.class == Class::Leak);
-        threads.map_or(0.0, |threads| threads.per_call)
+    /// What every further call leaves behind beside memory.
+    pub(crate) fn left_per_call(&self) -> impl Iterator<Item = (Thing, f64)> {
+        let leaks = self.left.iter().filter(|(_, evidence)| evidence.class == Class::Leak);
+        leaks.map(|(thing, evidence)| (*thing, evidence.per_call))
     }
 }
 
@@ -88,6 +90,16 @@ pub(crate) fn growth(repeat: &Repeat, measure: Measure) -> Growth {
 
 fn evidence(repeat: &Repeat, source: Source) -> Option<Evidence> {
     repeat.series().track(source).and_then(Evidence::of)
+}
+
+fn left(repeat: &Repeat) -> Vec<(Thing, Evidence)> {
+    let grown = repeat.series().tracks().filter_map(|(source, track)| match source {
+        Source::Left(thing) => Some((thing, Evidence::of(track)?)),
+        _ => None,
+    });
+    let mut grown: Vec<_> = grown.collect();
+    grown.sort_by_key(|(thing, _)| *thing);
+    grown
 }
 
 fn sites(repeat: &Repeat) -> HashMap<SiteId, Growing> {

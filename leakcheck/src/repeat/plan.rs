@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::class::class;
 use super::{Class, Repeat, Source};
+use crate::left::Thing;
 use crate::options::Iterations;
 
 /// Calls of the warm-up where nobody said otherwise: one that makes what is lazy, and one for what
@@ -15,9 +16,7 @@ const CLEAN_BATCHES: usize = 3;
 /// Quiet calls that are asked for once something has grown after the first one: what comes by
 /// chance, at three calls in ten, stays away from so many once in five thousand times.
 const QUIET_CALLS: u64 = 24;
-/// A body is not called any more when another batch would leave more threads than this.
-const MOST_THREADS: i64 = 32;
-/// Nor when it would leave more bytes.
+/// A body is not called any more when another batch would leave more bytes than this.
 const MOST_BYTES: i64 = 256 << 20;
 /// Batches that are made however long they take, so that there is something to compare.
 const LEAST_BATCHES: usize = 2;
@@ -56,7 +55,7 @@ pub(crate) enum Stop {
     Calls,
     /// The most time.
     Time,
-    /// The most threads or bytes.
+    /// The most bytes, threads and so on.
     Growth,
 }
 
@@ -107,10 +106,18 @@ impl Plan {
     }
 }
 
+/// Nor when it would leave more of these: systems have limits, a thousand descriptors being usual.
+fn most(thing: Thing) -> i64 {
+    match thing {
+        Thing::Threads => 32,
+        Thing::Fds => 128,
+    }
+}
+
 /// The next batch is as long as all before, so what has grown will double.
 fn grows_too_much(repeat: &Repeat) -> bool {
     repeat.series.tracks().any(|(source, track)| match source {
-        Source::Threads => track.growth() * 2 >= MOST_THREADS,
+        Source::Left(thing) => track.growth() * 2 >= most(thing),
         Source::Bytes => track.growth() * 2 >= MOST_BYTES,
         _ => false,
     })

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::track::Track;
+use crate::left::Thing;
 use crate::stack::site::SiteId;
 
 /// What can grow.
@@ -20,8 +21,8 @@ pub(crate) enum Source {
     Released,
     /// Blocks of others that the body freed.
     ReleasedBlocks,
-    /// Threads that the body started and that still run.
-    Threads,
+    /// What is left behind beside memory.
+    Left(Thing),
 }
 
 /// Figures at one moment. What is not there is 0.

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::advice;
 use super::{CallSite, Test};
 use crate::options::Iterations;
-use crate::repeat::{self, Finding, Plan, Stop};
+use crate::repeat::{self, Evidence, Finding, Plan, Stop};
 
+pub use crate::left::Thing;
 pub use crate::repeat::{Class as GrowthClass, Sensitivity};
 
 /// How the body was repeated, and what that showed.
@@ -25,10 +26,22 @@ pub struct Repetition {
     pub sensitivity: Sensitivity,
     /// Bytes that every further call leaves behind.
     pub bytes_per_call: f64,
-    /// Threads that every further call leaves running.
-    pub threads_per_call: f64,
-    /// Threads left running by each batch, where any were.
-    pub threads: Vec<i64>,
+    /// What grew beside memory.
+    pub left: Vec<LeftGrowing>,
+}
+
+/// How what is left behind beside memory grew over the batches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LeftGrowing {
+    /// What it is.
+    pub what: Thing,
+    /// What its course says.
+    pub class: GrowthClass,
+    /// By batch.
+    pub by_batch: Vec<i64>,
+    /// How much a call over the last four batches.
+    pub per_call: f64,
 }
 
 /// Why a body was not called any more.
@@ -44,7 +57,7 @@ pub enum Stopped {
     CapOfCalls,
     /// The cap in time would have been passed.
     CapOfTime,
-    /// Another batch would have left 256 MB or 32 threads behind.
+    /// Another batch would have left 256 MB, 32 threads or 128 descriptors behind.
     CapOfGrowth,
 }
 
@@ -139,14 +152,20 @@ impl Repetition {
             },
             sensitivity: finding.sensitivity,
             bytes_per_call: finding.leaked_per_call(),
-            threads_per_call: finding.threads_per_call(),
-            threads: finding.threads.iter().flat_map(|it| it.by_batch.clone()).collect(),
+            left: finding.left.iter().map(|(thing, it)| LeftGrowing::new(*thing, it)).collect(),
         }
     }
 
     /// Calls after the warm-up.
     pub fn calls(&self) -> u64 {
         self.batches.iter().sum()
+    }
+}
+
+impl LeftGrowing {
+    fn new(what: Thing, evidence: &Evidence) -> Self {
+        let Evidence { class, by_batch, per_call } = evidence.clone();
+        Self { what, class, by_batch, per_call }
     }
 }
 

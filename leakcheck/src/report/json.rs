@@ -79,8 +79,8 @@ mod tests {
     use super::*;
     use crate::measurement::{Amount, Growth};
     use crate::report::{
-        CallSite, Class, Figures, Frame, Growing, GrowthClass, Omitted, Repetition, Sensitivity,
-        Severity, Stopped, Suppressed, Test, Thread,
+        CallSite, Class, Figures, Frame, Growing, GrowthClass, LeftGrowing, Omitted, Repetition,
+        Sensitivity, Severity, Stopped, Suppressed, Test, Thing, Thread,
     };
     use crate::verdict::{Excess, Figure, Limit, Verdict};
 
@@ -104,8 +104,12 @@ mod tests {
             stopped: Stopped::CapOfTime,
             sensitivity: Sensitivity::default(),
             bytes_per_call: 1e-3,
-            threads_per_call: 0.0,
-            threads: vec![1, 2, 4],
+            left: vec![LeftGrowing {
+                what: Thing::Threads,
+                class: GrowthClass::Leak,
+                by_batch: vec![1, 2, 4],
+                per_call: 1.0,
+            }],
         }
     }
 

@@ -128,6 +128,9 @@ fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
             let threads = counted(value, "thread", "threads");
             format!("leaves {threads} running per call{}", growth::over_calls(report))
         }
+        Figure::FdsPerCall => {
+            format!("leaves {} open per call{}", left::fds(value), growth::over_calls(report))
+        }
     }
 }
 

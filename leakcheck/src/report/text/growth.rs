@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{WIDTH, blocks, count, counted, size};
-use crate::report::{Growing, GrowthClass, Repetition, Report, Stopped};
+use crate::report::{Growing, GrowthClass, Repetition, Report, Stopped, Thing};
 
 /// Batches whose growth is shown.
 const SHOWN: usize = 4;
@@ -33,6 +33,13 @@ pub(super) fn over_calls(report: &Report) -> String {
 /// What the repetition would have seen.
 pub(super) fn write_sensitivity(out: &mut String, report: &Report) -> fmt::Result {
     let Some(repetition) = &report.repetition else { return Ok(()) };
+    for left in repetition.left.iter().filter(|left| left.class == GrowthClass::Leak) {
+        let what = match left.what {
+            Thing::Threads => "threads left running",
+            Thing::Fds => "file descriptors left open",
+        };
+        writeln!(out, "  {what}: {}", course(&left.by_batch, &repetition.batches))?;
+    }
     let sensitivity = &repetition.sensitivity;
     let least = per_call(sensitivity.bytes_per_call);
     writeln!(out, "  would have seen: a leak of {least} at any call site{}", rarely(repetition))?;
@@ -76,10 +83,13 @@ pub(super) fn lines(growing: &Growing, batches: &[u64]) -> Vec<String> {
             vec![format!("warm-up: grew once, by {}", size(once.max(0).unsigned_abs()))]
         }
         GrowthClass::FillingCache => {
-            vec![format!("filling cache: grows by less and less, {}", course(growing, batches))]
+            vec![format!(
+                "filling cache: grows by less and less, {}",
+                course(&growing.bytes, batches)
+            )]
         }
         GrowthClass::Plateau => {
-            vec![format!("plateau: goes up and down, {}", course(growing, batches))]
+            vec![format!("plateau: goes up and down, {}", course(&growing.bytes, batches))]
         }
     };
     lines.extend(growing.advice.iter().cloned());
@@ -95,7 +105,7 @@ fn leak(growing: &Growing, batches: &[u64]) -> Vec<String> {
     };
     let severity = growing.severity.map_or(String::new(), |it| format!(", {}", it.name()));
     let head = format!("grows {}{in_blocks}{severity}:", per_call_in_full(growing.bytes_per_call));
-    let course = course(growing, batches);
+    let course = course(&growing.bytes, batches);
     // The evidence has a line of its own where the two do not fit into one.
     if head.len() + course.chars().count() + 12 <= WIDTH {
         vec![format!("{head} {course}")]
@@ -114,9 +124,9 @@ fn per_call_in_full(bytes: f64) -> String {
 }
 
 /// `240 → 480 over batches of 1, 2`.
-fn course(growing: &Growing, batches: &[u64]) -> String {
+fn course(growth: &[i64], batches: &[u64]) -> String {
     let last = |length: usize| length.saturating_sub(SHOWN);
-    let grown = growing.bytes[last(growing.bytes.len())..].iter().map(|bytes| signed(*bytes));
+    let grown = growth[last(growth.len())..].iter().map(|bytes| signed(*bytes));
     let of = batches[last(batches.len())..].iter().map(|calls| count(*calls));
     let (grown, of): (Vec<_>, Vec<_>) = (grown.collect(), of.collect());
     format!("{} over batches of {}", grown.join(" → "), of.join(", "))

@@ -82,5 +82,6 @@ pub(crate) fn of_figure(figure: Figure) -> &'static str {
         Figure::Fds => "file descriptors",
         Figure::BytesPerCall => "bytes per call",
         Figure::ThreadsPerCall => "threads per call",
+        Figure::FdsPerCall => "file descriptors per call",
     }
 }
