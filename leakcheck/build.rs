@@ -5,8 +5,8 @@ use std::env::var;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        "cargo::rustc-check-cfg=cfg(interposed, leakcheck_compare, noted, own_local, own_symbols, own_walk, \
-         sanitized)"
+        "cargo::rustc-check-cfg=cfg(holders, interposed, leakcheck_compare, noted, own_local, \
+         own_symbols, own_walk, sanitized)"
     );
 
     let sanitized = var("CARGO_CFG_SANITIZE").is_ok();
@@ -31,6 +31,8 @@ fn main() {
     let own_walk = dynamic_glibc && (aarch64 || x86_64) && !sanitized && !miri;
     if own_walk {
         println!("cargo::rustc-cfg=own_walk");
+        // A snapshot reads glibc's own structures of threads.
+        println!("cargo::rustc-cfg=holders");
         if x86_64 {
             println!("cargo::rustc-cfg=own_local");
         }

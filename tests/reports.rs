@@ -11,7 +11,7 @@ const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 22] = [
+const SECTIONS: [(&str, &str); 25] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
@@ -27,6 +27,9 @@ const SECTIONS: [(&str, &str); 22] = [
     ("left_growing", "### Growth beside memory"),
     ("call_site", "### `call_sites`"),
     ("growing", "### Growth of a call site"),
+    ("holder", "### `holders`"),
+    ("root", "### `holders`"),
+    ("step", "### `holders`"),
     ("frame", "### `call_sites`"),
     ("omitted", "### `omitted`"),
     ("allowed", "### `allowed`"),

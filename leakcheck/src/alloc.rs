@@ -10,11 +10,14 @@ mod header;
 mod installed;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr::{copy_nonoverlapping, null_mut};
 
 use crate::ledger;
 use header::Header;
 #[cfg(own_local)]
 pub use installed::Installed;
+#[cfg(all(own_local, holders))]
+pub(crate) use installed::free_later;
 
 /// Miri and the sanitizers watch memory themselves; they get to see the blocks as they are.
 pub(crate) const PASS_THROUGH: bool = cfg!(any(miri, sanitized));
@@ -72,7 +75,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: the caller's promise, unchanged.
             return unsafe { self.inner.alloc(layout) };
         }
-        let Some(outer) = header::outer(layout, layout.size()) else { return std::ptr::null_mut() };
+        let Some(outer) = header::outer(layout, layout.size()) else { return null_mut() };
         // SAFETY: `outer` is never empty.
         let start = unsafe { self.inner.alloc(outer) };
         // SAFETY: `start` is null or a fresh block of the layout `outer`.
@@ -84,7 +87,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: the caller's promise, unchanged.
             return unsafe { self.inner.alloc_zeroed(layout) };
         }
-        let Some(outer) = header::outer(layout, layout.size()) else { return std::ptr::null_mut() };
+        let Some(outer) = header::outer(layout, layout.size()) else { return null_mut() };
         // SAFETY: `outer` is never empty.
         let start = unsafe { self.inner.alloc_zeroed(outer) };
         // SAFETY: `start` is null or a fresh block of the layout `outer`.
@@ -99,7 +102,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         let Some(outer) = header::outer(layout, layout.size()) else { return };
         // SAFETY: the caller gives back a block of this allocator, which has a header in front.
         let header = unsafe { Header::read(block) };
-        ledger::freed(header.tag, layout.size());
+        ledger::freed(header.tag, layout.size(), Header::place(block));
         // SAFETY: a block starts one pad before what the user sees.
         let start = unsafe { block.sub(header::pad(layout)) };
         // SAFETY: `start` came from the inner allocator with this layout.
@@ -111,25 +114,73 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: the caller's promise, unchanged.
             return unsafe { self.inner.realloc(block, layout, new_size) };
         }
-        let Some(old) = header::outer(layout, layout.size()) else { return std::ptr::null_mut() };
-        let Some(new) = header::outer(layout, new_size) else { return std::ptr::null_mut() };
+        let Some(old) = header::outer(layout, layout.size()) else { return null_mut() };
+        let Some(new) = header::outer(layout, new_size) else { return null_mut() };
         // SAFETY: the caller gives a block of this allocator, which has a header in front.
         let header = unsafe { Header::read(block) };
         // SAFETY: a block starts one pad before what the user sees.
         let start = unsafe { block.sub(header::pad(layout)) };
         // SAFETY: `start` came from the inner allocator with the layout `old`, and `new` has the
         // same alignment, is not empty and does not overflow.
-        let start = unsafe { self.inner.realloc(start, old, new.size()) };
+        let start = unsafe { grown(&self.inner, start, (old, new), layout) };
         if start.is_null() {
             return start;
         }
         // SAFETY: the block is `pad` bytes larger than what the user sees of it.
         let block = unsafe { start.add(header::pad(layout)) };
-        let tag = ledger::resized(header.tag, layout.size(), new_size);
+        let tag = ledger::resized(header.tag, layout.size(), new_size, Header::place(block));
         // SAFETY: there is room for a header in front of `block`.
         unsafe { Header::write(block, tag) };
         block
     }
+}
+
+/// A block with another size, from the inner allocator.
+///
+/// # Safety
+///
+/// As for [`moved_by_hand`].
+unsafe fn grown(
+    inner: &impl GlobalAlloc,
+    start: *mut u8,
+    (old, new): (Layout, Layout),
+    layout: Layout,
+) -> *mut u8 {
+    if ledger::moves_by_hand() {
+        // SAFETY: the caller's promise, unchanged.
+        return unsafe { moved_by_hand(inner, start, (old, new), layout) };
+    }
+    // SAFETY: the caller's promise, unchanged.
+    unsafe { inner.realloc(start, old, new.size()) }
+}
+
+/// What `realloc` of an allocator does, in steps of our own: where all live blocks are listed, nothing
+/// may be left of a block where it was.
+///
+/// # Safety
+///
+/// As for [`GlobalAlloc::realloc`] of `inner`, with the block's own layout, size and new size as its
+/// user knows them; they go with what is asked of `inner`.
+#[cold]
+#[inline(never)]
+unsafe fn moved_by_hand(
+    inner: &impl GlobalAlloc,
+    start: *mut u8,
+    (old, new): (Layout, Layout),
+    layout: Layout,
+) -> *mut u8 {
+    // SAFETY: the new layout is that of a header and more.
+    let fresh = unsafe { inner.alloc(new) };
+    if !fresh.is_null() {
+        // SAFETY: both blocks have as many bytes as the smaller one, and they are two.
+        unsafe { copy_nonoverlapping(start, fresh, old.size().min(new.size())) };
+        let pad = header::pad(layout);
+        let place = fresh as usize + pad - header::SIZE;
+        ledger::moves(place, layout.size(), new.size() - pad, start as usize + pad);
+        // SAFETY: the caller gives the block away.
+        unsafe { inner.dealloc(start, old) };
+    }
+    fresh
 }
 
 /// Tells the ledger of a fresh block and writes its header.
@@ -143,7 +194,7 @@ unsafe fn tagged(start: *mut u8, layout: Layout) -> *mut u8 {
     }
     // SAFETY: the block is `pad` bytes larger than what the user sees of it.
     let block = unsafe { start.add(header::pad(layout)) };
-    let tag = ledger::allocated(layout.size());
+    let tag = ledger::allocated(layout.size(), Header::place(block));
     // SAFETY: there is room for a header in front of `block`.
     unsafe { Header::write(block, tag) };
     block

@@ -110,6 +110,16 @@ impl<T: Zeroed> Arena<T> {
         Some(unsafe { std::slice::from_raw_parts(first, count as usize) })
     }
 
+    /// Where the entries are in memory.
+    #[cfg(holders)]
+    pub(crate) fn places(&self) -> Vec<std::ops::Range<usize>> {
+        let places = self.chunks.iter().enumerate().map(|(number, chunk)| {
+            let start = chunk.load(Ordering::Acquire).addr();
+            start..start + size_of::<T>() * self.chunk_len(number) as usize
+        });
+        places.filter(|place| place.start != 0).collect()
+    }
+
     /// Chunk `k` holds the indices from `(2^k - 1) * first` up to `(2^(k+1) - 1) * first`.
     #[inline(always)]
     fn place(&self, index: u32) -> (usize, u32) {

@@ -1,7 +1,7 @@
 //! Allocator events in, figures per region and call site out.
 //!
 //! The ledger knows nothing of allocators: whoever sees a block come, change its size and go says
-//! so here and keeps the [`Tag`] with the block. Nothing in these functions allocates, locks,
+//! so here and keeps the [`Tag`] with the block, at the `place` that it names. Nothing in these functions allocates, locks,
 //! panics or waits.
 //!
 //! Each event has a short way and a long one. The short way is for a thread whose region has not
@@ -12,6 +12,9 @@
 #[allow(unsafe_code, reason = "says that zeroed memory is an account")]
 pub(crate) mod account;
 mod estimate;
+#[cfg(holders)]
+#[allow(unsafe_code, reason = "writes behind the tags of blocks")]
+pub(crate) mod live;
 #[allow(unsafe_code, reason = "says that zeroed memory is a chunk of records")]
 pub(crate) mod record;
 #[allow(unsafe_code, reason = "says that zeroed memory is a release")]
@@ -81,25 +84,25 @@ pub(crate) fn any_open() -> bool {
 
 /// A block was allocated.
 #[inline(always)]
-pub(crate) fn allocated(size: usize) -> Tag {
+pub(crate) fn allocated(size: usize, place: usize) -> Tag {
     #[cfg(own_local)]
     if !cfg!(leakcheck_compare) {
-        return x86_64::allocated(size);
+        return x86_64::allocated(size, place);
     }
-    allocated_in_rust(size, &Registers::here())
+    allocated_in_rust(size, place, &Registers::here())
 }
 
 /// A block was freed.
 #[inline(always)]
-pub(crate) fn freed(tag: Tag, size: usize) {
+pub(crate) fn freed(tag: Tag, size: usize, place: usize) {
     #[cfg(own_local)]
-    x86_64::freed(tag, size);
+    x86_64::freed(tag, size, place);
     #[cfg(not(own_local))]
-    freed_in_rust(tag, size, &Registers::here());
+    freed_in_rust(tag, size, place, &Registers::here());
 }
 
 #[inline(always)]
-fn allocated_in_rust(size: usize, from: &Registers) -> Tag {
+fn allocated_in_rust(size: usize, place: usize, from: &Registers) -> Tag {
     let thread = thread::here();
     if thread.pace.equals(&EPOCH) {
         return match thread.shard.get() {
@@ -107,11 +110,11 @@ fn allocated_in_rust(size: usize, from: &Registers) -> Tag {
             None => Tag::UNOWNED,
         };
     }
-    allocated_the_long_way(thread, size, from)
+    allocated_the_long_way(thread, size, place, from)
 }
 
 #[inline(always)]
-fn freed_in_rust(tag: Tag, size: usize, from: &Registers) {
+fn freed_in_rust(tag: Tag, size: usize, place: usize, from: &Registers) {
     let thread = thread::here();
     if thread.pace.equals(&EPOCH) {
         match (tag.record(), thread.shard.get()) {
@@ -130,12 +133,30 @@ fn freed_in_rust(tag: Tag, size: usize, from: &Registers) {
             _ => {}
         }
     }
-    freed_the_long_way(thread, tag, size, from);
+    freed_the_long_way(thread, tag, size, place, from);
+}
+
+/// Whether a block that grows is to be moved by hand, so that nothing of it is left where it was.
+#[inline(always)]
+pub(crate) fn moves_by_hand() -> bool {
+    #[cfg(holders)]
+    return live::are_listed();
+    #[cfg(not(holders))]
+    false
+}
+
+/// A block is about to be moved by hand: to a place, from the address `left` of its old bytes.
+#[cold]
+pub(crate) fn moves(place: usize, old: usize, new: usize, left: usize) {
+    #[cfg(holders)]
+    live::moves(place, (old, new), left);
+    #[cfg(not(holders))]
+    let _ = (place, old, new, left);
 }
 
 /// A block changed its size, and perhaps its place.
 #[inline(always)]
-pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
+pub(crate) fn resized(tag: Tag, old: usize, new: usize, place: usize) -> Tag {
     let from = &Registers::here();
     let thread = thread::here();
     if thread.pace.equals(&EPOCH)
@@ -150,7 +171,7 @@ pub(crate) fn resized(tag: Tag, old: usize, new: usize) -> Tag {
         }
         return Tag::of(to);
     }
-    resized_the_long_way(thread, tag, old, new, from)
+    resized_the_long_way(thread, tag, (old, new), place, from)
 }
 
 /// Counts a block for the shard's region, but not for those around it.
@@ -184,7 +205,16 @@ fn record_here(
 
 #[cold]
 #[inline(never)]
-fn allocated_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag {
+fn allocated_the_long_way(thread: &Thread, size: usize, place: usize, from: &Registers) -> Tag {
+    let tag = charge_the_long_way(thread, size, from);
+    #[cfg(holders)]
+    live::came(thread, place, size, (tag, from));
+    #[cfg(not(holders))]
+    let _ = place;
+    tag
+}
+
+fn charge_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag {
     if thread.quiet.get() {
         thread.witnessed.set(true);
         return Tag::OURS;
@@ -200,7 +230,15 @@ fn allocated_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag
 
 #[cold]
 #[inline(never)]
-fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registers) {
+fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize, place: usize, from: &Registers) {
+    #[cfg(holders)]
+    live::went(place, size);
+    #[cfg(not(holders))]
+    let _ = place;
+    discharge_the_long_way(thread, tag, size, from);
+}
+
+fn discharge_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registers) {
     if tag == Tag::OURS {
         return;
     }
@@ -226,10 +264,12 @@ fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registers) 
 fn resized_the_long_way(
     thread: &Thread,
     tag: Tag,
-    old: usize,
-    new: usize,
+    (old, new): (usize, usize),
+    place: usize,
     from: &Registers,
 ) -> Tag {
+    #[cfg(holders)]
+    live::moved(place, old, new);
     if tag == Tag::OURS && thread.quiet.get() {
         return tag;
     }
@@ -237,8 +277,15 @@ fn resized_the_long_way(
     let region = if quiet { 0 } else { keep_up(thread).map_or(0, Shard::region) };
     if tag == Tag::OURS || (region != tag.owner() && region != 0) {
         // The block of another region, or of none, passes to this one: a release and an allocation.
-        freed_in_rust(tag, old, from);
-        return allocated_in_rust(new, from);
+        #[cfg(holders)]
+        if live::are_listed() {
+            discharge_the_long_way(thread, tag, old, from);
+            let tag = charge_the_long_way(thread, new, from);
+            live::passes_on(thread, place, (tag, from));
+            return tag;
+        }
+        freed_in_rust(tag, old, place, from);
+        return allocated_in_rust(new, place, from);
     }
     if !quiet {
         tally::resized(thread, tag.owner(), region, old, new);
@@ -271,6 +318,8 @@ fn keep_up(thread: &Thread) -> Option<&'static Shard> {
         Some(shard) => account::get(shard.region()).is_some_and(|account| account.parent() == 0),
         None => !any || thread.is_harness(),
     };
+    #[cfg(holders)]
+    let short = short && !live::are_listed();
     thread.pace.set(if short { epoch } else { 0 });
     shard
 }

@@ -71,6 +71,7 @@
 //! | `LEAK_SUPPRESSIONS` | a file | known leaks in LeakSanitizer's format, `leak:pattern` a line |
 //! | `LEAK_TOP` | a number | call sites that a report lists (10) |
 //! | `LEAK_STACKS` | `full`, `sampled`, `off` | whose [call stacks](#call-stacks) are captured |
+//! | `LEAK_HOLDERS` | `on`, `off` | whether reports say who [holds](#who-holds-it) leaked memory |
 //! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
 //!
@@ -93,6 +94,21 @@
 //! to within some 12 %, one standard deviation, and 100 MB to within 1.2 %. The sizes at a call
 //! site are taken to be alike; where they are not, it has more blocks than are told. A test that
 //! allocates the same on one thread has the same sample in every run.
+//!
+//! # Who holds it
+//!
+//! With `LEAK_HOLDERS=on` a report says of each call site what keeps its blocks alive. At the
+//! verdict a snapshot is taken of the process: a child that has its memory as it was at that moment
+//! and looks through it, word by word, for what points to a block, from statics, thread-locals and
+//! stacks on. The program itself goes on meanwhile.
+//!
+//! | said | what it means |
+//! |---|---|
+//! | `held by` | a static, a thread-local or the stack of a running thread leads to it |
+//! | `lost` | nothing does: it was forgotten, or is kept by a cycle of reference counts, or hangs on such a block |
+//! | `possibly` | there is but a pointer into its middle, or a value that may be left over |
+//!
+//! It works on Linux with glibc, without further rights.
 //!
 //! # What it leaves out
 //!
@@ -168,6 +184,11 @@ mod error;
 #[allow(unsafe_code, reason = "registers fork handlers")]
 mod fork;
 mod gate;
+#[cfg(holders)]
+mod holders;
+#[cfg(not(holders))]
+#[path = "holders/elsewhere.rs"]
+mod holders;
 #[cfg(interposed)]
 #[allow(unsafe_code, reason = "asks the dynamic linker for a function")]
 mod interposed;

@@ -125,8 +125,7 @@ impl Region {
         let _quiet = Quiet::new();
         let Some(account) = account::get(self.id) else { return Measurement::default() };
         let allowances = allow::inside(self.id);
-        let mut owners = vec![self.id];
-        owners.extend(account::inner_regions(self.id));
+        let mut owners = self.with_inner();
         let threads = running::list(&owners);
         let everyone = owners.clone();
         owners.retain(|owner| {
@@ -170,6 +169,23 @@ impl Region {
             threads,
             left,
         }
+    }
+
+    fn with_inner(&self) -> Vec<RegionId> {
+        let mut regions = vec![self.id];
+        regions.extend(account::inner_regions(self.id));
+        regions
+    }
+
+    /// The regions whose blocks count for a verdict: this one and those inside, but for what was
+    /// allowed.
+    pub(crate) fn owners(&self) -> Vec<RegionId> {
+        let allowances = allow::inside(self.id);
+        let mut owners = self.with_inner();
+        owners.retain(|owner| {
+            !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
+        });
+        owners
     }
 
     /// Totals and their split by call site. Other threads may be at work, so they are read until

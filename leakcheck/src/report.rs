@@ -3,8 +3,10 @@
 mod advice;
 pub(crate) mod file;
 mod growth;
+pub(crate) mod holder;
 mod json;
 pub(crate) mod text;
+pub(crate) mod words;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -29,6 +31,8 @@ pub(crate) use growth::command;
 pub use growth::{
     Growing, GrowthClass, LeftGrowing, Repetition, Sensitivity, Severity, Stopped, Thing,
 };
+
+pub use holder::{Holder, Holding, Root, Step};
 
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
@@ -68,6 +72,9 @@ pub struct Report {
     pub decide: Option<String>,
     /// The call sites that retain memory, those that leak call after call first, then the largest.
     pub call_sites: Vec<CallSite>,
+    /// Why nobody was asked who holds the blocks, where that was to be told.
+    #[serde(default)]
+    pub holders_unknown: Option<String>,
     /// What the call sites that are not listed retain together.
     pub omitted: Omitted,
     /// What is retained at call sites that are not known.
@@ -190,6 +197,11 @@ pub struct CallSite {
     /// How it grew over the batches of a repeated body, if it did.
     #[serde(default)]
     pub growth: Option<Growing>,
+    /// Who holds the blocks, the most bytes first; empty where nobody looked.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    #[serde(skip)]
+    pub(crate) site: SiteId,
 }
 
 /// What is left out of a list.
@@ -300,6 +312,7 @@ impl Report {
             repetition: None,
             decide: None,
             call_sites: Vec::new(),
+            holders_unknown: None,
             omitted: Omitted::default(),
             siteless: Amount::default(),
             allowed: Vec::new(),
@@ -378,6 +391,28 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Puts what is known of holders to the call sites.
+    pub(crate) fn add_holders(&mut self, found: Result<Vec<(SiteId, Holder)>, String>) {
+        let found = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.holders_unknown = Some(why);
+                return;
+            }
+        };
+        for (site, holder) in found {
+            let of = self.call_sites.iter_mut().find(|call_site| call_site.site == site);
+            if let Some(call_site) = of.filter(|_| site != 0) {
+                call_site.holders.push(holder);
+            }
+        }
+        for call_site in &mut self.call_sites {
+            call_site.holders.sort_by_key(|holder| Reverse((holder.bytes, holder.blocks)));
+        }
+    }
+}
+
 /// The call sites that retain memory with their names, the largest first.
 pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
     let (listed, _) = first(sites.to_vec(), usize::MAX, |_| false);
@@ -394,6 +429,8 @@ fn named(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
             frames: trim(symbols::frames(count.site), body),
             omitted_frames: site::get(count.site).map_or(0, Site::omitted),
             growth: None,
+            holders: Vec::new(),
+            site: count.site,
         })
         .collect()
 }

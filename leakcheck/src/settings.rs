@@ -15,8 +15,9 @@ use crate::thread::Quiet;
 use crate::verdict::{Limit, Limits};
 
 /// Every variable that leakcheck knows.
-pub(crate) const VARIABLES: [&str; 14] = [
+pub(crate) const VARIABLES: [&str; 15] = [
     "LEAK_CHECK",
+    "LEAK_HOLDERS",
     "LEAK_ITERATIONS",
     "LEAK_ITERATIONS_MAX",
     "LEAK_ITERATIONS_SECONDS",
@@ -49,6 +50,18 @@ pub(crate) enum Mode {
     Off,
 }
 
+/// `LEAK_HOLDERS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Holders {
+    /// A test that fails is run again, to tell who holds what it leaked.
+    #[default]
+    Auto,
+    /// All live blocks are listed from the start, and every leak is explained.
+    On,
+    /// Nobody is asked.
+    Off,
+}
+
 /// What the environment says.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -56,6 +69,7 @@ pub(crate) struct Settings {
     pub(crate) record: bool,
     pub(crate) report_dir: Option<PathBuf>,
     pub(crate) stacks: Stacks,
+    pub(crate) holders: Holders,
     pub(crate) suppressions: Vec<Suppression>,
     /// Variables that begin with `LEAK_` and are not known.
     pub(crate) unknown: Vec<String>,
@@ -109,6 +123,9 @@ impl Settings {
             report_dir: variables.path("LEAK_REPORT_DIR", "the path of a directory")?,
             stacks: variables
                 .parse("LEAK_STACKS", "`full`, `sampled` or `off`", stacks)?
+                .unwrap_or_default(),
+            holders: variables
+                .parse("LEAK_HOLDERS", "`auto`, `on` or `off`", holders)?
                 .unwrap_or_default(),
             suppressions,
             unknown: variables.unknown(),
@@ -300,6 +317,15 @@ fn stacks(text: &str) -> Option<Stacks> {
     }
 }
 
+fn holders(text: &str) -> Option<Holders> {
+    match text {
+        "auto" => Some(Holders::Auto),
+        "on" => Some(Holders::On),
+        "off" => Some(Holders::Off),
+        _ => None,
+    }
+}
+
 fn top(text: &str) -> Option<usize> {
     text.parse().ok().filter(|top| *top > 0)
 }
@@ -390,6 +416,7 @@ mod tests {
         refused("LEAK_THRESHOLD_MB_UNIT", "x", MEGABYTES);
         refused("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`");
         refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
+        refused("LEAK_HOLDERS", "yes", "`auto`, `on` or `off`");
         refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
         for bad in ["0", "-1", "often", ""] {
             refused("LEAK_ITERATIONS", bad, "`auto` or a number of calls, 1 or more");

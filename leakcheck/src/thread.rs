@@ -56,6 +56,9 @@ pub(crate) struct Thread {
     started_by_main: Cell<bool>,
     /// The thread was started outside of any region, and has opened none.
     stranger: Cell<bool>,
+    /// The thread is in the list of those whose memory may hold blocks.
+    #[cfg(holders)]
+    pub(crate) listed: Cell<bool>,
 }
 
 /// The first thread with an allocator event is the main thread: the runtime allocates before
@@ -134,6 +137,8 @@ impl Thread {
             opened: Cell::new(false),
             started_by_main: Cell::new(false),
             stranger: Cell::new(false),
+            #[cfg(holders)]
+            listed: Cell::new(false),
         }
     }
 

@@ -3,11 +3,13 @@
 mod repeated;
 
 use std::any::Any;
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 use crate::error::Error;
 use crate::gate::{Access, Pass};
+use crate::holders::{self, Before};
 use crate::ledger::entered;
 use crate::left;
 use crate::measurement::Measurement;
@@ -16,7 +18,7 @@ use crate::options::{Measure, Options};
 use crate::region::Region;
 use crate::repeat::Plan;
 use crate::report::{self, Noise, Report, Test, file, text};
-use crate::settings::{self, Mode, Settings};
+use crate::settings::{self, Holders, Mode, Settings};
 use crate::settle;
 use crate::stack;
 use crate::thread::{self, Quiet, running};
@@ -39,6 +41,8 @@ pub(crate) struct Watch {
     /// How the body is repeated, if it is.
     plan: Option<Plan>,
     can_repeat: bool,
+    /// The stack as it was before the body, for [`holders`].
+    before: OnceCell<Before>,
 }
 
 /// A leak that was found and reported.
@@ -120,13 +124,27 @@ impl Watch {
             Some(plan) => settings.limits_of_repeated(&options, plan),
             None => settings.limits(&options),
         };
-        let watch = Self { region, settings, options, test, limits, plan, can_repeat };
+        let watch = Self {
+            region,
+            settings,
+            options,
+            test,
+            limits,
+            plan,
+            can_repeat,
+            before: OnceCell::new(),
+        };
         Ok(Watching::Yes(Box::new(watch)))
     }
 
     /// Runs the body inside the region; the error is what it panicked with.
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
-        catch_unwind(AssertUnwindSafe(|| self.region.run(body)))
+        // Before the body's frames lie where others were, and before others lie where they were.
+        holders::clear_dead();
+        self.before.set(Before::now()).unwrap_or_default();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.region.run(body)));
+        holders::clear_dead();
+        outcome
     }
 
     /// As [`not_judged`](Self::not_judged), in one of the calls of a repeated body, which is told where
@@ -162,6 +180,12 @@ impl Watch {
             report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
             report.call_stacks = self.settings.stacks;
             report.decide = self.decide();
+            if self.settings.holders == Holders::On && verdict.is_leak() {
+                report.add_holders(holders::explain(
+                    &self.region.owners(),
+                    self.before.get_or_init(Before::default),
+                ));
+            }
             report
         };
         if verdict.is_leak() {

@@ -41,6 +41,23 @@ pub struct Report {
     pub unjudged: Vec<Unjudged>,
 }
 
+/// Who holds blocks of a call site.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Holder {
+    /// What keeps them, in one word.
+    pub class: String,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many blocks.
+    pub blocks: u64,
+    /// With all that hangs on them.
+    pub retained_bytes: u64,
+    /// The way to them.
+    pub path: String,
+    /// How many blocks a cycle has.
+    pub members: u64,
+}
+
 /// Which check a report is about.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Test {
@@ -127,6 +144,8 @@ pub struct CallSite {
     pub omitted_frames: u64,
     /// How it grew, where the body was repeated.
     pub growth: Option<Growing>,
+    /// Who holds its blocks.
+    pub holders: Vec<Holder>,
 }
 
 /// The growth of a call site.

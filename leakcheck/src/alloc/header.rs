@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The pad is 16 bytes, or one unit of the block's alignment where that is larger; the header is
-//! its last 16 bytes. Half of it is spare.
+//! its last 16 bytes. Its second half is for the [list of live blocks](crate::ledger::live), in
+//! processes that keep one.
 
 use std::alloc::Layout;
 
@@ -17,7 +18,8 @@ use crate::ledger::Tag;
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) tag: Tag,
-    spare: u64,
+    /// Written by the ledger alone.
+    listed: u64,
 }
 
 pub(super) const SIZE: usize = size_of::<Header>();
@@ -42,11 +44,6 @@ pub(super) fn outer(layout: Layout, size: usize) -> Option<Layout> {
 }
 
 impl Header {
-    #[inline(always)]
-    pub(super) fn new(tag: Tag) -> Self {
-        Self { tag, spare: 0 }
-    }
-
     /// # Safety
     ///
     /// `block` must have been handed out by `Alloc` and be live.
@@ -66,7 +63,12 @@ impl Header {
         // SAFETY: the 16 bytes in front of a block belong to it.
         let header = unsafe { block.sub(SIZE) }.cast::<Self>();
         // SAFETY: aligned and in bounds, as the caller promises.
-        unsafe { header.write(Self::new(tag)) };
+        unsafe { (*header).tag = tag };
+    }
+
+    /// Where the header of a block is, which the ledger knows the block by.
+    pub(super) fn place(block: *mut u8) -> usize {
+        block as usize - SIZE
     }
 }
 

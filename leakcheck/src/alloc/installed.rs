@@ -7,9 +7,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
 use std::mem::transmute;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use super::Alloc;
 use super::header::{Header, MALLOC_ALIGN, SIZE};
+use super::{Alloc, moved_by_hand};
 use crate::ledger;
 
 /// Counts over the C library's allocator.
@@ -42,6 +44,47 @@ const _: () = {
     assert!(words(SAMPLE)[SIZE_AT] == SAMPLE.size() && words(SAMPLE)[ALIGN_AT] == SAMPLE.align());
 };
 
+/// What takes blocks back. Where all live blocks are listed it is another function than `free`; a
+/// pointer to call costs what a call of a library costs anyway.
+static FREE: AtomicPtr<c_void> = AtomicPtr::new(libc::free as *mut c_void);
+
+/// Keeps small blocks for a while before `free` has them: a pointer that nobody uses any more, left
+/// in a place that is alive, must not seem to hold the next block at the same address.
+pub(crate) fn free_later() {
+    FREE.store(keep as *mut c_void, Ordering::Release);
+}
+
+/// The blocks that are kept: the last ones, of at most [`KEPT_SIZE`] bytes.
+static KEPT: [AtomicPtr<c_void>; KEPT_BLOCKS] = [const { AtomicPtr::new(null_mut()) }; KEPT_BLOCKS];
+const KEPT_BLOCKS: usize = 1 << 14;
+const KEPT_SIZE: usize = 1 << 10;
+static NEXT_KEPT: AtomicUsize = AtomicUsize::new(0);
+
+unsafe extern "C" fn keep(start: *mut c_void) {
+    let mut going = start;
+    // SAFETY: the block is the C library's.
+    if unsafe { libc::malloc_usable_size(start) } <= KEPT_SIZE {
+        let place = NEXT_KEPT.fetch_add(1, Ordering::Relaxed) % KEPT_BLOCKS;
+        going = KEPT[place].swap(start, Ordering::AcqRel);
+    }
+    // SAFETY: null, or a block of the C library's that nobody has any more.
+    unsafe { libc::free(going) };
+}
+
+/// The C library's `realloc` in steps of our own.
+///
+/// # Safety
+///
+/// As for [`GlobalAlloc::realloc`], with the place of the block's header.
+#[cold]
+#[inline(never)]
+unsafe fn moved(start: *mut Header, layout: Layout, new_size: usize) -> *mut c_void {
+    let outer = |size: usize| Layout::from_size_align(size + SIZE, MALLOC_ALIGN);
+    let (Ok(old), Ok(new)) = (outer(layout.size()), outer(new_size)) else { return null_mut() };
+    // SAFETY: the C library's blocks are those of `System` up to this alignment.
+    unsafe { moved_by_hand(&System, start.cast(), (old, new), layout).cast() }
+}
+
 /// What the user sees of a block of the C library's, told to the ledger.
 ///
 /// # Safety
@@ -53,7 +96,7 @@ unsafe fn tagged(start: *mut c_void, size: usize) -> *mut u8 {
         return start as *mut u8;
     }
     // SAFETY: the block begins with room for a header, which `malloc` aligns.
-    unsafe { (*(start as *mut Header)).tag = ledger::allocated(size) };
+    unsafe { (*(start as *mut Header)).tag = ledger::allocated(size, start as usize) };
     (start as usize + SIZE) as *mut u8
 }
 
@@ -94,9 +137,17 @@ unsafe impl GlobalAlloc for Installed {
         }
         let start = (block as usize - SIZE) as *mut Header;
         // SAFETY: a header was written there when the block was handed out.
-        ledger::freed(unsafe { (*start).tag }, words[SIZE_AT]);
-        // SAFETY: the block came from the C library.
-        unsafe { libc::free(start as *mut c_void) };
+        ledger::freed(unsafe { (*start).tag }, words[SIZE_AT], start as usize);
+        // SAFETY: the block came from the C library. The function is `free`, or keeps the block for a
+        // while and gives it to `free` then.
+        unsafe {
+            std::arch::asm!(
+                "call qword ptr [rip + {free}]",
+                free = sym FREE,
+                in("rdi") start,
+                clobber_abi("C"),
+            );
+        }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -108,12 +159,17 @@ unsafe impl GlobalAlloc for Installed {
         let start = (block as usize - SIZE) as *mut Header;
         // SAFETY: a header was written there when the block was handed out.
         let tag = unsafe { (*start).tag };
-        // SAFETY: the block came from the C library, and no size that is asked for overflows.
-        let start = unsafe { libc::realloc(start as *mut c_void, new_size + SIZE) };
+        let start = if ledger::moves_by_hand() {
+            // SAFETY: as for the other.
+            unsafe { moved(start, layout, new_size) }
+        } else {
+            // SAFETY: the block came from the C library, and no size that is asked for overflows.
+            unsafe { libc::realloc(start as *mut c_void, new_size + SIZE) }
+        };
         if start as usize == 0 {
             return start as *mut u8;
         }
-        let tag = ledger::resized(tag, words[SIZE_AT], new_size);
+        let tag = ledger::resized(tag, words[SIZE_AT], new_size, start as usize);
         // SAFETY: the block begins with room for a header, which `realloc` aligns.
         unsafe { (*(start as *mut Header)).tag = tag };
         (start as usize + SIZE) as *mut u8

@@ -32,7 +32,12 @@ impl Tag {
         Some(unsafe { &*self.0 })
     }
 
-    pub(super) fn owner(self) -> RegionId {
+    #[cfg(holders)]
+    pub(crate) fn is_ours(self) -> bool {
+        self == Self::OURS
+    }
+
+    pub(crate) fn owner(self) -> RegionId {
         self.record().map_or(0, Record::owner)
     }
 }

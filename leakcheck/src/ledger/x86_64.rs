@@ -21,8 +21,8 @@ macro_rules! thread_in_step {
             "mov rcx, fs:0\n",
             "add rcx, qword ptr [rip + leakcheck_thread@GOTTPOFF]\n",
             "mov rax, [rcx + {pace}]\n",
-            "mov rdx, qword ptr [rip + {epoch}@GOTPCREL]\n",
-            "cmp rax, [rdx]\n",
+            "mov r8, qword ptr [rip + {epoch}@GOTPCREL]\n",
+            "cmp rax, [r8]\n",
             "jne 9f",
         )
     };
@@ -60,7 +60,7 @@ macro_rules! leave_to_rust {
 /// The walk begins in the caller: `[rsp]` at the entry is the address there, and its stack ends
 /// above.
 #[unsafe(naked)]
-pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
+pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
     naked_asm!(
         ".cfi_startproc",
         thread_in_step!(),
@@ -86,13 +86,13 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         "5:",
         "cmp rax, {capture}",
         "jne 7f",
-        "mov rsi, [rcx + {stack_base}]",
         // Without a base, or on a stack above it.
-        "cmp rsi, rsp",
-        "jbe 9f",
+        "cmp rsp, [rcx + {stack_base}]",
+        "jae 9f",
         "cmp qword ptr [rdx + {busy}], 0",
         "jne 9f",
         "mov qword ptr [rdx + {busy}], 1",
+        "mov rsi, [rcx + {stack_base}]",
         "push rdi",
         ".cfi_adjust_cfa_offset 8",
         "push rdx",
@@ -145,7 +145,7 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
         ".cfi_adjust_cfa_offset -8",
         "ret",
         "9:",
-        leave_to_rust!("rsi"),
+        leave_to_rust!("rdx"),
         ".cfi_endproc",
         pace = const offset_of!(Thread, pace),
         epoch = sym EPOCH,
@@ -175,52 +175,52 @@ pub(super) extern "sysv64" fn allocated(size: usize) -> Tag {
     )
 }
 
-extern "sysv64" fn allocated_the_rust_way(size: usize, from: &Registers) -> Tag {
-    allocated_in_rust(size, from)
+extern "sysv64" fn allocated_the_rust_way(size: usize, place: usize, from: &Registers) -> Tag {
+    allocated_in_rust(size, place, from)
 }
 
 /// [`ledger::freed`](super::freed) for a thread that has kept up, and has nothing to do but count.
 #[unsafe(naked)]
-pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
+pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, place: usize) {
     naked_asm!(
         ".cfi_startproc",
         thread_in_step!(),
-        "mov rdx, [rcx + {shard}]",
+        "mov r8, [rcx + {shard}]",
         "cmp rdi, {constants}",
         "jbe 3f",
-        "test rdx, rdx",
+        "test r8, r8",
         "je 9f",
         "test qword ptr [rcx + {duties}], {tally}",
         "jne 9f",
-        "cmp [rdi + {owned_by}], rdx",
+        "cmp [rdi + {owned_by}], r8",
         "jne 5f",
         "add [rdi + {freed}], rsi",
         "add qword ptr [rdi + {freed} + 8], 1",
         "1:",
-        "add [rdx + {room}], rsi",
-        "cmp qword ptr [rdx + {room}], {tell_at}",
+        "add [r8 + {room}], rsi",
+        "cmp qword ptr [r8 + {room}], {tell_at}",
         "jg 4f",
         "2:",
         "ret",
         // Nobody's block and a thread that works for nobody.
         "3:",
-        "test rdx, rdx",
+        "test r8, r8",
         "je 2b",
         "jmp 9f",
         "4:",
-        "mov rdi, rdx",
+        "mov rdi, r8",
         "jmp {tell}",
         // Another thread's block, of the same region. The count of blocks comes last, as in
         // `Record::count_freed_elsewhere`.
         "5:",
         "mov eax, [rdi + {owner}]",
-        "cmp eax, [rdx + {region}]",
+        "cmp eax, [r8 + {region}]",
         "jne 9f",
         "lock add [rdi + {freed_elsewhere}], rsi",
         "lock add qword ptr [rdi + {freed_elsewhere} + 8], 1",
         "jmp 1b",
         "9:",
-        leave_to_rust!("rdx"),
+        leave_to_rust!("rcx"),
         ".cfi_endproc",
         pace = const offset_of!(Thread, pace),
         epoch = sym EPOCH,
@@ -243,6 +243,6 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize) {
     )
 }
 
-extern "sysv64" fn freed_the_rust_way(tag: Tag, size: usize, from: &Registers) {
-    freed_in_rust(tag, size, from);
+extern "sysv64" fn freed_the_rust_way(tag: Tag, size: usize, place: usize, from: &Registers) {
+    freed_in_rust(tag, size, place, from);
 }

@@ -82,6 +82,7 @@ mod tests {
         CallSite, Class, Figures, Frame, Growing, GrowthClass, LeftGrowing, Omitted, Repetition,
         Sensitivity, Severity, Stopped, Suppressed, Test, Thing, Thread,
     };
+    use crate::report::{Holder, Holding, Root, Step};
     use crate::verdict::{Excess, Figure, Limit, Verdict};
 
     fn growing() -> Growing {
@@ -132,6 +133,19 @@ mod tests {
                 frames: vec![named.clone(), nameless],
                 omitted_frames: 0,
                 growth: Some(growing()),
+                holders: vec![Holder {
+                    class: Holding::HeldByStatic,
+                    bytes: 1,
+                    blocks: 1,
+                    retained_bytes: 1,
+                    retained_blocks: 1,
+                    path: name.clone(),
+                    root: Some(Root { name: Some(name.clone()), ..Root::default() }),
+                    steps: vec![Step { bytes: 1, ..Step::default() }],
+                    omitted_steps: 0,
+                    members: 0,
+                }],
+                site: 0,
             }],
             repetition: Some(repetition()),
             decide: Some("LEAK_ITERATIONS=auto cargo test".into()),

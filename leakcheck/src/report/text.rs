@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::{CallSite, Class, Figures, Frame, Growing, Report, Stacks, Suppressed, Symbols};
+use super::words;
+use super::{
+    CallSite, Class, Figures, Frame, Growing, Holder, Report, Stacks, Suppressed, Symbols,
+};
 use crate::ledger::sample::LARGE;
 use crate::measurement::{Allowed, Amount};
 use crate::options::MB;
@@ -152,6 +155,7 @@ struct Group {
     amount: Amount,
     growth: Option<Growing>,
     lines: Vec<(String, String)>,
+    holders: Vec<Holder>,
 }
 
 fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Result {
@@ -175,6 +179,7 @@ fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Resul
         for line in group.growth.iter().flat_map(|it| growth::lines(it, batches)) {
             writeln!(out, "{:indent$}{line}", "")?;
         }
+        write_holders(out, columns.size_at(), group)?;
     }
     let rest_sites = rest.len() + report.omitted.call_sites;
     if rest_sites > 0 {
@@ -271,17 +276,60 @@ impl Columns {
     }
 }
 
+/// Holders that read the same are one to the reader.
+fn add_holders(holders: &mut Vec<Holder>, more: &[Holder]) {
+    for holder in more {
+        let same = |known: &&mut Holder| known.class == holder.class && (known.path == holder.path);
+        match holders.iter_mut().find(same) {
+            Some(known) => {
+                known.bytes += holder.bytes;
+                known.blocks += holder.blocks;
+            }
+            None => holders.push(holder.clone()),
+        }
+    }
+    holders.sort_by_key(|holder| Reverse((holder.bytes, holder.blocks)));
+}
+
+/// The most holders that a call site shows.
+const MOST_HOLDERS: usize = 3;
+
+fn write_holders(out: &mut String, indent: usize, group: &Group) -> fmt::Result {
+    let several = group.holders.len() > 1;
+    for holder in group.holders.iter().take(MOST_HOLDERS) {
+        let share = if several {
+            format!("{} in {}: ", size(holder.bytes), blocks(holder.blocks))
+        } else {
+            String::new()
+        };
+        let label = words::label(holder.class);
+        writeln!(out, "{:indent$}{label:<9}  {share}{}", "", holder.path)?;
+    }
+    let more = group.holders.len().saturating_sub(MOST_HOLDERS);
+    if more > 0 {
+        let more = counted(more as u64, "more holder", "more holders");
+        writeln!(out, "{:indent$}{:<9}  … and {more}", "", "")?;
+    }
+    Ok(())
+}
+
 fn group(call_sites: &[CallSite]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<Vec<(String, String)>, usize> = HashMap::new();
     for site in call_sites {
         let lines = lines(&site.frames, site.omitted_frames);
         let index = *known.entry(look(&site.frames, &lines)).or_insert_with(|| {
-            groups.push(Group { amount: Amount::default(), growth: None, lines });
+            groups.push(Group {
+                amount: Amount::default(),
+                growth: None,
+                lines,
+                holders: Vec::new(),
+            });
             groups.len() - 1
         });
         groups[index].amount += Amount { bytes: site.bytes, blocks: site.blocks };
         Growing::join(&mut groups[index].growth, site.growth.as_ref());
+        add_holders(&mut groups[index].holders, &site.holders);
     }
     let leaks = |group: &Group| group.growth.as_ref().is_some_and(Growing::is_leak);
     groups.sort_by_key(|group| Reverse((leaks(group), group.amount.bytes)));
@@ -439,7 +487,7 @@ fn write_call_stacks(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 /// A size in the unit that suits it.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1024 {
         format!("{bytes} B")
     } else if bytes < 1 << 20 {

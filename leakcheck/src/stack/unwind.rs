@@ -84,6 +84,18 @@ pub(crate) fn generation() -> u64 {
     0
 }
 
+/// Hands out the stack above the function that `from` is in, newest frame first, up to `base`; as
+/// far as the rules tell.
+#[cfg(holders)]
+pub(crate) fn walk_plainly(from: &Registers, base: usize, each: &mut dyn FnMut(usize)) {
+    if !rules::are_ready() || from.stack_pointer >= base {
+        return;
+    }
+    // SAFETY: `from` is in a function that is active, and `base` is the address of a variable in an
+    // older frame of this stack; what lies between is live stack.
+    unsafe { plain::walk(from, base, each) };
+}
+
 /// Puts the stack above the function that `from` is in on a trail. `true` where it is the one that
 /// the trail held already. Frames above the stack address `base` belong to the harness and are left
 /// out; 0 is none.

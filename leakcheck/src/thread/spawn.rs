@@ -110,6 +110,8 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
     let tid = unsafe { libc::gettid() };
     running::begin(start.entry, tid, kernel_name());
     announce_end(start.entry);
+    // Stacks are used again, with what the last thread has left there.
+    crate::holders::clear_dead();
     // SAFETY: the routine and its argument were given to `pthread_create` for this thread.
     let result = unsafe { (start.routine)(start.argument) };
     suite::routine_is_over();

@@ -18,7 +18,15 @@ fn user(function: &str, file: &str, line: u32) -> Frame {
 }
 
 fn site(bytes: u64, blocks: u64, frames: Vec<Frame>) -> CallSite {
-    CallSite { bytes, blocks, frames, omitted_frames: 0, growth: None }
+    CallSite {
+        bytes,
+        blocks,
+        frames,
+        omitted_frames: 0,
+        growth: None,
+        holders: Vec::new(),
+        site: 0,
+    }
 }
 
 fn leaked(bytes: u64, limit: u64) -> Verdict {

@@ -1,0 +1,298 @@
+//! Which blocks can be reached from what is alive, and by which way.
+//!
+//! Conservative, word by word. From statics first, then thread-locals, then stacks; what only a
+//! vague sign points to comes last.
+
+use super::answer::Answer;
+use super::class::Class;
+use super::evidence::{Evidence, evidence};
+use super::heap::{Heap, NONE, word};
+use super::pool::Array;
+use super::roots::{Kind, Root, Roots};
+use super::stack::Before;
+use crate::ledger::account::RegionId;
+use crate::stack::site::SiteId;
+
+/// In place of a block that leads to another one: a root, whose index is in the other bits.
+pub(super) const ROOT: u32 = 1 << 31;
+
+/// The block belongs to the region that is asked about.
+const MINE: u8 = 1 << 7;
+/// Something outside of the region's own blocks points to it.
+const FROM_OUTSIDE: u8 = 1 << 6;
+const CLASS: u8 = FROM_OUTSIDE - 1;
+
+/// Why the child gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    Memory,
+    Time,
+}
+
+/// The graph of all live blocks as far as it is known.
+#[derive(Debug)]
+pub(super) struct Graph<'a> {
+    pub(super) heap: Heap,
+    pub(super) roots: &'a Roots,
+    /// A class's number in its lower bits, 0 while there is none; and the bits above.
+    marks: Array<u8>,
+    /// Which block, or root, the block was found in.
+    pub(super) from: Array<u32>,
+    /// At which word of it.
+    pub(super) at: Array<u32>,
+    /// The same for the first vague sign.
+    pub(super) vague_from: Array<u32>,
+    pub(super) vague_at: Array<u32>,
+    /// Blocks in the order in which they were found.
+    pub(super) order: Array<u32>,
+    pub(super) found: usize,
+    looked: usize,
+    deadline: u64,
+    question: &'a Question<'a>,
+}
+
+/// What the child is asked.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    /// The regions whose blocks it is about.
+    pub(super) owners: &'a [RegionId],
+    /// Call sites, sorted, that are known to make `Rc`s or `Arc`s, and those that make others.
+    pub(super) counted: &'a [SiteId],
+    pub(super) uncounted: &'a [SiteId],
+    /// What was on the calling thread's stack before the body ran.
+    pub(super) before: &'a Before,
+}
+
+/// What a scan is looking for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scan {
+    /// The block or root that is scanned.
+    from: u32,
+    class: Class,
+    /// Where it may hold, but nothing that it holds is certain.
+    vague: bool,
+    /// Only pointers to the beginning of a block count: in memory of the C library, what is left of
+    /// its management would look like others.
+    exact: bool,
+    /// A stack that holds no blocks of the region, but for what chance has left there.
+    foreign: bool,
+    /// The stack that the body ran on.
+    own: bool,
+}
+
+pub(super) fn now_ms() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes the time there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(
+        roots: &'a Roots,
+        question: &'a Question<'a>,
+        deadline: u64,
+    ) -> Result<Self, Trouble> {
+        let heap = Heap::of_live_blocks().ok_or(Trouble::Memory)?;
+        let count = heap.count;
+        let array = || Array::<u32>::new(count).ok_or(Trouble::Memory);
+        let graph = Self {
+            marks: Array::new(count).ok_or(Trouble::Memory)?,
+            from: array()?,
+            at: array()?,
+            vague_from: array()?,
+            vague_at: array()?,
+            order: array()?,
+            found: 0,
+            looked: 0,
+            heap,
+            roots,
+            deadline,
+            question,
+        };
+        for index in 0..count {
+            graph.vague_from.set(index, NONE);
+            graph.from.set(index, NONE);
+            let (owner, _) = graph.heap.owner(index);
+            if graph.heap.is_ours(index) {
+                // What leakcheck notes of the program is no holder: it counts as looked at.
+                graph.set_class(index, Class::PossiblyHeld);
+            } else if owner != 0 && question.owners.contains(&owner) {
+                graph.marks.set(index, MINE);
+            }
+        }
+        graph.in_time()?;
+        Ok(graph)
+    }
+
+    pub(super) fn in_time(&self) -> Result<(), Trouble> {
+        if now_ms() > self.deadline { Err(Trouble::Time) } else { Ok(()) }
+    }
+
+    pub(super) fn is_mine(&self, block: usize) -> bool {
+        self.marks.get(block) & MINE != 0
+    }
+
+    /// Whether a block may begin with reference counts, by what is known of its call site.
+    pub(super) fn may_be_counted(&self, block: usize) -> bool {
+        let (_, site) = self.heap.owner(block);
+        self.question.counted.binary_search(&site).is_ok()
+            || self.question.uncounted.binary_search(&site).is_err()
+    }
+
+    pub(super) fn class(&self, block: usize) -> Option<Class> {
+        match self.marks.get(block) & CLASS {
+            0 => None,
+            number => Some(Class::from_number(number)),
+        }
+    }
+
+    pub(super) fn set_class(&self, block: usize, class: Class) {
+        self.marks.set(block, self.marks.get(block) & !CLASS | class.number());
+    }
+
+    /// Adds a block to those that were found.
+    pub(super) fn push(&mut self, block: usize, class: Class, from: u32, at: u32) {
+        self.set_class(block, class);
+        self.from.set(block, from);
+        self.at.set(block, at);
+        self.order.set(self.found, block as u32);
+        self.found += 1;
+    }
+
+    /// Finds all that is reached from the roots.
+    pub(super) fn reach(&mut self, answer: &Answer) -> Result<(), Trouble> {
+        let kinds = [
+            (Kind::Static, Class::HeldByStatic),
+            (Kind::Local, Class::HeldByThreadLocal),
+            (Kind::Stack, Class::HeldByThread),
+            (Kind::Control, Class::PossiblyHeld),
+            (Kind::Foreign, Class::PossiblyHeld),
+        ];
+        let roots = self.roots;
+        for (kind, class) in kinds {
+            for (index, root) in roots.all.iter().enumerate() {
+                if root.kind == kind {
+                    self.scan_root(index, root, class, answer);
+                }
+            }
+            self.follow()?;
+        }
+        // What only vague signs lead to, and what that leads to.
+        for block in 0..self.heap.count {
+            if self.class(block).is_none() && self.vague_from.get(block) != NONE {
+                let (from, at) = (self.vague_from.get(block), self.vague_at.get(block));
+                self.push(block, Class::PossiblyHeld, from, at);
+            }
+        }
+        self.follow()
+    }
+
+    fn scan_root(&mut self, index: usize, root: &Root, class: Class, answer: &Answer) {
+        let from = ROOT | index as u32;
+        let certain = Scan { from, class, vague: false, exact: false, foreign: false, own: false };
+        let vague = Scan { vague: true, ..certain };
+        match root.kind {
+            Kind::Static => self.scan(root.start, root.start, root.end, certain),
+            Kind::Local => self.scan_locals(root, certain),
+            Kind::Control => self.scan_present(root.start, root.start, root.end, vague),
+            Kind::Foreign => self.scan_foreign(root, Scan { exact: true, ..vague }),
+            Kind::Stack => {
+                let seen = &self.roots.threads[root.thread];
+                // The calling thread has not moved meanwhile; of others, what was in use before and
+                // after is certain.
+                let middle = if root.thread == 0 {
+                    root.start
+                } else {
+                    match (seen.stack_pointer, answer.later_stack_pointer(root.thread)) {
+                        (0, _) | (_, None | Some(0)) => root.end,
+                        (before, Some(after)) => before.max(after).min(root.end) & !7,
+                    }
+                };
+                let start = middle.max(root.start);
+                let own = root.thread == 0;
+                // SAFETY: this is the child of a snapshot.
+                let foreign = !own && unsafe { seen.is_harness() };
+                self.scan_present(root.start, root.start, start, Scan { foreign, own, ..vague });
+                self.scan_present(root.start, start, root.end, Scan { foreign, own, ..certain });
+            }
+        }
+    }
+
+    /// Looks at what was found and not looked at yet.
+    fn follow(&mut self) -> Result<(), Trouble> {
+        while self.looked < self.found {
+            let block = self.order.get(self.looked) as usize;
+            self.looked += 1;
+            if self.looked & 0xfff == 0 {
+                self.in_time()?;
+            }
+            let Some(class) = self.class(block) else { continue };
+            let start = self.heap.start(block);
+            let end = start + 8 * self.heap.words(block);
+            self.scan(
+                start,
+                start,
+                end,
+                Scan {
+                    from: block as u32,
+                    class,
+                    vague: false,
+                    exact: false,
+                    foreign: false,
+                    own: false,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Scans from `start` to `end`; words are counted from `zero`.
+    pub(super) fn scan(&mut self, zero: usize, start: usize, end: usize, scan: Scan) {
+        let mut address = (start + 7) & !7;
+        while address + 8 <= end {
+            // SAFETY: roots are mapped, and so are live blocks, rounded up to whole words: their
+            // allocator's own rounding is no smaller.
+            let value = unsafe { word(address) };
+            let target = self.heap.find(value);
+            if target != NONE && !self.is_stale(target as usize, address, value, scan) {
+                self.hit(target as usize, value, (address - zero) / 8, scan);
+            }
+            address += 8;
+        }
+    }
+
+    /// Whether a word of a stack is no pointer to a block of the region: it was there before, or is
+    /// where nobody has to do with the region.
+    #[inline(always)]
+    fn is_stale(&self, target: usize, address: usize, value: usize, scan: Scan) -> bool {
+        (scan.foreign || (scan.own && self.question.before.had(address, value)))
+            && self.is_mine(target)
+    }
+
+    fn hit(&mut self, target: usize, value: usize, at: usize, scan: Scan) {
+        let mark = self.marks.get(target);
+        if mark & MINE != 0
+            && mark & FROM_OUTSIDE == 0
+            && (scan.from & ROOT != 0 || self.marks.get(scan.from as usize) & MINE == 0)
+        {
+            self.marks.set(target, mark | FROM_OUTSIDE);
+        }
+        if mark & CLASS != 0 {
+            return;
+        }
+        let at = if at < u32::MAX as usize { at as u32 } else { u32::MAX };
+        let start = self.heap.start(target);
+        let told = evidence(start, 8 * self.heap.words(target), value);
+        if scan.exact && told != Evidence::Direct {
+            return;
+        }
+        let direct = !scan.vague && told == Evidence::Direct;
+        if direct || scan.class == Class::PossiblyHeld {
+            self.push(target, scan.class, scan.from, at);
+        } else if self.vague_from.get(target) == NONE {
+            self.vague_from.set(target, scan.from);
+            self.vague_at.set(target, at);
+        }
+    }
+}

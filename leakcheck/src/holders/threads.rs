@@ -1,0 +1,172 @@
+//! Threads, and where the parts of their memory are that may hold blocks.
+
+use std::fs;
+use std::ptr::{from_ref, without_provenance};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+use crate::arena::{Arena, Zeroed};
+use crate::thread::Thread;
+
+/// A thread that has had an allocator event, known by its thread pointer, which it shares with no
+/// other one that lives.
+#[repr(C)]
+struct Entry {
+    pointer: AtomicU64,
+    /// The address of what leakcheck keeps of the thread.
+    thread: AtomicU64,
+    tid: AtomicI32,
+}
+
+// SAFETY: the fields are atomic integers.
+unsafe impl Zeroed for Entry {}
+
+static ENTRIES: Arena<Entry> = Arena::new(6);
+
+/// Notes the calling thread, where the list of live blocks is kept. Allocates and locks nothing.
+pub(crate) fn note(thread: &Thread) {
+    if thread.listed.get() {
+        return;
+    }
+    thread.listed.set(true);
+    let (pointer, tid) = (thread_pointer() as u64, tid());
+    let known = |entry: &&Entry| entry.pointer.load(Ordering::Relaxed) == pointer;
+    let entry = (1..ENTRIES.end()).filter_map(|index| ENTRIES.get(index)).find(known);
+    if let Some(entry) = entry.or_else(|| ENTRIES.get(ENTRIES.push()?)) {
+        entry.pointer.store(pointer, Ordering::Relaxed);
+        entry.thread.store(from_ref(thread).addr() as u64, Ordering::Relaxed);
+        entry.tid.store(tid, Ordering::Release);
+    }
+}
+
+pub(super) fn tid() -> i32 {
+    // SAFETY: asks the kernel for a number.
+    unsafe { libc::gettid() }
+}
+
+/// Where the calling thread's control block is.
+pub(super) fn thread_pointer() -> usize {
+    let pointer: usize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads the first word of the control block, which by the ABI is its own address.
+    unsafe {
+        std::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, pure, readonly));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: reads a register.
+    unsafe {
+        std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nomem, nostack, pure));
+    }
+    pointer
+}
+
+/// A thread at the moment of a snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) tid: i32,
+    /// 0 where it is not known: the thread has never allocated.
+    pub(super) pointer: usize,
+    /// Where its stack is in use from; 0 while it runs, when nobody knows.
+    pub(super) stack_pointer: usize,
+    /// The end of the mapping that the stack is in, and where its mapping begins.
+    pub(super) low: usize,
+    pub(super) top: usize,
+    pub(super) name: String,
+    /// What leakcheck keeps of it, 0 where that is not known.
+    thread: usize,
+}
+
+impl Seen {
+    /// Whether the thread works for the test harness, or for another check.
+    ///
+    /// # Safety
+    ///
+    /// To be asked in the child of a snapshot, where no thread changes it.
+    pub(super) unsafe fn is_harness(&self) -> bool {
+        let thread = without_provenance::<Thread>(self.thread);
+        // SAFETY: it lay there when the thread was listed, and its memory is kept.
+        !thread.is_null() && unsafe { &*thread }.is_harness()
+    }
+}
+
+/// A stretch of writable memory, as the kernel lists it.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    start: usize,
+    end: usize,
+}
+
+/// All threads of the process, the calling one first.
+pub(super) fn all(stack_pointer: usize) -> Vec<Seen> {
+    let own = tid();
+    let mappings = mappings();
+    let mut seen = Vec::new();
+    for tid in tids() {
+        let is_own = tid == own;
+        let (pointer, thread) = places_of(tid);
+        let pointer = if is_own { thread_pointer() } else { pointer };
+        let stack_pointer = if is_own { stack_pointer } else { stack_pointer_of(tid) };
+        // A thread's control block lies above its stack, in the same mapping, but for the main one.
+        let inside = if stack_pointer != 0 { stack_pointer } else { pointer };
+        let mapping =
+            mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&inside));
+        let Some(mapping) = mapping else { continue };
+        let above = pointer >= inside && pointer < mapping.end;
+        let top = if above { pointer } else { mapping.end };
+        let name = fs::read_to_string(format!("/proc/self/task/{tid}/comm")).unwrap_or_default();
+        let name = name.trim_end_matches('\n').to_owned();
+        seen.push(Seen { tid, pointer, stack_pointer, low: mapping.start, top, name, thread });
+    }
+    seen.sort_by_key(|thread| thread.tid != own);
+    seen
+}
+
+fn tids() -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return vec![tid()] };
+    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The thread pointer, and where leakcheck's state of the thread is; zeros where they are not known.
+fn places_of(tid: i32) -> (usize, usize) {
+    let entries = (1..ENTRIES.end()).filter_map(|index| ENTRIES.get(index));
+    let mut found = entries.filter(|entry| entry.tid.load(Ordering::Acquire) == tid);
+    found.next().map_or((0, 0), |entry| {
+        let word = |word: &AtomicU64| word.load(Ordering::Relaxed) as usize;
+        (word(&entry.pointer), word(&entry.thread))
+    })
+}
+
+/// Where the stack of a thread ends that waits in the kernel; 0 while it runs.
+pub(super) fn stack_pointer_of(tid: i32) -> usize {
+    let line = fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).unwrap_or_default();
+    // The number of the call, six arguments, the stack pointer and the program counter; a thread
+    // that waits for something else has no number and no arguments.
+    let mut words = line.split_whitespace().rev();
+    let stack_pointer = words.nth(1).and_then(|word| word.strip_prefix("0x"));
+    stack_pointer.and_then(|word| usize::from_str_radix(word, 16).ok()).unwrap_or(0)
+}
+
+/// Writable memory that is no file's: heaps, and what is mapped.
+pub(super) fn private_mappings() -> Vec<std::ops::Range<usize>> {
+    let is_private = |line: &str| {
+        let mut words = line.split_whitespace();
+        let access = words.nth(1).unwrap_or_default();
+        let path = words.nth(3).unwrap_or_default();
+        access.ends_with('p') && (path.is_empty() || path == "[heap]" || path.starts_with("[anon"))
+    };
+    mappings_where(is_private).into_iter().map(|mapping| mapping.start..mapping.end).collect()
+}
+
+fn mappings() -> Vec<Mapping> {
+    mappings_where(|_| true)
+}
+
+fn mappings_where(wanted: impl Fn(&str) -> bool) -> Vec<Mapping> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mapping = |line: &str| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        rest.starts_with("rw").then_some(Mapping { start: number(start)?, end: number(end)? })
+    };
+    maps.lines().filter(|line| wanted(line)).filter_map(mapping).collect()
+}

@@ -1,0 +1,65 @@
+//! Who holds the blocks of a call site.
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::holders::Holding;
+
+/// What keeps some blocks of a call site alive, or that nothing does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// What keeps them.
+    pub class: Holding,
+    /// How many bytes are kept so.
+    pub bytes: u64,
+    /// How many blocks.
+    pub blocks: u64,
+    /// The same with all that would go with them.
+    pub retained_bytes: u64,
+    /// The same in blocks.
+    pub retained_blocks: u64,
+    /// The way from the holder to one of the blocks, or around the cycle, in words.
+    pub path: String,
+    /// Where the way begins; none for what is lost.
+    pub root: Option<Root>,
+    /// The blocks on the way, the one in question last. Around a cycle, that one is first and last.
+    pub steps: Vec<Step>,
+    /// How many steps in the middle of the way are left out.
+    pub omitted_steps: u64,
+    /// How many blocks the cycle has; 0 where it is none.
+    pub members: u64,
+}
+
+/// What is alive by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Root {
+    /// The path of the static or thread-local, with the fields that lead to the pointer; none where
+    /// it has no symbol, and for stacks.
+    pub name: Option<String>,
+    /// The file name of the program or library that a static or thread-local is in.
+    pub module: Option<String>,
+    /// Where in that module the pointer is.
+    pub offset: Option<u64>,
+    /// The name of the thread whose thread-local or stack it is.
+    pub thread: Option<String>,
+    /// Where the thread was started, as `file:line`.
+    pub started_at: Option<String>,
+}
+
+/// A block on the way from a holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// The type that it was allocated for, as far as its call site tells.
+    #[serde(rename = "type")]
+    pub label: Option<String>,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Where it was allocated, as `file:line`.
+    pub place: Option<String>,
+    /// Where in the holder before it the pointer is, in bytes.
+    pub offset: u64,
+    /// The fields that lead there, as far as debug information tells.
+    pub field: Option<String>,
+}

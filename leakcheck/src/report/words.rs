@@ -1,0 +1,117 @@
+//! What is said of holders, in text and JSON alike.
+
+use std::fmt::Write;
+
+use super::holder::{Holder, Holding, Root, Step};
+use super::text::size;
+
+/// The most blocks that a way names; of a longer one its two ends.
+const MOST_STEPS: usize = 5;
+
+/// The way from a holder to a block, in words.
+pub(crate) fn path(holder: &Holder) -> String {
+    match holder.class {
+        Holding::Lost => "nothing points to it".to_owned(),
+        Holding::LostInACycle => cycle(holder),
+        _ => way(holder),
+    }
+}
+
+/// The two words before the way.
+pub(crate) fn label(class: Holding) -> &'static str {
+    match class {
+        Holding::Lost | Holding::LostInACycle | Holding::IndirectlyLost => "lost",
+        Holding::HeldByStatic | Holding::HeldByThreadLocal | Holding::HeldByThread => "held by",
+        Holding::PossiblyHeld => "possibly",
+    }
+}
+
+fn way(holder: &Holder) -> String {
+    let (_, before) = holder.steps.split_last().unwrap_or((&EMPTY, &[]));
+    let mut parts: Vec<String> =
+        holder.root.iter().map(|found| root(holder.class, found)).collect();
+    if holder.class == Holding::IndirectlyLost {
+        parts.push("with".to_owned());
+    }
+    parts.extend(shortened(before, holder.omitted_steps));
+    if holder.class == Holding::IndirectlyLost {
+        return format!("hangs on {}", parts[1..].join(" → "));
+    }
+    if holder.class == Holding::PossiblyHeld && holder.root.is_none() {
+        parts.insert(0, "memory that is not Rust's".to_owned());
+    }
+    if !before.is_empty() || holder.root.as_ref().is_some_and(|root| root.name.is_some()) {
+        parts.push("here".to_owned());
+    }
+    parts.join(" → ")
+}
+
+const EMPTY: Step = Step { label: None, bytes: 0, place: None, offset: 0, field: None };
+
+fn root(class: Holding, root: &Root) -> String {
+    let thread = |what: &str| match &root.thread {
+        Some(name) => format!("{what}of thread `{name}`"),
+        None => format!("{what}of the test's own thread"),
+    };
+    let name = || match (&root.name, &root.module, root.offset) {
+        (Some(name), ..) => name.clone(),
+        (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}"),
+        _ => "without a name".to_owned(),
+    };
+    match (class, root.module.is_some(), class == Holding::HeldByThreadLocal) {
+        (_, true, true) => format!("thread-local {} {}", name(), thread("")),
+        (_, true, false) => format!("static {}", name()),
+        _ => {
+            let mut text = thread("the stack ");
+            if root.thread.is_some() {
+                text.push_str(", still running");
+            }
+            if let Some(place) = &root.started_at {
+                let _ = write!(text, " (started at {place})");
+            }
+            text
+        }
+    }
+}
+
+fn cycle(holder: &Holder) -> String {
+    let mut parts = shortened(&holder.steps, holder.omitted_steps);
+    match &parts[..] {
+        [one] => format!("a cycle: {one} → itself; make that pointer a Weak"),
+        [_, _] => {
+            parts.rotate_right(1);
+            format!("a cycle: {}; make one side Weak", parts.join(" ⇄ "))
+        }
+        _ => {
+            parts.rotate_right(1);
+            let members = holder.members;
+            format!(
+                "a cycle of {members} blocks: {} → back; make one of them Weak",
+                parts.join(" → ")
+            )
+        }
+    }
+}
+
+fn shortened(steps: &[Step], omitted: u64) -> Vec<String> {
+    let mut parts: Vec<String> = steps.iter().map(step).collect();
+    let middle = parts.len() / 2;
+    let left_out = parts.len().saturating_sub(MOST_STEPS);
+    if left_out as u64 + omitted > 0 {
+        let from = if left_out == 0 { middle } else { MOST_STEPS / 2 };
+        let more = left_out as u64 + omitted;
+        parts.splice(from..from + left_out, [format!("… {more} more")]);
+    }
+    parts
+}
+
+fn step(step: &Step) -> String {
+    let mut text = match &step.label {
+        Some(label) => format!("{label} {}", size(step.bytes)),
+        None => size(step.bytes),
+    };
+    if let Some(place) = &step.place {
+        let _ = write!(text, " ({place})");
+    }
+    text
+}

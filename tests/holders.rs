@@ -1,0 +1,129 @@
+//! A report says who holds what leaked, or that nobody does.
+
+use std::sync::LazyLock;
+
+use leakcheck_tests::{Finished, Fixture, Folder, Holder, Outcome, mistake_in};
+
+const HELD: Fixture = Fixture::new("holders", "held");
+
+/// All of its tests in one process, side by side.
+static RUN: LazyLock<Finished> = LazyLock::new(|| HELD.run().env("LEAK_HOLDERS", "on").go());
+
+/// The holders of what a test leaked through a function, with their classes.
+#[track_caller]
+fn holders(test: &str, function: &str) -> Vec<Holder> {
+    assert_eq!(RUN.outcome(test), Outcome::Failed, "{}", RUN.stdout());
+    let report = RUN.report(test);
+    let through = report.call_sites.iter().filter(|site| site.passes(function));
+    through.flat_map(|site| site.holders.clone()).collect()
+}
+
+/// Holds the sums of each class in bytes and blocks against what they are to be.
+#[track_caller]
+fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
+    let mut found: Vec<(String, u64, u64)> = Vec::new();
+    for holder in holders(test, function) {
+        match found.iter_mut().find(|(class, ..)| *class == holder.class) {
+            Some((_, bytes, blocks)) => {
+                *bytes += holder.bytes;
+                *blocks += holder.blocks;
+            }
+            None => found.push((holder.class, holder.bytes, holder.blocks)),
+        }
+    }
+    found.sort();
+    let found: Vec<(&str, u64, u64)> =
+        found.iter().map(|(class, bytes, blocks)| (&**class, *bytes, *blocks)).collect();
+    assert_eq!(found, expected, "`{test}`: {}", RUN.said(test));
+}
+
+#[track_caller]
+fn check_said(test: &str, expected: &str) {
+    let said = RUN.said(test);
+    assert!(said.contains(expected), "`{test}`: {said}");
+}
+
+#[test]
+fn a_static_is_named_by_its_path() {
+    let table = 64 * (24 + 24) + 64 + 16;
+    let entries = (0..50).map(|n: u64| 1000 + n + format!("key {n}").len() as u64).sum::<u64>();
+    check_classes("in_a_static", "insert", &[("held_by_static", table + entries, 101)]);
+    check_said("in_a_static", "held by    50.3 kB in 100 blocks: static holders::cache::CACHE → ");
+}
+
+#[test]
+fn what_a_macro_or_a_function_wraps_around_a_static_is_not_told() {
+    check_classes("in_a_lazy_static", "index", &[("held_by_static", 70, 2)]);
+    check_said("in_a_lazy_static", "static holders::cache::INDEX → here");
+    check_classes("in_a_static_of_a_function", "once", &[("held_by_static", 333, 1)]);
+    check_said("in_a_static_of_a_function", "static holders::cache::once::ONCE → here");
+}
+
+#[test]
+fn a_thread_local_is_named_by_its_path_and_thread() {
+    check_classes("in_a_thread_local", "here", &[("held_by_thread_local", 96 + 19, 2)]);
+    let own = "thread-local holders::cache::LOCAL of the test's own thread → here";
+    check_said("in_a_thread_local", own);
+    check_classes("in_a_lazy_thread_local", "lazily", &[("held_by_thread_local", 320 + 19, 2)]);
+    check_said("in_a_lazy_thread_local", "thread-local holders::cache::LAZY of the test's own");
+}
+
+#[test]
+fn the_stack_of_a_running_thread_holds() {
+    check_classes("in_a_running_thread", "hold", &[("held_by_thread", 77_777, 1)]);
+    check_said("in_a_running_thread", "held by    the stack of thread `worker-1`, still running");
+}
+
+#[test]
+fn what_nothing_points_to_is_lost() {
+    check_classes("forgotten", "hand_over", &[("lost", 12_345, 1)]);
+    check_said("forgotten", "lost       nothing points to it");
+}
+
+#[test]
+fn a_cycle_of_counts_is_told_from_what_hangs_on_it() {
+    let node = 56;
+    let first = "first".len() as u64;
+    let other = "one of the others".len() as u64;
+    for (test, nodes) in
+        [("in_a_cycle_of_one", 1), ("in_a_cycle_of_two", 2), ("in_a_cycle_of_many", 50)]
+    {
+        let names = first + (nodes - 1) * other;
+        let expected =
+            [("indirectly_lost", names, nodes), ("lost_in_a_cycle", nodes * node, nodes)];
+        check_classes(test, "cycle", &expected);
+        let cycles = holders(test, "cycle");
+        let members = cycles.iter().filter(|holder| holder.class == "lost_in_a_cycle");
+        assert!(members.clone().count() > 0 && members.clone().all(|of| of.members == nodes));
+    }
+    check_said("in_a_cycle_of_one", "a cycle: ");
+    check_said("in_a_cycle_of_one", " → itself; make that pointer a Weak");
+    check_said("in_a_cycle_of_two", "; make one side Weak");
+    check_said("in_a_cycle_of_many", "a cycle of 50 blocks: ");
+}
+
+#[test]
+fn a_tree_whose_root_was_forgotten_is_no_cycle() {
+    let expected = [("indirectly_lost", 3 * 64 + 32, 4), ("lost", 64, 1)];
+    check_classes("a_tree_forgotten", "forget_a_tree", &expected);
+}
+
+#[test]
+fn reports_with_holders_are_as_the_schema_says() {
+    let folder = Folder::new();
+    let path = folder.path().to_str().expect("a path is text");
+    let run = HELD.run().env("LEAK_HOLDERS", "on").env("LEAK_REPORT_DIR", path).go();
+    let reports = folder.reports();
+    assert_eq!(reports.len(), run.outcomes().len());
+    for (path, report) in &reports {
+        assert_eq!(mistake_in(report), None, "{path}: {report:#}");
+    }
+}
+
+#[test]
+fn without_being_asked_for_holders_are_not_told() {
+    let test = "forgotten";
+    let run = HELD.run().only(test).env("LEAK_HOLDERS", "off").go();
+    assert!(run.report(test).call_sites.iter().all(|site| site.holders.is_empty()));
+    assert!(!run.said(test).contains("nothing points to it"), "{}", run.said(test));
+}
