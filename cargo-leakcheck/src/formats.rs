@@ -1,28 +1,68 @@
 //! The formats of reports: each a function from a run to bytes, without any input or output of its own.
 
-pub(crate) mod json;
+mod dhat;
+mod folded;
+pub(crate) mod github;
+mod gitlab;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod pprof;
+mod sarif;
+mod speedscope;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use leakcheck::Figure;
+use leakcheck::report::Class;
+use serde::Serialize;
+
 use crate::error::{Error, Result};
-use crate::model::Run;
+use crate::model::{Check, Frame, Regression, Run, Site, Status, Test};
+use crate::size;
 
 /// A format of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
+    /// One file for people, in a browser.
+    Html,
+    /// The run as it is.
     Json,
+    /// For CI systems that list tests.
+    Junit,
+    /// For code scanning.
+    Sarif,
+    /// GitLab's code quality.
+    Gitlab,
+    /// For a comment on a change.
+    Markdown,
+    /// A line a stack, for flame graphs.
+    Folded,
+    /// For speedscope.app.
+    Speedscope,
+    /// For DHAT's viewer.
+    Dhat,
+    /// For `pprof` and what reads it.
+    Pprof,
 }
 
-impl Format {
-    const ALL: [(Self, &'static str, &'static [&'static str]); 1] =
-        [(Self::Json, "json", &[".json"])];
-
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(format, ..)| *format == self).map_or("", |(_, word, _)| word)
-    }
-}
+/// The words for formats, and how names of files end that are taken for them; the first that fits is it.
+const FORMATS: [(Format, &str, &[&str]); 10] = [
+    (Format::Html, "html", &[".html", ".htm"]),
+    (Format::Speedscope, "speedscope", &[".speedscope.json"]),
+    (Format::Dhat, "dhat", &[".dhat.json", "dhat-heap.json"]),
+    (Format::Gitlab, "gitlab", &["gl-code-quality-report.json"]),
+    (Format::Sarif, "sarif", &[".sarif", ".sarif.json"]),
+    (Format::Json, "json", &[".json"]),
+    (Format::Junit, "junit", &[".xml"]),
+    (Format::Markdown, "markdown", &[".md"]),
+    (Format::Folded, "folded", &[".folded"]),
+    (Format::Pprof, "pprof", &[".pb.gz", ".pprof"]),
+];
 
 /// A report to be written: `html=report.html`, or a file whose name tells its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +71,55 @@ pub(crate) struct Target {
     pub(crate) path: PathBuf,
 }
 
+/// What reports show besides the run.
+#[derive(Debug, Default)]
+pub(crate) struct Context {
+    /// By `file:line`, the number of the first line and the lines around it.
+    pub(crate) sources: BTreeMap<String, (u32, Vec<String>)>,
+    /// Earlier runs, the oldest first.
+    pub(crate) history: Vec<Past>,
+}
+
+/// What is kept of an earlier run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, serde::Deserialize)]
+pub(crate) struct Past {
+    pub(crate) date: String,
+    pub(crate) commit: Option<String>,
+    pub(crate) subject: Option<String>,
+    /// Net growth, peak and churn of each test.
+    pub(crate) tests: BTreeMap<String, (i64, u64, u64)>,
+}
+
+/// A run in a format.
+pub(crate) fn render(format: Format, run: &Run, context: &Context) -> Result<Vec<u8>> {
+    let rendered = match format {
+        Format::Html => html::render(run, context),
+        Format::Json => json::render(run),
+        Format::Junit => junit::render(run),
+        Format::Sarif => sarif::render(run),
+        Format::Gitlab => gitlab::render(run),
+        Format::Markdown => Ok(markdown::render(run).into_bytes()),
+        Format::Folded => Ok(folded::render(run).into_bytes()),
+        Format::Speedscope => speedscope::render(run),
+        Format::Dhat => dhat::render(run),
+        Format::Pprof => pprof::render(run),
+    };
+    let word = format.word();
+    rendered.map_err(|why| Error::unusable(format!("the {word} report cannot be made: {why}")))
+}
+
+impl Format {
+    pub(crate) fn word(self) -> &'static str {
+        FORMATS.iter().find(|(format, ..)| *format == self).map_or("", |(_, word, _)| word)
+    }
+}
+
 impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         if let Some((word, path)) = text.split_once('=')
-            && let Some((format, ..)) = Format::ALL.iter().find(|(_, known, _)| *known == word)
+            && let Some((format, ..)) = FORMATS.iter().find(|(_, known, _)| *known == word)
         {
             return if path.is_empty() {
                 Err(format!("`{word}=` names no file"))
@@ -44,16 +127,13 @@ impl FromStr for Target {
                 Ok(Self { format: *format, path: path.into() })
             };
         }
-        let known =
-            Format::ALL.iter().find(|(_, _, ends)| ends.iter().any(|end| text.ends_with(end)));
-        match known {
+        let fits = |ends: &[&str]| ends.iter().any(|end| text.ends_with(end));
+        match FORMATS.iter().find(|(_, _, ends)| fits(ends)) {
             Some((format, ..)) => Ok(Self { format: *format, path: text.into() }),
             None => {
-                let words: Vec<&str> = Format::ALL.iter().map(|(_, word, _)| *word).collect();
-                Err(format!(
-                    "its name tells no format; write `FORMAT=FILE` with one of {}",
-                    words.join(", ")
-                ))
+                let words: Vec<&str> = FORMATS.iter().map(|(_, word, _)| *word).collect();
+                let words = words.join(", ");
+                Err(format!("its name tells no format; write `FORMAT=FILE` with one of {words}"))
             }
         }
     }
@@ -72,14 +152,108 @@ impl Target {
     }
 }
 
-/// What formats may need to know besides the run.
-#[derive(Debug, Default)]
-pub(crate) struct Context {}
-
-/// A run in a format.
-pub(crate) fn render(format: Format, run: &Run, _context: &Context) -> Result<Vec<u8>> {
-    let rendered = match format {
-        Format::Json => json::render(run),
-    };
-    rendered.map_err(|why| Error::unusable(format!("the report cannot be made: {why}")))
+/// A leak to be shown at a line.
+struct Leak<'a> {
+    test: &'a Test,
+    site: &'a Site,
+    /// The frame of the user's own code that is nearest to the allocation.
+    leaf: Option<&'a Frame>,
+    known: bool,
 }
+
+/// How many call sites of a test are shown one by one.
+const MOST_OF_A_TEST: usize = 10;
+
+/// The leaks of a run, the largest of each test first. Those that the baseline knows come too, and say so.
+fn leaks(run: &Run) -> impl Iterator<Item = Leak<'_>> {
+    let leaking = |test: &&Test| matches!(test.status, Status::Leaked | Status::Known);
+    run.by_weight().into_iter().filter(leaking).flat_map(move |test| {
+        test.sites().iter().take(MOST_OF_A_TEST).map(move |site| Leak {
+            test,
+            site,
+            leaf: run.leaf(site.stack),
+            known: site.known || test.status == Status::Known,
+        })
+    })
+}
+
+impl Leak<'_> {
+    /// The line in the project that allocates, else that of the test.
+    fn place(&self) -> Option<(&str, u32)> {
+        let of_user = self.leaf.filter(|frame| frame.class == Class::User);
+        let leaf = of_user.and_then(|frame| Some((frame.file.as_deref()?, frame.line?)));
+        let check = || {
+            let check = self.test.check.as_ref()?;
+            Some((check.file.as_deref()?, check.line?))
+        };
+        leaf.or_else(check).filter(|(file, _)| !Path::new(file).is_absolute())
+    }
+
+    /// `tests::evicts leaks 3.00 MB in 1 block, allocated in app::insert`
+    fn words(&self) -> String {
+        let blocks = size::count(usize::try_from(self.site.blocks).unwrap_or(usize::MAX), "block");
+        let known = if self.known { " (known)" } else { "" };
+        let leaf = self.leaf.map_or_else(|| "an unknown place".to_owned(), |frame| frame.name());
+        format!(
+            "`{}` leaks {} in {blocks}, allocated in `{leaf}`{known}",
+            self.test.name,
+            size::unsigned(self.site.bytes)
+        )
+    }
+}
+
+/// Why a test counts as leaking, in a line.
+fn headline(test: &Test) -> String {
+    let check = test.check.as_ref();
+    match (test.status, check.and_then(|check| check.excesses.first())) {
+        (Status::Leaked | Status::Known, Some(_)) => {
+            let words: Vec<String> = check.map(excesses).into_iter().flatten().collect();
+            format!("`{}` {}: {}", test.name, test.status.word(), words.join("; "))
+        }
+        (Status::Regressed, _) => {
+            let words: Vec<String> =
+                check.iter().flat_map(|check| &check.regressions).map(regression).collect();
+            format!("`{}` regressed: {}", test.name, words.join("; "))
+        }
+        _ => {
+            let why = test.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("`{}` {}{why}", test.name, test.status.word())
+        }
+    }
+}
+
+/// The figures over their limits, in words.
+fn excesses(check: &Check) -> impl Iterator<Item = String> {
+    check.excesses.iter().map(|excess| {
+        let (value, limit) = (excess.value, &excess.limit);
+        let words = match excess.figure {
+            Figure::Bytes => {
+                format!("{} are left, limit {}", size::bytes(value), size::unsigned(limit.value))
+            }
+            Figure::PeakBytes => {
+                format!(
+                    "{} were live at once, limit {}",
+                    size::bytes(value),
+                    size::unsigned(limit.value)
+                )
+            }
+            Figure::Blocks => format!("{value} blocks are left, limit {}", limit.value),
+            Figure::Threads => format!("{value} threads still run, limit {}", limit.value),
+            _ => format!("{value} is over a limit of {}", limit.value),
+        };
+        format!("{words} ({})", limit.source)
+    })
+}
+
+fn regression(regression: &Regression) -> String {
+    let Regression { figure, before, now, tolerated } = regression;
+    format!(
+        "{figure} was {}, is {}, tolerated up to {}",
+        size::bytes(*before),
+        size::bytes(*now),
+        size::bytes(*tolerated)
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

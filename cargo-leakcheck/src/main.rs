@@ -4,14 +4,19 @@
 #![forbid(unsafe_code)]
 
 mod baseline;
+mod ci;
 mod cli;
 mod commit;
+mod date;
+mod diff;
 mod error;
 mod exit;
 mod fingerprint;
 mod formats;
 mod gather;
+mod history;
 mod judge;
+mod merge;
 mod model;
 mod output;
 mod pattern;
@@ -19,6 +24,7 @@ mod progress;
 mod runner;
 mod settings;
 mod size;
+mod sources;
 mod suite;
 mod table;
 mod verbs;

@@ -221,12 +221,17 @@ impl Run {
     }
 
     /// The frames of a stack, the allocation first and the test's body last.
-    pub(crate) fn stack(&self, mut stack: u32) -> impl Iterator<Item = &Frame> {
+    pub(crate) fn stack(&self, stack: u32) -> impl Iterator<Item = &Frame> {
+        self.places(stack).filter_map(|frame| self.frames.get(frame as usize))
+    }
+
+    /// The same by their places in [`Run::frames`].
+    pub(crate) fn places(&self, mut stack: u32) -> impl Iterator<Item = u32> {
         std::iter::from_fn(move || {
             let (caller, frame) = *self.stacks.get(stack.checked_sub(1)? as usize)?;
             // A caller comes before those that it calls; what says otherwise is no stack.
             stack = if caller < stack { caller } else { 0 };
-            self.frames.get(frame as usize)
+            Some(frame)
         })
     }
 

@@ -1,9 +1,14 @@
 //! The verbs of the command, one function each.
 
+use std::path::{Path, PathBuf};
+
 use anstream::{eprint, eprintln, print, println};
 
-use crate::baseline::Baseline;
-use crate::cli::{BaselineArgs, ConfigArgs, Leakcheck, RunArgs, SelectArgs, Verb};
+use crate::baseline::{Baseline, Tolerance};
+use crate::cli::{
+    BaselineArgs, ConfigArgs, DiffArgs, Leakcheck, MergeArgs, RunArgs, SelectArgs, Verb,
+};
+use crate::diff::Diff;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::formats::{self, Context, Format, Target};
@@ -12,14 +17,15 @@ use crate::settings::{self, Settings, shown};
 use crate::suite::Finished;
 use crate::table::{self, Extent};
 use crate::workspace::Workspace;
-use crate::{judge, output, suite};
+use crate::{ci, history, judge, merge, output, sources, suite};
 
 pub(crate) fn go(command: Leakcheck) -> Result<Exit> {
     match command.verb {
         None => check(&command.run),
         Some(Verb::Baseline(args)) => baseline(&args),
+        Some(Verb::Diff(args)) => diff(&args),
+        Some(Verb::Merge(args)) => merge(&args),
         Some(Verb::Config(args)) => config(&args),
-        Some(Verb::Diff(_) | Verb::Merge(_)) => Err(Error::usage("not yet")),
     }
 }
 
@@ -37,16 +43,8 @@ fn variable(name: &str) -> Option<String> {
 fn check(args: &RunArgs) -> Result<Exit> {
     let (workspace, settings) = read(args)?;
     // A baseline that cannot be read is said before the tests run for an hour.
-    let baseline = match &settings.baseline.value {
-        Some(path) => Baseline::read(path)?.map(|baseline| (path, baseline)),
-        None => None,
-    };
-    if settings.baseline.source == "--baseline" && baseline.is_none() {
-        let path = settings.baseline.value.as_deref().map(shown).unwrap_or_default();
-        return Err(Error::unusable(format!(
-            "there is no baseline `{path}`; `cargo leakcheck baseline` writes one"
-        )));
-    }
+    let baseline = read_baseline(&settings)?;
+    let past = past(settings.history.as_ref().map(|set| set.value.as_path()))?;
     let mut finished = suite::run(args, &settings, &workspace)?;
     if let Some((path, baseline)) = baseline {
         baseline.hold(&mut finished.run, &settings.tolerance.value);
@@ -54,9 +52,25 @@ fn check(args: &RunArgs) -> Result<Exit> {
     }
     show_failures(&finished, &settings);
     let exit = judge::exit(&finished.run, finished.failed_otherwise);
-    conclude(&finished.run, &settings, &workspace)?;
-    say_why(&finished, exit);
+    Conclusion::of(&settings, &workspace).draw(&finished.run, past)?;
+    say_why(&finished.run, exit);
     Ok(exit)
+}
+
+fn read_baseline(settings: &Settings) -> Result<Option<(PathBuf, Baseline)>> {
+    let Some(path) = &settings.baseline.value else { return Ok(None) };
+    let baseline = Baseline::read(path)?;
+    if settings.baseline.source == "--baseline" && baseline.is_none() {
+        let path = shown(path);
+        return Err(Error::unusable(format!(
+            "there is no baseline `{path}`; `cargo leakcheck baseline` writes one"
+        )));
+    }
+    Ok(baseline.map(|baseline| (path.clone(), baseline)))
+}
+
+fn past(directory: Option<&Path>) -> Result<Vec<formats::Past>> {
+    directory.map_or_else(|| Ok(Vec::new()), history::read)
 }
 
 /// What the runner said, where a test failed or did not end and it was not shown already.
@@ -69,35 +83,62 @@ fn show_failures(finished: &Finished, settings: &Settings) {
     }
 }
 
-/// The table and the reports.
-fn conclude(run: &Run, settings: &Settings, workspace: &Workspace) -> Result<()> {
-    let extent = Extent {
-        all: settings.all,
-        top: usize::try_from(settings.top.value).unwrap_or(usize::MAX),
-    };
-    print!("{}", table::render(run, extent));
-    let own = |format, name: &str| Target { format, path: workspace.output.join(name) };
-    let always = [own(Format::Json, "report.json")];
-    let asked = settings.reports.iter().map(|report| report.value.clone());
-    let context = Context::default();
-    for target in always.into_iter().chain(asked) {
-        output::write(&target.path, &formats::render(target.format, run, &context)?)?;
-        println!("  {}: {}", target.format.word(), shown(&target.path));
+/// What is made of a run that is over.
+struct Conclusion<'a> {
+    workspace: &'a Workspace,
+    extent: Extent,
+    reports: Vec<Target>,
+    history: Option<&'a Path>,
+}
+
+impl<'a> Conclusion<'a> {
+    fn of(settings: &'a Settings, workspace: &'a Workspace) -> Self {
+        Self {
+            workspace,
+            extent: extent(settings.all, settings.top.value),
+            reports: settings.reports.iter().map(|report| report.value.clone()).collect(),
+            history: settings.history.as_ref().map(|set| set.value.as_path()),
+        }
     }
-    Ok(())
+
+    /// The table, the reports, and what a CI system wants.
+    fn draw(self, run: &Run, past: Vec<formats::Past>) -> Result<()> {
+        print!("{}", table::render(run, self.extent));
+        let mut context = Context { sources: sources::around(run, self.workspace), history: past };
+        if let Some(directory) = self.history {
+            history::keep(directory, run)?;
+            context.history = history::read(directory)?;
+        }
+        let own = |format, name: &str| Target { format, path: self.workspace.output.join(name) };
+        let always = [own(Format::Json, "report.json"), own(Format::Html, "report.html")];
+        let mut problems = Vec::new();
+        for target in always.into_iter().chain(self.reports) {
+            let written = formats::render(target.format, run, &context)
+                .and_then(|report| output::write(&target.path, &report));
+            match written {
+                Ok(()) => println!("  {}: {}", target.format.word(), shown(&target.path)),
+                // The others are of use all the same.
+                Err(error) => problems.push(error),
+            }
+        }
+        ci::tell(run)?;
+        problems.into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
+fn extent(all: bool, top: u64) -> Extent {
+    Extent { all, top: usize::try_from(top).unwrap_or(usize::MAX) }
 }
 
 /// Why the command does not end well, where the table alone does not say it.
-fn say_why(finished: &Finished, exit: Exit) {
+fn say_why(run: &Run, exit: Exit) {
     match exit {
         Exit::Clean | Exit::Leaks => {}
-        Exit::NothingChecked if finished.run.tests.is_empty() => {
-            eprintln!("leakcheck: no test ran");
-        }
+        Exit::NothingChecked if run.tests.is_empty() => eprintln!("leakcheck: no test ran"),
         Exit::NothingChecked => eprintln!(
             "leakcheck: {} ran and none is checked: put `leakcheck::check_all!();` into each test program, or \
              `#[leakcheck::leak_check]` on tests or modules",
-            crate::size::count(finished.run.tests.len(), "test")
+            crate::size::count(run.tests.len(), "test")
         ),
         _ => eprintln!("leakcheck: {}", exit.meaning()),
     }
@@ -124,9 +165,10 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
         Some(known) if finished.run.meta.selected => known.replaced_by(Baseline::of(&finished.run)),
         _ => Baseline::of(&finished.run),
     };
-    conclude(&finished.run, &settings, &workspace)?;
+    baseline.hold(&mut finished.run, &settings.tolerance.value);
+    Conclusion::of(&settings, &workspace).draw(&finished.run, Vec::new())?;
     if exit != Exit::Clean {
-        say_why(&finished, exit);
+        say_why(&finished.run, exit);
         eprintln!("leakcheck: no baseline is written");
         return Ok(exit);
     }
@@ -137,6 +179,36 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
         crate::size::count(baseline.leaks(), "known leak")
     );
     Ok(Exit::Clean)
+}
+
+/// `cargo leakcheck diff`
+fn diff(args: &DiffArgs) -> Result<Exit> {
+    let (before, after) = (merge::read(&args.before)?, merge::read(&args.after)?);
+    let tolerance = Workspace::find(&SelectArgs::default())
+        .and_then(|w| Settings::read(&Default::default(), &Default::default(), &w, |_| None))
+        .map_or_else(|_| Tolerance::default(), |settings| settings.tolerance.value);
+    let diff = Diff::of(&before, &after, &tolerance);
+    println!("{}", diff.render());
+    Ok(if diff.is_worse() { Exit::Leaks } else { Exit::Clean })
+}
+
+/// `cargo leakcheck merge`
+fn merge(args: &MergeArgs) -> Result<Exit> {
+    let files = merge::files(&args.runs)?;
+    let runs = files.iter().map(|file| merge::read(file)).collect::<Result<Vec<Run>>>()?;
+    let mut run = merge::join(runs, args.shards);
+    run.meta.warn_only |= args.warn_only;
+    let workspace = Workspace::find_or_here();
+    let conclusion = Conclusion {
+        workspace: &workspace,
+        extent: extent(args.all, args.top.unwrap_or(3)),
+        reports: args.report.clone(),
+        history: args.history.as_deref(),
+    };
+    conclusion.draw(&run, Vec::new())?;
+    let exit = judge::exit(&run, false);
+    say_why(&run, exit);
+    Ok(exit)
 }
 
 /// `cargo leakcheck config`

@@ -69,6 +69,18 @@ impl Workspace {
         })
     }
 
+    /// The project around, or just the directory where there is none: results can be joined anywhere.
+    pub(crate) fn find_or_here() -> Self {
+        Self::find(&SelectArgs::default()).unwrap_or_else(|_| Self {
+            root: PathBuf::from("."),
+            output: PathBuf::from("leakcheck"),
+            tracking: Vec::new(),
+            settings: serde_json::Value::Null,
+            manifest: PathBuf::new(),
+            members: Vec::new(),
+        })
+    }
+
     /// The name of a package by its id.
     pub(crate) fn package(&self, id: &cargo_metadata::PackageId) -> Option<&str> {
         self.members.iter().find(|(known, _)| known == id).map(|(_, name)| name.as_str())

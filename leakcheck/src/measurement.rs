@@ -111,7 +111,7 @@ pub struct Measurement {
     /// What is retained at call sites that are not known.
     pub(crate) siteless: Amount,
     pub(crate) threads: Vec<Running>,
-    /// For how long the region had been open.
+    /// For how long the region had been open when it was first measured.
     pub(crate) elapsed: Duration,
     /// What is left behind beside memory and threads.
     pub(crate) left: Left,

@@ -2,7 +2,8 @@
 
 use stats_alloc::Stats;
 use std::hint::black_box;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::alloc::PASS_THROUGH;
 use crate::allow;
@@ -28,6 +29,9 @@ pub(crate) struct Region {
     unattributed: stats_alloc::Region<'static, Event>,
     opened: Instant,
     before: left::Before,
+    /// When it was first measured, in microseconds from its opening on, 0 before that: what is done to settle and
+    /// to name call sites is not the body's time.
+    measured: AtomicU64,
     /// An inner region runs under the pass of the region around it.
     _pass: Option<Pass>,
 }
@@ -97,6 +101,7 @@ impl Region {
             unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
             opened: Instant::now(),
             before: left::Before::new(parent == 0),
+            measured: AtomicU64::new(0),
             _pass: pass,
         })
     }
@@ -144,7 +149,7 @@ impl Region {
             sites: split.sites,
             siteless: split.siteless,
             threads,
-            elapsed: self.opened.elapsed(),
+            elapsed: self.elapsed(),
             left,
         }
     }
@@ -186,6 +191,13 @@ impl Region {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         owners
+    }
+
+    /// For how long the body ran.
+    fn elapsed(&self) -> Duration {
+        let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+        let first = self.measured.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        Duration::from_micros(first.map_or_else(|first| first, |_| now))
     }
 
     /// Totals and their split by call site. Other threads may be at work, so they are read until

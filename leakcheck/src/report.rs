@@ -144,7 +144,7 @@ pub struct Figures {
     pub fds: Option<i64>,
     /// The allocator's events.
     pub events: Events,
-    /// For how long the region was open, in microseconds.
+    /// For how long the body ran, in microseconds: until the region was first measured.
     #[serde(default)]
     pub elapsed_us: u64,
 }

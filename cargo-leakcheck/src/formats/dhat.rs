@@ -1,0 +1,72 @@
+//! DHAT's viewer, version 2 of its format. It is told what is retained, not how long blocks lived.
+
+use std::error::Error;
+
+use serde::Serialize;
+
+use crate::model::{Frame, Run};
+
+#[derive(Serialize)]
+struct File {
+    #[serde(rename = "dhatFileVersion")]
+    version: u32,
+    mode: &'static str,
+    verb: &'static str,
+    /// Whether lifetimes of blocks, and accesses to them, were recorded.
+    bklt: bool,
+    bkacc: bool,
+    tu: &'static str,
+    #[serde(rename = "Mtu")]
+    mtu: &'static str,
+    cmd: String,
+    pid: u32,
+    te: u64,
+    pps: Vec<Point>,
+    ftbl: Vec<String>,
+}
+
+/// A program point: bytes, blocks and the places of frames in the table.
+#[derive(Serialize)]
+struct Point {
+    tb: u64,
+    tbk: u64,
+    fs: Vec<usize>,
+}
+
+pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut table = vec!["[root]".to_owned()];
+    table.extend(run.frames.iter().map(line));
+    let mut points = Vec::new();
+    for test in &run.tests {
+        if test.sites().is_empty() {
+            continue;
+        }
+        table.push(format!("test {}", test.id()));
+        let root = table.len() - 1;
+        for site in test.sites() {
+            let frames = run.places(site.stack).map(|frame| frame as usize + 1);
+            let frames = frames.chain([root]).collect();
+            points.push(Point { tb: site.bytes, tbk: site.blocks, fs: frames });
+        }
+    }
+    let file = File {
+        version: 2,
+        mode: "rust-heap",
+        verb: "Retained",
+        bklt: false,
+        bkacc: false,
+        tu: "µs",
+        mtu: "s",
+        cmd: format!("cargo leakcheck ({})", run.meta.runner),
+        pid: 0,
+        te: (run.meta.seconds * 1e6) as u64,
+        pps: points,
+        ftbl: table,
+    };
+    Ok(serde_json::to_vec(&file)?)
+}
+
+fn line(frame: &Frame) -> String {
+    let place = frame.place().map(|place| format!(" ({place})")).unwrap_or_default();
+    format!("{}{place}", frame.name())
+}

@@ -1,0 +1,247 @@
+//! The page: one file that opens from disk, with everything in it.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
+
+use leakcheck::Growth;
+use leakcheck::report::Class;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Context;
+use crate::model::{Check, Fixed, Meta, Run, Status, Test};
+
+const PAGE: &str = include_str!("../../assets/report.html");
+const STYLE: &str = include_str!("../../assets/report.css");
+const SCRIPT: &str = include_str!("../../assets/report.js");
+
+/// The data of the page, with short names: there may be hundreds of thousands of call sites.
+#[derive(Serialize)]
+struct Data<'a> {
+    meta: &'a Meta,
+    problems: &'a [String],
+    fixed: &'a [Fixed],
+    statuses: Vec<&'static str>,
+    targets: Vec<&'a str>,
+    tests: Vec<PageTest<'a>>,
+    frames: Vec<(String, Option<&'a str>, Option<u32>, u8)>,
+    /// Caller and frame of each stack, one after the other.
+    stacks: Vec<u32>,
+    sources: BTreeMap<String, (u32, &'a [String])>,
+    history: &'a [super::Past],
+}
+
+/// A test. What is not there is left out.
+#[derive(Serialize)]
+struct PageTest<'a> {
+    /// Target, name, status, reason, seconds.
+    t: usize,
+    n: &'a str,
+    s: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<f64>,
+    #[serde(flatten)]
+    check: Option<PageCheck<'a>>,
+}
+
+#[derive(Serialize)]
+struct PageCheck<'a> {
+    /// Kind, scope, file, line.
+    k: String,
+    o: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    f: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l: Option<u32>,
+    /// Limit of bytes with its source; what was held against it.
+    #[serde(rename = "L", skip_serializing_if = "Option::is_none")]
+    limit: Option<(u64, &'a str)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    g: Option<i64>,
+    /// Retained, released, peak, churn, unattributed.
+    #[serde(rename = "F", skip_serializing_if = "Option::is_none")]
+    figures: Option<[i64; 8]>,
+    /// Other limits that are exceeded, and regressions, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    x: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    r: Vec<String>,
+    /// Of each call site bytes, blocks, stack and whether it is known, one after the other.
+    #[serde(rename = "S", skip_serializing_if = "Vec::is_empty")]
+    sites: Vec<u64>,
+    /// By the places of call sites: growth, holder, omitted frames.
+    #[serde(rename = "G", skip_serializing_if = "BTreeMap::is_empty")]
+    growth: BTreeMap<usize, &'a Value>,
+    #[serde(rename = "H", skip_serializing_if = "BTreeMap::is_empty")]
+    holders: BTreeMap<usize, &'a Value>,
+    #[serde(rename = "M", skip_serializing_if = "BTreeMap::is_empty")]
+    omitted_frames: BTreeMap<usize, u64>,
+    #[serde(rename = "O", skip_serializing_if = "Option::is_none")]
+    omitted: Option<(u64, u64)>,
+    #[serde(rename = "T", skip_serializing_if = "Vec::is_empty")]
+    threads: Vec<(&'a str, u32)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    a: Vec<(&'a str, u64, u64)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    u: Vec<(&'a str, &'a str, u64, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<&'a Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    more: BTreeMap<&'a str, &'a Value>,
+}
+
+pub(super) fn render(run: &Run, context: &Context) -> Result<Vec<u8>, Box<dyn Error>> {
+    let nonce = nonce();
+    let mut page = Vec::new();
+    // One pass over the page alone, so that nothing in the data is taken for a place to be filled in.
+    for (at, part) in PAGE.split('%').enumerate() {
+        match (at % 2, part) {
+            (1, "STYLE") => page.extend_from_slice(STYLE.as_bytes()),
+            (1, "SCRIPT") => page.extend_from_slice(SCRIPT.as_bytes()),
+            (1, "NONCE") => page.extend_from_slice(nonce.as_bytes()),
+            (1, "DATA") => serde_json::to_writer(Escaping(&mut page), &data(run, context))?,
+            _ => page.extend_from_slice(part.as_bytes()),
+        }
+    }
+    Ok(page)
+}
+
+/// What no text in the data can know before, so that only the page's own script runs.
+fn nonce() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
+}
+
+/// JSON that means the same and has nothing in it that ends a script or begins a comment.
+struct Escaping<'a>(&'a mut Vec<u8>);
+
+impl Write for Escaping<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let mut rest = text;
+        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&')) {
+            self.0.extend_from_slice(&rest[..at]);
+            write!(self.0, "\\u{:04x}", rest[at])?;
+            rest = &rest[at + 1..];
+        }
+        self.0.extend_from_slice(rest);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn data<'a>(run: &'a Run, context: &'a Context) -> Data<'a> {
+    let mut targets: Vec<&str> = run.tests.iter().map(|test| test.target.as_str()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let test = |test: &'a Test| PageTest {
+        t: targets.binary_search(&test.target.as_str()).unwrap_or(0),
+        n: &test.name,
+        s: Status::ALL.iter().position(|status| *status == test.status).unwrap_or(0),
+        y: test.why.as_deref(),
+        d: test.seconds,
+        check: test.check.as_ref().map(|check| page_check(test, check)),
+    };
+    Data {
+        meta: &run.meta,
+        problems: &run.problems,
+        fixed: &run.fixed,
+        statuses: Status::ALL.iter().map(|status| status.word()).collect(),
+        tests: run.by_weight().into_iter().map(test).collect(),
+        frames: run
+            .frames
+            .iter()
+            .map(|f| (f.name(), f.file.as_deref(), f.line, class(f.class)))
+            .collect(),
+        stacks: run.stacks.iter().flat_map(|(caller, frame)| [*caller, *frame]).collect(),
+        sources: context
+            .sources
+            .iter()
+            .map(|(place, (first, lines))| (place.clone(), (*first, lines.as_slice())))
+            .collect(),
+        history: &context.history,
+        targets: targets.clone(),
+    }
+}
+
+fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
+    let sites = || check.sites.iter().enumerate();
+    let Growth { bytes: unattributed, .. } =
+        check.figures.map(|f| f.unattributed).unwrap_or_default();
+    PageCheck {
+        k: check.kind.to_string(),
+        o: match check.scope {
+            leakcheck::Scope::Test => "test",
+            leakcheck::Scope::Process => "process",
+        },
+        f: check.file.as_deref(),
+        l: check.line,
+        limit: check.limits.as_ref().map(|l| (l.bytes.value, l.bytes.source.as_str())),
+        g: test.growth(),
+        figures: check.figures.map(|f| {
+            let (retained, released, churn) = (f.retained, f.released, f.churn);
+            let amounts = [
+                retained.bytes,
+                retained.blocks,
+                released.bytes,
+                released.blocks,
+                f.peak_bytes,
+                churn.bytes,
+                churn.blocks,
+            ];
+            let signed = amounts.map(|amount| i64::try_from(amount).unwrap_or(i64::MAX));
+            let [a, b, c, d, e, f, g] = signed;
+            [a, b, c, d, e, f, g, unattributed]
+        }),
+        x: super::excesses(check).collect(),
+        r: check.regressions.iter().map(super::regression).collect(),
+        sites: check
+            .sites
+            .iter()
+            .flat_map(|site| [site.bytes, site.blocks, site.stack.into(), site.known.into()])
+            .collect(),
+        growth: sites().filter_map(|(at, site)| Some((at, site.growth.as_ref()?))).collect(),
+        holders: sites().filter_map(|(at, site)| Some((at, site.holder.as_ref()?))).collect(),
+        omitted_frames: sites()
+            .filter(|(_, site)| site.omitted_frames > 0)
+            .map(|(at, site)| (at, site.omitted_frames))
+            .collect(),
+        omitted: (check.omitted_sites > 0).then_some((check.omitted_sites, check.omitted.bytes)),
+        threads: check.threads.iter().map(|t| (t.name.as_str(), t.stack)).collect(),
+        a: check
+            .allowed
+            .iter()
+            .map(|a| (a.why.as_str(), a.amount.bytes, a.amount.blocks))
+            .collect(),
+        u: check
+            .suppressed
+            .iter()
+            .filter(|s| s.amount.blocks > 0)
+            .map(|s| (s.rule.as_str(), s.why.as_str(), s.amount.bytes, s.amount.blocks))
+            .collect(),
+        timeline: check.more.get("timeline"),
+        more: check
+            .more
+            .iter()
+            .filter(|(name, _)| *name != "timeline")
+            .map(|(name, value)| (name.as_str(), value))
+            .collect(),
+    }
+}
+
+/// As the page's script counts them.
+fn class(class: Class) -> u8 {
+    match class {
+        Class::User => 0,
+        Class::Dependency => 1,
+        Class::Std => 2,
+        Class::Harness => 3,
+        _ => 4,
+    }
+}

@@ -1,0 +1,83 @@
+//! JUnit's XML: a suite a target, a case a test; a leak is a failure of the type `leak`.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::model::{Run, Status, Test};
+
+pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    for test in &run.tests {
+        let suite =
+            suites.entry(&test.target).or_insert_with(|| TestSuite::new(test.target.clone()));
+        suite.add_test_case(case(run, test));
+    }
+    if !run.problems.is_empty() {
+        let suite = suites.entry("leakcheck").or_insert_with(|| TestSuite::new("leakcheck"));
+        for problem in &run.problems {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type("incomplete").set_message(problem.clone());
+            suite.add_test_case(TestCase::new(problem.clone(), status));
+        }
+    }
+    let mut report = Report::new("leakcheck");
+    report.set_time(duration(run.meta.seconds));
+    report.add_test_suites(suites.into_values());
+    let mut text = report.to_string()?.into_bytes();
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn case(run: &Run, test: &Test) -> TestCase {
+    let failure = |kind, of: &str| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(of.to_owned()).set_message(super::headline(test));
+        status.set_description(sites(run, test));
+        status
+    };
+    let fails = !run.meta.warn_only;
+    let status = match test.status {
+        Status::Leaked if fails => failure(NonSuccessKind::Failure, "leak"),
+        Status::Regressed if fails => failure(NonSuccessKind::Failure, "regression"),
+        Status::Failed => failure(NonSuccessKind::Failure, "failure"),
+        Status::Blind => failure(NonSuccessKind::Error, "blind"),
+        Status::CutOff => failure(NonSuccessKind::Error, "cut off"),
+        Status::Skipped | Status::Ignored => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(test.why.clone().unwrap_or_else(|| test.status.word().to_owned()));
+            status
+        }
+        _ => TestCaseStatus::success(),
+    };
+    let mut case = TestCase::new(test.name.clone(), status);
+    case.set_classname(test.target.clone());
+    if let Some(seconds) = test.seconds {
+        case.set_time(duration(seconds));
+    }
+    if let (Some(growth), Some(figures)) = (test.growth(), test.figures()) {
+        case.set_system_out(format!(
+            "net growth {growth} B, peak {} B, churn {} B in {} blocks",
+            figures.peak_bytes, figures.churn.bytes, figures.churn.blocks
+        ));
+    }
+    case
+}
+
+/// The largest call sites, a line each.
+fn sites(run: &Run, test: &Test) -> String {
+    let mut lines = vec![super::headline(test)];
+    for site in test.sites().iter().take(super::MOST_OF_A_TEST) {
+        let leaf = run.leaf(site.stack);
+        let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| frame.name());
+        let place = leaf.and_then(|frame| frame.place()).unwrap_or_default();
+        lines.push(format!("{} B in {} blocks: {name} {place}", site.bytes, site.blocks));
+    }
+    lines.join("\n")
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

@@ -1,0 +1,104 @@
+//! Markdown: a table of what is not in order, for a comment on a change or the summary of a job.
+
+use std::fmt::Write as _;
+
+use crate::model::{Run, Status, Test};
+use crate::size;
+
+const MOST_ROWS: usize = 30;
+const MOST_SITES: usize = 3;
+
+pub(crate) fn render(run: &Run) -> String {
+    let mut out = String::from("## leakcheck\n\n");
+    for problem in &run.problems {
+        let _ = writeln!(out, "> **Incomplete:** {}\n", plain(problem));
+    }
+    let counts: Vec<String> = Status::ALL
+        .iter()
+        .filter(|status| run.count(&[**status]) > 0)
+        .map(|status| format!("{} {}", size::grouped(run.count(&[*status]) as u64), status.word()))
+        .collect();
+    let _ = writeln!(out, "{}: {}\n", size::count(run.tests.len(), "test"), counts.join(", "));
+    let odd = |test: &&&Test| {
+        !matches!(
+            test.status,
+            Status::Passed | Status::Ignored | Status::Unchecked | Status::Skipped
+        )
+    };
+    let tests = run.by_weight();
+    let tests: Vec<&Test> = tests.iter().filter(odd).copied().collect();
+    if !tests.is_empty() {
+        out.push_str("| test | verdict | net growth | limit | peak | allocated by |\n");
+        out.push_str("|---|---|--:|--:|--:|---|\n");
+    }
+    for test in tests.iter().take(MOST_ROWS) {
+        let limit = test.check.as_ref().and_then(|check| check.limits.as_ref());
+        let _ = writeln!(
+            out,
+            "| {} | **{}** | {} | {} | {} | {} |",
+            code(&test.id()),
+            test.status.word(),
+            test.growth().map_or_else(|| "–".into(), size::bytes),
+            limit.map_or_else(|| "–".into(), |limits| size::unsigned(limits.bytes.value)),
+            test.figures().map_or_else(|| "–".into(), |figures| size::unsigned(figures.peak_bytes)),
+            sites(run, test)
+        );
+    }
+    if tests.len() > MOST_ROWS {
+        let _ = writeln!(out, "\n… and {} more", tests.len() - MOST_ROWS);
+    }
+    for fixed in &run.fixed {
+        let _ =
+            writeln!(out, "\nFixed: {} no longer leaks at {}", code(&fixed.test), code(&fixed.at));
+    }
+    out
+}
+
+fn sites(run: &Run, test: &Test) -> String {
+    if let Some(regressions) = test.check.as_ref().map(|check| &check.regressions)
+        && test.status == Status::Regressed
+    {
+        let words: Vec<String> = regressions.iter().map(super::regression).collect();
+        return words.join("<br>");
+    }
+    if !matches!(test.status, Status::Leaked | Status::Known) {
+        return test.why.as_deref().map(plain).unwrap_or_default();
+    }
+    let sites = test.sites().iter().take(MOST_SITES).map(|site| {
+        let leaf = run.leaf(site.stack);
+        let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| frame.name());
+        let place = leaf.and_then(|frame| frame.place()).unwrap_or_default();
+        let known = if site.known { ", known" } else { "" };
+        format!("{} {} {}{known}", size::unsigned(site.bytes), code(&name), plain(&place))
+    });
+    sites.collect::<Vec<_>>().join("<br>")
+}
+
+/// Text that Markdown and the HTML in it leave alone.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            '&' => plain.push_str("&amp;"),
+            '\n' | '\r' | '\t' => plain.push(' '),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' | '@' => {
+                plain.push('\\');
+                plain.push(c);
+            }
+            c if c.is_control() => plain.push('\u{fffd}'),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// A name in code. A backtick or a bar in it would end the code or the cell.
+fn code(text: &str) -> String {
+    if text.contains(['`', '|']) || text.chars().any(char::is_control) {
+        plain(text)
+    } else {
+        format!("`{text}`")
+    }
+}
