@@ -371,6 +371,19 @@
     }
     return JSON.stringify(value);
   };
+  /** What a repeated body showed of a call site. */
+  const growthOf = (growth) => {
+    const words = [
+      growth.class && String(growth.class).replaceAll("_", " "),
+      growth.severity && `severity ${growth.severity}`,
+      Number.isFinite(growth.bytes_per_call) && `${bytes(Math.round(growth.bytes_per_call))} a call`,
+    ].filter(Boolean).join(", ");
+    return [
+      el("p", {}, "Growth by batch", words ? `: ${words}` : ""),
+      series(growth) || raw(growth),
+      growth.advice ? el("p", {}, String(growth.advice)) : null,
+    ].filter(Boolean);
+  };
   const siteList = (test, sites) => {
     const total = sites.reduce((sum, site) => sum + site.bytes, 0);
     const rows = sites.map((site) => {
@@ -378,7 +391,9 @@
       const frame = leaf === undefined ? { name: "call stack not captured" } : frameOf(leaf);
       const growth = test.G && test.G[site.at];
       const holder = test.H && test.H[site.at];
-      const tags = [site.known ? "known" : null, growth ? "growth" : null].filter(Boolean).join(", ");
+      const perCall = growth && growth.severity && Number.isFinite(growth.bytes_per_call);
+      const tags = [site.known ? "known" : null, perCall ? `${bytes(Math.round(growth.bytes_per_call))} a call` : null]
+        .filter(Boolean).join(", ");
       const details = el("details", { class: "site" },
         el("summary", {},
           el("span", { class: "number" }, bytes(site.bytes)),
@@ -390,7 +405,7 @@
       details.addEventListener("toggle", () => {
         if (!details.open || details.children.length > 1) return;
         details.append(stackList(site.stack, test.M && test.M[site.at]));
-        if (growth) details.append(el("p", {}, "Growth by batch"), series(growth) || raw(growth));
+        if (growth) details.append(...growthOf(growth));
         if (holder && typeof holder !== "string") details.append(el("p", {}, "Held by"), raw(holder));
       });
       return details;

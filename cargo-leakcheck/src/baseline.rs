@@ -246,7 +246,10 @@ impl Known {
         let all: u64 = test.sites().iter().map(|site| site.bytes).sum();
         let leaks = matches!(test.status, Status::Leaked | Status::Known | Status::Regressed)
             && test.check.as_ref().is_some_and(|check| !check.excesses.is_empty());
-        let weighty = |site: &&Site| leaks && site.bytes.saturating_mul(LEAST_PART) >= all;
+        let weighty = |site: &&Site| {
+            let is_weighty = site.bytes.saturating_mul(LEAST_PART) >= all;
+            leaks && (is_weighty || site.per_call().is_some())
+        };
         let mut by_fingerprint: BTreeMap<String, KnownLeak> = BTreeMap::new();
         for site in test.sites().iter().filter(weighty) {
             let leak = by_fingerprint.entry(format!("{:016x}", site.fingerprint)).or_default();
@@ -282,7 +285,10 @@ impl Known {
         let limit = check.limits.as_ref().and_then(|limits| limits.bytes.as_ref());
         let limit = limit.map_or(0, |limit| limit.value);
         let rest = growth.saturating_sub(i64::try_from(known_bytes).unwrap_or(i64::MAX));
+        let mut per_call = check.sites.iter().filter(|site| site.per_call().is_some()).peekable();
+        let known_per_call = per_call.peek().is_some() && per_call.all(|site| site.known);
         let is_known = |figure: Figure| match figure {
+            Figure::BytesPerCall => known_per_call,
             Figure::Bytes => known_bytes > 0 && u64::try_from(rest).unwrap_or(0) <= limit,
             other => self.over.contains(&other),
         };

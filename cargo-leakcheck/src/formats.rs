@@ -17,8 +17,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use leakcheck::Figure;
 use leakcheck::report::Class;
+use leakcheck::{Excess, Figure};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -224,25 +224,35 @@ fn headline(test: &Test) -> String {
 
 /// The figures over their limits, in words.
 fn excesses(check: &Check) -> impl Iterator<Item = String> {
-    check.excesses.iter().map(|excess| {
-        let (value, limit) = (excess.value, &excess.limit);
-        let words = match excess.figure {
-            Figure::Bytes => {
-                format!("{} are left, limit {}", size::bytes(value), size::unsigned(limit.value))
-            }
-            Figure::PeakBytes => {
-                format!(
-                    "{} were live at once, limit {}",
-                    size::bytes(value),
-                    size::unsigned(limit.value)
-                )
-            }
-            Figure::Blocks => format!("{value} blocks are left, limit {}", limit.value),
-            Figure::Threads => format!("{value} threads still run, limit {}", limit.value),
-            _ => format!("{value} is over a limit of {}", limit.value),
-        };
-        format!("{words} ({})", limit.source)
-    })
+    check.excesses.iter().map(excess)
+}
+
+/// A figure over its limit, in words.
+pub(crate) fn excess(excess: &Excess) -> String {
+    let (value, limit) = (excess.value, &excess.limit);
+    let words = match excess.figure {
+        Figure::Bytes => {
+            format!("{} are left, limit {}", size::bytes(value), size::unsigned(limit.value))
+        }
+        Figure::PeakBytes => {
+            format!(
+                "{} were live at once, limit {}",
+                size::bytes(value),
+                size::unsigned(limit.value)
+            )
+        }
+        Figure::Blocks => format!("{value} blocks are left, limit {}", limit.value),
+        Figure::Threads => format!("{value} threads still run, limit {}", limit.value),
+        Figure::Fds => format!("{value} file descriptors are open, limit {}", limit.value),
+        Figure::BytesPerCall => {
+            let (value, most) = (size::bytes(value), size::unsigned(limit.value));
+            format!("every call leaves {value} more behind, limit {most}")
+        }
+        Figure::ThreadsPerCall => format!("every call leaves {value} more threads running"),
+        Figure::FdsPerCall => format!("every call leaves {value} more descriptors open"),
+        _ => format!("{value} is over a limit of {}", limit.value),
+    };
+    format!("{words} ({})", limit.source)
 }
 
 fn regression(regression: &Regression) -> String {

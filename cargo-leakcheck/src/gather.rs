@@ -86,7 +86,7 @@ struct Head {
 
 /// The sections of a report that are kept as they are.
 const SHOWN_AS_THEY_ARE: [&str; 8] =
-    ["fds", "descriptors", "children", "processes", "c_heap", "left", "repeat", "timeline"];
+    ["repetition", "decide", "fds", "unjudged", "children", "c_heap", "holders", "timeline"];
 
 /// The words of a check that could not see.
 const BLIND: &str = "the counting allocator is not installed";

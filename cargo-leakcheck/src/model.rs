@@ -278,6 +278,15 @@ impl Test {
     }
 }
 
+impl Site {
+    /// Bytes that every further call of a repeated body leaves behind here, where it leaks.
+    pub(crate) fn per_call(&self) -> Option<i64> {
+        let growth = self.growth.as_ref()?;
+        let bytes = growth.get("bytes_per_call")?.as_f64()?;
+        growth.get("severity").is_some_and(|severity| !severity.is_null()).then_some(bytes as i64)
+    }
+}
+
 impl Frame {
     /// The function, or the place in the program where it has no name.
     pub(crate) fn name(&self) -> String {

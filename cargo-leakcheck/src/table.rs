@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use leakcheck::{Excess, Figure};
+
+use crate::formats;
 use crate::model::{Run, Status, Test};
 use crate::settings::shown;
 use crate::size;
@@ -104,27 +107,25 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
     if !matches!(test.status, Status::Leaked | Status::Known) {
         return;
     }
-    for excess in check.excesses.iter().filter(|excess| excess.figure != leakcheck::Figure::Bytes) {
-        let figure = match excess.figure {
-            leakcheck::Figure::Blocks => "blocks",
-            leakcheck::Figure::PeakBytes => "bytes at the peak",
-            leakcheck::Figure::Threads => "threads still running",
-            _ => "over a limit",
-        };
-        let _ = writeln!(out, "    {} {figure}, limit {}", excess.value, excess.limit.value);
+    let other = |excess: &&Excess| excess.figure != Figure::Bytes;
+    for words in check.excesses.iter().filter(other).map(formats::excess) {
+        let _ = writeln!(out, "    {}", plain(&words));
     }
     let mut sites: Vec<_> = check.sites.iter().collect();
-    sites.sort_by_key(|site| (site.known, std::cmp::Reverse(site.bytes)));
+    // Stable: what leaks call after call comes first in a report.
+    sites.sort_by_key(|site| site.known);
     for site in sites.iter().take(top) {
         let leaf = run.leaf(site.stack);
         let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| plain(&frame.name()));
         let place =
             leaf.and_then(|frame| frame.place()).map(|place| plain(&place)).unwrap_or_default();
         let known = if site.known { " (known)" } else { "" };
+        let per_call = site.per_call().map(|bytes| format!(", {} a call", size::bytes(bytes)));
+        let per_call = per_call.unwrap_or_default();
         let blocks = size::count(usize::try_from(site.blocks).unwrap_or(usize::MAX), "block");
         let _ = writeln!(
             out,
-            "    {:>9}  {blocks:>12}  {name}  {dim}{place}{dim:#}{known}",
+            "    {:>9}  {blocks:>12}  {name}  {dim}{place}{dim:#}{per_call}{known}",
             size::unsigned(site.bytes)
         );
     }

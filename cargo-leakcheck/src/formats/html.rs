@@ -182,7 +182,11 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
         },
         f: check.file.as_deref(),
         l: check.line,
-        limit: check.limits.as_ref().map(|l| (l.bytes.value, l.bytes.source.as_str())),
+        limit: check
+            .limits
+            .as_ref()
+            .and_then(|limits| limits.bytes.as_ref())
+            .map(|limit| (limit.value, limit.source.as_str())),
         g: test.growth(),
         figures: check.figures.map(|f| {
             let (retained, released, churn) = (f.retained, f.released, f.churn);

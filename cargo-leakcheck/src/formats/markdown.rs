@@ -32,14 +32,15 @@ pub(crate) fn render(run: &Run) -> String {
         out.push_str("|---|---|--:|--:|--:|---|\n");
     }
     for test in tests.iter().take(MOST_ROWS) {
-        let limit = test.check.as_ref().and_then(|check| check.limits.as_ref());
+        let limits = test.check.as_ref().and_then(|check| check.limits.as_ref());
+        let limit = limits.and_then(|limits| limits.bytes.as_ref());
         let _ = writeln!(
             out,
             "| {} | **{}** | {} | {} | {} | {} |",
             code(&test.id()),
             test.status.word(),
             test.growth().map_or_else(|| "–".into(), size::bytes),
-            limit.map_or_else(|| "–".into(), |limits| size::unsigned(limits.bytes.value)),
+            limit.map_or_else(|| "–".into(), |limit| size::unsigned(limit.value)),
             test.figures().map_or_else(|| "–".into(), |figures| size::unsigned(figures.peak_bytes)),
             sites(run, test)
         );

@@ -53,10 +53,11 @@ pub(crate) fn a_run() -> Run {
         let leaks = matches!(status, Status::Leaked | Status::Known);
         let limits = Limits {
             measure: Measure::Net,
-            bytes: limit,
+            bytes: Some(limit),
             blocks: None,
             peak_bytes: None,
             threads: None,
+            fds: None,
         };
         let check = Check {
             limits: Some(limits),
