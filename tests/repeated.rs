@@ -53,7 +53,7 @@ fn the_evidence_is_told() {
     let run = only(test);
     let said = run.said(test);
     assert!(said.contains("`a_cycle_leaks` leaks 64 B per call (16,383 calls)"), "{said}");
-    assert!(said.contains("grows 32 bytes per call (1 block), low:"), "{said}");
+    assert!(said.contains("grows 32 bytes (1 block) per call:"), "{said}");
     let course = "32,768 → 65,536 → 131,072 → 262,144 over batches of 1,024, 2,048, 4,096, 8,192";
     assert!(said.contains(course), "{said}");
     assert!(said.contains("look for a cycle, and make one side `Weak`"), "{said}");
@@ -200,6 +200,16 @@ fn the_environment_repeats_what_is_annotated() {
         assert_eq!(run.report(small).repetition.as_ref().unwrap().bytes_per_call, 8.0);
     }
     assert_eq!(repeated(small, "1").outcome(small), Outcome::Passed);
+}
+
+#[test]
+fn who_cannot_be_repeated_says_so() {
+    let test = "an_argument_by_value";
+    let run = repeated(test, "auto");
+    assert_eq!(run.outcome(test), Outcome::Passed);
+    let told = "`uses_its_argument_up` is called once, whatever `LEAK_ITERATIONS` says";
+    assert!(run.stderr().contains(told), "{}", run.stderr());
+    assert!(!repeated(test, "1").stderr().contains(told));
 }
 
 #[test]

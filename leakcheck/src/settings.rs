@@ -199,6 +199,11 @@ impl Settings {
         }
     }
 
+    /// Whether the environment asks for a repetition.
+    pub(crate) fn repeats_all(&self) -> bool {
+        self.iterations.is_some_and(|iterations| iterations != Iterations::Exactly(1))
+    }
+
     /// Who asked for the repetition.
     pub(crate) fn iterations_source(&self) -> &'static str {
         if self.iterations.is_some() { "LEAK_ITERATIONS" } else { "iterations" }

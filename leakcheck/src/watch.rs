@@ -119,6 +119,12 @@ impl Watch {
         }
         left::can_see(&options).map_err(|error| error.to_string())?;
         stack::set_mode(settings.stacks);
+        if settings.repeats_all() && !can_repeat {
+            message::to_stderr(&format!(
+                "`{}` is called once, whatever `LEAK_ITERATIONS` says: its body may use up what it takes",
+                test.name
+            ));
+        }
         let plan = settings.plan(&options).filter(|_| can_repeat);
         let limits = match &plan {
             Some(plan) => settings.limits_of_repeated(&options, plan),

@@ -126,16 +126,23 @@ fn sites(repeat: &Repeat) -> HashMap<SiteId, Growing> {
         .collect()
 }
 
-/// Whether what the body adds takes the place of what others had allocated before it: as much is
-/// released as comes.
+/// Whether what the body adds takes the place of what others had allocated before it: it releases as
+/// much as it adds, in bytes or in blocks. More or less than that is something else: the thread of a
+/// shared pool, which works for the region that happened to start it, frees what others hand to it.
 fn replaces(repeat: &Repeat, sites: &HashMap<SiteId, Growing>) -> bool {
     let recent = |growth: &[i64]| growth.iter().rev().take(2).sum::<i64>();
-    let leaks = sites.values().filter(|site| site.class == Class::Leak);
-    let added: i64 = leaks.map(|site| recent(&site.bytes)).sum();
+    let leaks = || sites.values().filter(|site| site.class == Class::Leak);
     let released =
-        repeat.series().track(Source::Released).map_or(0, |track| recent(&track.by_batch()));
-    released > 0 && released * 2 >= added
+        |source| repeat.series().track(source).map_or(0, |track| recent(&track.by_batch())) as f64;
+    let matches = |added: i64, released: f64| {
+        added > 0 && (released / added as f64 - 1.0).abs() <= REPLACEMENT
+    };
+    matches(leaks().map(|site| recent(&site.bytes)).sum(), released(Source::Released))
+        || matches(leaks().map(|site| recent(&site.blocks)).sum(), released(Source::ReleasedBlocks))
 }
+
+/// By how much what is released may differ from what takes its place.
+const REPLACEMENT: f64 = 0.1;
 
 /// A leak that moves from one call site to another, as a vector that two places push to, keeps pace
 /// at neither: the one that has grown most is told.

@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use super::{WIDTH, blocks, count, counted, size};
+use super::{WIDTH, blocks, count, counted, len, size};
 use crate::report::{Growing, GrowthClass, Repetition, Report, Stopped, Thing};
 
+/// Where lines below a call site begin, with a number of one digit.
+const INDENT: usize = 6;
 /// Batches whose growth is shown.
 const SHOWN: usize = 4;
 
@@ -92,7 +94,11 @@ pub(super) fn lines(growing: &Growing, batches: &[u64]) -> Vec<String> {
             vec![format!("plateau: goes up and down, {}", course(&growing.bytes, batches))]
         }
     };
-    lines.extend(growing.advice.iter().cloned());
+    let severity = growing.severity.map(|severity| format!("{} severity", severity.name()));
+    let told: Vec<String> = severity.into_iter().chain(growing.advice.clone()).collect();
+    if !told.is_empty() {
+        lines.push(told.join("; "));
+    }
     lines
 }
 
@@ -103,23 +109,25 @@ fn leak(growing: &Growing, batches: &[u64]) -> Vec<String> {
     } else {
         String::new()
     };
-    let severity = growing.severity.map_or(String::new(), |it| format!(", {}", it.name()));
-    let head = format!("grows {}{in_blocks}{severity}:", per_call_in_full(growing.bytes_per_call));
+    let (amount, unit) = rate(growing.bytes_per_call);
+    let head = format!("grows {amount}{in_blocks} {unit}:");
     let course = course(&growing.bytes, batches);
     // The evidence has a line of its own where the two do not fit into one.
-    if head.len() + course.chars().count() + 12 <= WIDTH {
+    if INDENT + len(&head) + 1 + len(&course) <= WIDTH {
         vec![format!("{head} {course}")]
     } else {
         vec![head, course]
     }
 }
 
-fn per_call_in_full(bytes: f64) -> String {
-    if (1.0..1e15).contains(&bytes) {
+/// An amount and what it is for.
+fn rate(bytes: f64) -> (String, String) {
+    if bytes >= 1.0 {
         let bytes = bytes.round() as u64;
-        format!("{} {} per call", count(bytes), if bytes == 1 { "byte" } else { "bytes" })
+        (counted(bytes, "byte", "bytes"), "per call".to_owned())
     } else {
-        per_call(bytes)
+        let calls = (1.0 / bytes).round() as u64;
+        ("1 byte".to_owned(), format!("in {} calls", count(calls)))
     }
 }
 
@@ -136,3 +144,6 @@ fn signed(bytes: i64) -> String {
     let sign = if bytes < 0 { "−" } else { "" };
     format!("{sign}{}", count(bytes.unsigned_abs()))
 }
+
+#[cfg(test)]
+mod tests;
