@@ -120,6 +120,60 @@ fn reports_with_holders_are_as_the_schema_says() {
     }
 }
 
+/// One of its tests by itself, which is run again when it fails.
+fn run_again(fixture: Fixture, test: &str) -> Finished {
+    fixture.run().only(test).env("LEAK_HOLDERS", "auto").go()
+}
+
+#[test]
+fn a_test_that_fails_is_run_again_to_find_out() {
+    for test in ["in_a_static", "forgotten", "in_a_running_thread"] {
+        let run = run_again(HELD, test);
+        let classes = |run: &Finished| -> Vec<String> {
+            let holders = run.report(test).call_sites.iter().flat_map(|site| &site.holders);
+            holders.map(|holder| holder.class.clone()).collect()
+        };
+        assert_eq!(classes(&run), classes(&RUN), "`{test}`: {}", run.said(test));
+        let source = "who holds it is from a second run of this test, by itself";
+        assert!(run.said(test).contains(source), "{}", run.said(test));
+        assert!(!RUN.said(test).contains(source), "{}", RUN.said(test));
+    }
+}
+
+#[test]
+fn a_test_on_the_main_thread_is_run_again_there() {
+    let run = HELD.run().only("forgotten").threads(1).env("LEAK_HOLDERS", "auto").go();
+    assert!(run.said("forgotten").contains("nothing points to it"), "{}", run.said("forgotten"));
+}
+
+#[test]
+fn a_leak_that_does_not_come_twice_is_not_reproduced() {
+    let once = Folder::new();
+    let file = once.path().join("there");
+    let file = file.to_str().expect("a path is text");
+    let test = "only_once";
+    let run = HELD.run().only(test).env("LEAK_HOLDERS", "auto").env("ONLY_ONCE", file).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let why =
+        "who holds it: not reproduced: when the test was run again by itself, it did not leak";
+    assert!(run.said(test).contains(why), "{}", run.said(test));
+}
+
+#[test]
+fn what_libtest_does_not_run_is_not_run_again() {
+    let run = Fixture::new("holders", "harness").program();
+    let output = std::process::Command::new(run)
+        .env("LEAK_HOLDERS", "auto")
+        .env("RUST_BACKTRACE", "0")
+        .env("LEAK_REPORT_DIR", Folder::new().path())
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("leaked 55 B"), "{said}");
+    let why = "who holds it: only tests that libtest runs can be run again for it";
+    assert!(said.contains(why), "{said}");
+}
+
 #[test]
 fn without_being_asked_for_holders_are_not_told() {
     let test = "forgotten";

@@ -6,6 +6,7 @@
 //! there on leads further ([`reach`]). What is not reached is lost ([`lost`]). What the child found
 //! comes back as addresses ([`answer`]) and gets its names here.
 
+mod again;
 #[allow(unsafe_code, reason = "memory that two processes see")]
 mod answer;
 mod class;
@@ -16,6 +17,7 @@ mod foreign;
 mod groups;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod heap;
+mod letter;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod lost;
 #[allow(unsafe_code, reason = "asks the dynamic linker for its objects")]
@@ -35,12 +37,17 @@ mod statics;
 #[allow(unsafe_code, reason = "says that zeroed memory is an entry, and reads registers")]
 pub(crate) mod threads;
 
+use std::path::Path;
+use std::time::Duration;
+
 use crate::ledger::account::RegionId;
 use crate::ledger::live;
 use crate::report::holder::Holder;
+use crate::report::{CallSite, Frame};
 use crate::stack::site::SiteId;
 use crate::thread::Quiet;
 
+pub(crate) use again::{is_about, letterbox};
 pub use class::Holding;
 pub(crate) use stack::{Before, clear_dead};
 
@@ -68,6 +75,43 @@ pub(crate) fn explain(
         let holders = answer.groups().iter().map(|group| (group.site, names.holder(group)));
         Ok(holders.collect())
     })
+}
+
+/// Runs the test of the calling thread again, where blocks are listed from the start, and puts who
+/// holds them to the call sites that read the same.
+///
+/// # Errors
+///
+/// In words, when there is no answer.
+pub(crate) fn run_again(
+    check: &str,
+    took: Duration,
+    call_sites: &[CallSite],
+) -> Result<Vec<(SiteId, Holder)>, String> {
+    let _quiet = Quiet::new();
+    let found = again::run(check, took)?;
+    let of = |frames: &[Frame]| {
+        call_sites.iter().find(|site| letter::read_the_same(&site.frames, frames))
+    };
+    let holders: Vec<(SiteId, Holder)> = found
+        .into_iter()
+        .filter_map(|(frames, holder)| Some((of(&frames)?.site, holder)))
+        .collect();
+    if holders.is_empty() {
+        return Err("not reproduced: run again by itself, the test leaked elsewhere".to_owned());
+    }
+    Ok(holders)
+}
+
+/// Writes what was found for the process that runs this one.
+pub(crate) fn send(letterbox: &Path, call_sites: &[CallSite]) {
+    let of = |site: &CallSite| {
+        let frames = site.frames.clone();
+        site.holders.clone().into_iter().map(move |holder| (frames.clone(), holder))
+    };
+    let found: Vec<_> = call_sites.iter().flat_map(of).collect();
+    // Who waits for it says that there is nothing.
+    _ = letter::write(letterbox, &found);
 }
 
 fn why_not(failure: snapshot::Failure) -> String {

@@ -71,7 +71,7 @@
 //! | `LEAK_SUPPRESSIONS` | a file | known leaks in LeakSanitizer's format, `leak:pattern` a line |
 //! | `LEAK_TOP` | a number | call sites that a report lists (10) |
 //! | `LEAK_STACKS` | `full`, `sampled`, `off` | whose [call stacks](#call-stacks) are captured |
-//! | `LEAK_HOLDERS` | `on`, `off` | whether reports say who [holds](#who-holds-it) leaked memory |
+//! | `LEAK_HOLDERS` | `auto`, `on`, `off` | how reports find out who [holds](#who-holds-it) leaked memory: by a second run of the failing test (the default), at once, or not at all |
 //! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
 //!
@@ -97,10 +97,17 @@
 //!
 //! # Who holds it
 //!
-//! With `LEAK_HOLDERS=on` a report says of each call site what keeps its blocks alive. At the
-//! verdict a snapshot is taken of the process: a child that has its memory as it was at that moment
-//! and looks through it, word by word, for what points to a block, from statics, thread-locals and
-//! stacks on. The program itself goes on meanwhile.
+//! A report says of each call site what keeps its blocks alive. At the verdict a snapshot is taken
+//! of the process: a child that has its memory as it was at that moment and looks through it, word
+//! by word, for what points to a block, from statics, thread-locals and stacks on. The program
+//! itself goes on meanwhile.
+//!
+//! All live blocks have to be known for that, from the start of the process. With
+//! `LEAK_HOLDERS=auto`, the default, they are not; a test that fails is run once more in a process
+//! of its own in which they are, for twenty seconds or ten times as long as it took. Where it does
+//! not leak again the report says so, and that only libtest's tests can be run again. With
+//! `LEAK_HOLDERS=on` the list is kept in every process, which makes allocations some times as dear,
+//! and with `off` nobody looks.
 //!
 //! | said | what it means |
 //! |---|---|

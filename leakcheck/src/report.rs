@@ -32,7 +32,7 @@ pub use growth::{
     Growing, GrowthClass, LeftGrowing, Repetition, Sensitivity, Severity, Stopped, Thing,
 };
 
-pub use holder::{Holder, Holding, Root, Step};
+pub use holder::{Holder, Holding, Root, Source, Step};
 
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
@@ -75,6 +75,9 @@ pub struct Report {
     /// Why nobody was asked who holds the blocks, where that was to be told.
     #[serde(default)]
     pub holders_unknown: Option<String>,
+    /// Where it is known from who holds the blocks; none where it is not.
+    #[serde(default)]
+    pub holders_by: Option<Source>,
     /// What the call sites that are not listed retain together.
     pub omitted: Omitted,
     /// What is retained at call sites that are not known.
@@ -313,6 +316,7 @@ impl Report {
             decide: None,
             call_sites: Vec::new(),
             holders_unknown: None,
+            holders_by: None,
             omitted: Omitted::default(),
             siteless: Amount::default(),
             allowed: Vec::new(),

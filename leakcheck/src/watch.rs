@@ -1,11 +1,13 @@
 //! One check under way: from the opened region to the verdict and its report.
 
+mod held;
 mod repeated;
 
 use std::any::Any;
 use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+use std::time::Instant;
 
 use crate::error::Error;
 use crate::gate::{Access, Pass};
@@ -18,7 +20,7 @@ use crate::options::{Measure, Options};
 use crate::region::Region;
 use crate::repeat::Plan;
 use crate::report::{self, Noise, Report, Test, file, text};
-use crate::settings::{self, Holders, Mode, Settings};
+use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::stack;
 use crate::thread::{self, Quiet, running};
@@ -41,8 +43,8 @@ pub(crate) struct Watch {
     /// How the body is repeated, if it is.
     plan: Option<Plan>,
     can_repeat: bool,
-    /// The stack as it was before the body, for [`holders`].
-    before: OnceCell<Before>,
+    /// The stack as it was before the body, and when that was, for [`holders`].
+    before: OnceCell<(Before, Instant)>,
 }
 
 /// A leak that was found and reported.
@@ -147,7 +149,7 @@ impl Watch {
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
         // Before the body's frames lie where others were, and before others lie where they were.
         holders::clear_dead();
-        self.before.set(Before::now()).unwrap_or_default();
+        _ = self.before.get_or_init(|| (Before::now(), Instant::now()));
         let outcome = catch_unwind(AssertUnwindSafe(|| self.region.run(body)));
         holders::clear_dead();
         outcome
@@ -186,16 +188,10 @@ impl Watch {
             report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
             report.call_stacks = self.settings.stacks;
             report.decide = self.decide();
-            if self.settings.holders == Holders::On && verdict.is_leak() {
-                report.add_holders(holders::explain(
-                    &self.region.owners(),
-                    self.before.get_or_init(Before::default),
-                ));
-            }
             report
         };
         if verdict.is_leak() {
-            Err(self.leak(&report()))
+            Err(self.leak(report()))
         } else {
             for unjudged in verdict::unjudged(&measurement, &self.limits) {
                 let (name, figure) = (&self.test.name, text::of_figure(unjudged.figure));
@@ -237,7 +233,9 @@ impl Watch {
         (noise, verdict)
     }
 
-    fn leak(&self, report: &Report) -> Leak {
+    fn leak(&self, mut report: Report) -> Leak {
+        self.tell_holders(&mut report);
+        let report = &report;
         let written = file::write(report, self.settings.report_dir.as_deref());
         if let Err(why) = &written {
             message::to_stderr(&format!(

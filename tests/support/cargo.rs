@@ -62,6 +62,7 @@ impl Cargo {
             .env("CARGO_TARGET_DIR", target())
             .env("CARGO_TERM_COLOR", "never")
             .env("LEAK_RECORD", "on")
+            .env("LEAK_HOLDERS", "off")
             .env("LEAK_REPORT_DIR", folder.path())
             .env("RUST_BACKTRACE", "0");
         Self { command, folder }

@@ -33,6 +33,7 @@ impl Run {
             .current_dir(fixture.directory())
             .env("CARGO_MANIFEST_DIR", fixture.directory())
             .env("LEAK_RECORD", "on")
+            .env("LEAK_HOLDERS", "off")
             .env("LEAK_REPORT_DIR", &reports)
             .env("RUST_BACKTRACE", "0");
         Self { command, reports }

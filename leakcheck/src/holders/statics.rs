@@ -24,6 +24,7 @@ pub(super) struct Variables {
 
 const SYMBOL: usize = 24;
 const OBJECT: u8 = 1;
+const FUNCTION: u8 = 2;
 const THREAD_LOCAL: u8 = 6;
 const SYMBOLS: u32 = 2;
 const DYNAMIC_SYMBOLS: u32 = 11;
@@ -49,7 +50,8 @@ fn at(variables: &[Variable], address: u64) -> Option<&Variable> {
     (address - variable.start < variable.size).then_some(variable)
 }
 
-fn read(path: &Path) -> Option<Variables> {
+/// A file's table of symbols, and their names.
+fn symbols(path: &Path) -> Option<(Vec<u8>, Vec<u8>)> {
     let file = File::open(path).ok()?;
     let header = bytes(&file, 0, 64)?;
     // 64 bits, in the order of this machine.
@@ -66,7 +68,11 @@ fn read(path: &Path) -> Option<Variables> {
     let content = |section: &[u8]| {
         bytes(&file, u64_at(section, 24)?, usize::try_from(u64_at(section, 32)?).ok()?)
     };
-    let (symbols, names) = (content(symbols)?, content(names)?);
+    Some((content(symbols)?, content(names)?))
+}
+
+fn read(path: &Path) -> Option<Variables> {
+    let (symbols, names) = symbols(path)?;
     let mut variables = Variables::default();
     for symbol in symbols.chunks_exact(SYMBOL) {
         let kind = symbol[4] & 0xf;
@@ -106,6 +112,21 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// Whether a file defines a function with this in its name. False where it was stripped.
+pub(super) fn has_function(path: &Path, part: &[u8]) -> bool {
+    let find = || {
+        let (symbols, names) = symbols(path)?;
+        symbols.chunks_exact(SYMBOL).find(|symbol| {
+            let name = u32_at(symbol, 0).and_then(|at| names.get(at as usize..));
+            let name = name.and_then(|name| name.split(|byte| *byte == 0).next());
+            symbol[4] & 0xf == FUNCTION
+                && name.is_some_and(|name| name.windows(part.len()).any(|window| window == part))
+        })?;
+        Some(())
+    };
+    find().is_some()
 }
 
 /// A variable's path as its author would write it.

@@ -30,6 +30,17 @@ pub struct Holder {
     pub members: u64,
 }
 
+/// Where it is known from who holds blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Source {
+    /// From a snapshot of the process at the verdict.
+    Snapshot,
+    /// From one of another process, in which the test was run once more.
+    SecondRun,
+}
+
 /// What is alive by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -53,6 +53,7 @@ fn write_report(
     write_figures(out, report)?;
     growth::write_repetition(out, report)?;
     write_call_sites(out, report, top)?;
+    words::write_source(out, report)?;
     growth::write_sensitivity(out, report)?;
     write_threads(out, report)?;
     left::write(out, report)?;

@@ -1,9 +1,21 @@
 //! What is said of holders, in text and JSON alike.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use super::holder::{Holder, Holding, Root, Step};
+use super::Report;
+use super::holder::{Holder, Holding, Root, Source, Step};
 use super::text::size;
+
+/// Where it is known from who holds what, or why it is not.
+pub(crate) fn write_source(out: &mut String, report: &Report) -> fmt::Result {
+    match (&report.holders_unknown, report.holders_by) {
+        (Some(why), _) => writeln!(out, "  who holds it: {why}"),
+        (None, Some(Source::SecondRun)) => {
+            writeln!(out, "  who holds it is from a second run of this test, by itself")
+        }
+        (None, _) => Ok(()),
+    }
+}
 
 /// The most blocks that a way names; of a longer one its two ends.
 const MOST_STEPS: usize = 5;

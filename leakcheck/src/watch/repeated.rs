@@ -25,7 +25,7 @@ impl Watch {
         let (measurement, verdict) = self.settle_repeated(repetition, &finding);
         let report = || self.report_of_repeated(repetition, &finding, &measurement, &verdict);
         if verdict.is_leak() {
-            Err(self.leak(&report()))
+            Err(self.leak(report()))
         } else {
             record(self.settings, report);
             Ok(())

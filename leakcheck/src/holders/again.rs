@@ -1,0 +1,141 @@
+//! A test that failed, run again in a process of its own in which all live blocks are listed from the
+//! start.
+//!
+//! A path leads through blocks that are older than the test, so they all have to be known, and what
+//! passes has not listed them. The fresh process runs that one test, looks when its check comes to
+//! its verdict, and writes what it found to a file of which it knows by a variable. Whatever else it
+//! says or does is for nobody.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::letter;
+use super::statics::has_function;
+use crate::ledger::live;
+use crate::report::{Frame, Holder};
+
+/// The least time that a test gets, and the most; in between, several times what it took.
+const LEAST: Duration = Duration::from_secs(20);
+const MOST: Duration = Duration::from_secs(120);
+const TIMES: u32 = 10;
+/// When so much time went to running tests again, the others are not.
+const MOST_IN_ALL: Duration = Duration::from_secs(180);
+
+/// What the second run found, by the frames of call sites.
+pub(crate) type Found = Vec<(Vec<Frame>, Holder)>;
+
+/// The file to write to, in a process that runs a test again.
+pub(crate) fn letterbox() -> Option<PathBuf> {
+    env::var_os(live::AGAIN.to_str().unwrap_or_default()).map(PathBuf::from)
+}
+
+/// Which check a second run is about.
+const NAME: &str = "LEAKCHECK_HOLDERS_OF_CHECK";
+
+/// Whether this is the check that the process was started for.
+pub(crate) fn is_about(check: &str) -> bool {
+    env::var_os(NAME).is_none_or(|name| name == *check)
+}
+
+/// Runs the test of the calling thread again. `took` is how long it took the first time.
+///
+/// # Errors
+///
+/// In words, when nothing was found.
+pub(crate) fn run(check: &str, took: Duration) -> Result<Found, String> {
+    static SPENT: Mutex<Duration> = Mutex::new(Duration::ZERO);
+    let test = test_name(check).ok_or("only tests that libtest runs can be run again for it")?;
+    let program = env::current_exe().map_err(|error| format!("the program is gone: {error}"))?;
+    // One at a time: what else runs has a claim to the processors too.
+    let mut spent = SPENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *spent > MOST_IN_ALL {
+        return Err("too many tests had to be run again for it".to_owned());
+    }
+    let start = Instant::now();
+    let letter = Letterbox::new();
+    let outcome = run_bounded(&program, &test, check, &letter.0, (TIMES * took).clamp(LEAST, MOST));
+    *spent += start.elapsed();
+    outcome?;
+    letter::read(&letter.0).ok_or_else(|| {
+        "not reproduced: when the test was run again by itself, it did not leak".to_owned()
+    })
+}
+
+/// A path that no other run writes to; what is there goes with it.
+struct Letterbox(PathBuf);
+
+impl Letterbox {
+    fn new() -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("leakcheck-holders-{}-{number}", std::process::id());
+        Self(env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Letterbox {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.0);
+    }
+}
+
+fn run_bounded(
+    program: &Path,
+    test: &str,
+    check: &str,
+    letter: &Path,
+    most: Duration,
+) -> Result<(), String> {
+    // A test that ran on the main thread does so again.
+    let on_main = std::thread::current().name() == Some("main");
+    let mut command = Command::new(program);
+    command
+        .args([test, "--exact", "--include-ignored"])
+        .args(["--test-threads", if on_main { "1" } else { "2" }])
+        .env(live::AGAIN.to_str().unwrap_or_default(), letter)
+        .env(NAME, check)
+        .env_remove("LEAK_HOLDERS")
+        .env_remove("LEAK_RECORD")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let start = Instant::now();
+    let failed = |error| format!("the program cannot be run again: {error}");
+    let mut child = command.spawn().map_err(failed)?;
+    let mut pause = Duration::from_millis(2);
+    while child.try_wait().map_err(failed)?.is_none() {
+        if start.elapsed() > most {
+            _ = child.kill();
+            _ = child.wait();
+            return Err(format!("the test, run again, was not done in {} s", most.as_secs()));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// The name by which libtest knows the test of the calling thread, where libtest runs it.
+fn test_name(check: &str) -> Option<String> {
+    if let Ok(name) = env::var("NEXTEST_TEST_NAME") {
+        return Some(name);
+    }
+    if !is_libtest() {
+        return None;
+    }
+    let thread = std::thread::current();
+    match thread.name() {
+        Some("main") => Some(check.to_owned()),
+        name => name.map(str::to_owned),
+    }
+}
+
+/// Whether the program is one of libtest's: others do with arguments what they like.
+fn is_libtest() -> bool {
+    has_function(&env::current_exe().unwrap_or_default(), b"test_main_static")
+}

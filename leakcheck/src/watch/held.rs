@@ -1,0 +1,37 @@
+//! Who holds what leaked, for the report of a leak.
+
+use std::time::{Duration, Instant};
+
+use super::Watch;
+use crate::holders::{self, Before};
+use crate::report::Report;
+use crate::report::holder::Source;
+use crate::settings::Holders;
+
+impl Watch {
+    /// Adds to the report of a leak who holds its blocks, as `LEAK_HOLDERS` asks for it.
+    pub(super) fn tell_holders(&self, report: &mut Report) {
+        if report.call_sites.is_empty() {
+            return;
+        }
+        let letterbox = holders::letterbox().filter(|_| holders::is_about(&report.test.name));
+        if letterbox.is_some() || self.settings.holders == Holders::On {
+            self.take_a_snapshot(report);
+        } else if self.settings.holders == Holders::Auto && holders::letterbox().is_none() {
+            let took = self.before.get().map_or(Duration::ZERO, |(_, start)| start.elapsed());
+            let found = holders::run_again(&report.test.name, took, &report.call_sites);
+            report.holders_by = found.is_ok().then_some(Source::SecondRun);
+            report.add_holders(found);
+        }
+        if let Some(letterbox) = letterbox {
+            holders::send(&letterbox, &report.call_sites);
+        }
+    }
+
+    fn take_a_snapshot(&self, report: &mut Report) {
+        let (before, _) = self.before.get_or_init(|| (Before::default(), Instant::now()));
+        let found = holders::explain(&self.region.owners(), before);
+        report.holders_by = found.is_ok().then_some(Source::Snapshot);
+        report.add_holders(found);
+    }
+}
