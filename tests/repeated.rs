@@ -203,6 +203,24 @@ fn the_environment_repeats_what_is_annotated() {
 }
 
 #[test]
+fn one_call_can_be_asked_for() {
+    let test = "counts_in_a_static";
+    let run = repeated(test, "auto");
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let hint = "if it cannot be called again, say so: #[leak_check(iterations = 1)]";
+    assert!(run.said(test).contains(hint), "{}", run.said(test));
+    let says_so = "counts_in_a_static_and_says_so";
+    assert_eq!(repeated(says_so, "auto").outcome(says_so), Outcome::Passed);
+}
+
+#[test]
+fn known_noise_does_not_keep_a_body_going() {
+    let test = "lines_that_are_printed";
+    let repetition = only(test).report(test).repetition.clone().unwrap();
+    assert_eq!((&*repetition.stopped, &*repetition.batches), ("certain", &[1, 2, 4][..]));
+}
+
+#[test]
 fn who_cannot_be_repeated_says_so() {
     let test = "an_argument_by_value";
     let run = repeated(test, "auto");

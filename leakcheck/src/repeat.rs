@@ -24,6 +24,8 @@ pub(crate) use series::{Reading, Series, Source};
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::stack::site::SiteId;
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -47,6 +49,8 @@ pub(crate) struct Repeat {
     calls: u64,
     /// Calls of the warm-up, then at the end of each batch begun.
     ends: Vec<u64>,
+    /// Time in calls when the last batch began.
+    begun: Duration,
     /// Whether the figures after the last call were read.
     seen: bool,
     ignored: HashSet<Source>,
@@ -58,6 +62,7 @@ impl Repeat {
             ends: vec![plan.warmup],
             series: Series::default(),
             calls: 0,
+            begun: Duration::ZERO,
             seen: true,
             ignored: HashSet::new(),
             plan,
@@ -66,6 +71,12 @@ impl Repeat {
 
     /// What to do next, after so much time in calls of the body.
     pub(crate) fn next(&mut self, elapsed: Duration) -> Step {
+        if self.calls < self.end() && self.plan.is_far_too_late(self.batches(), elapsed) {
+            // A batch that takes far longer than the ones before is cut short.
+            let end = self.ends.len() - 1;
+            self.ends[end] = self.calls;
+            self.seen = false;
+        }
         if !self.seen && self.is_look_due() {
             return Step::Look { settle: self.calls == self.end() && self.calls > 0 };
         }
@@ -76,6 +87,7 @@ impl Repeat {
             }
             let size = self.plan.batch(self.batches());
             self.ends.push(self.calls + size);
+            self.begun = elapsed;
         }
         self.calls += 1;
         self.seen = false;
@@ -97,9 +109,15 @@ impl Repeat {
         }
     }
 
-    /// Leaves sources out of the judgement: known noise.
-    pub(crate) fn ignore(&mut self, source: Source) {
-        self.ignored.insert(source);
+    /// Leaves a call site out of the judgement: known noise. It goes out of the totals too.
+    pub(crate) fn ignore(&mut self, site: SiteId) {
+        let pairs =
+            [(Source::BytesAt(site), Source::Bytes), (Source::BlocksAt(site), Source::Blocks)];
+        for (source, total) in pairs {
+            if self.ignored.insert(source) {
+                self.series.take_out(source, total);
+            }
+        }
     }
 
     pub(crate) fn is_ignored(&self, source: Source) -> bool {

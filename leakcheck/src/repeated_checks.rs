@@ -13,7 +13,9 @@
 //! ```
 //!
 //! `iterations = 100` makes just so many calls. `LEAK_ITERATIONS=auto cargo test` repeats every
-//! annotated test whose body can be called again.
+//! annotated test whose body can be called again: one that takes no arguments, or only shared
+//! references and plain numbers. `iterations = 1` says of a test that it cannot, as one that counts in
+//! a static.
 //!
 //! # What is called
 //!

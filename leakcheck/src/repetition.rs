@@ -135,8 +135,7 @@ impl<'a> Repetition<'a> {
         for SiteCount { site, .. } in new {
             self.named.insert(site);
             if !told.contains(&site) {
-                self.repeat.ignore(Source::BytesAt(site));
-                self.repeat.ignore(Source::BlocksAt(site));
+                self.repeat.ignore(site);
             }
         }
     }

@@ -176,7 +176,7 @@ impl Settings {
     /// How a check repeats its body, if it does: as `LEAK_ITERATIONS` says, else as it says itself.
     pub(crate) fn plan(&self, options: &Options) -> Option<Plan> {
         let alone = options.warmup.map(|_| Iterations::Exactly(1));
-        let iterations = self.iterations.or(options.iterations).or(alone)?;
+        let iterations = self.iterations_of(options).or(alone)?;
         let once = iterations == Iterations::Exactly(1);
         let warmup = options.warmup.unwrap_or(if once { 0 } else { WARM_UP });
         (!once || warmup > 0).then_some(Plan { iterations, warmup, caps: self.caps })
@@ -190,7 +190,7 @@ impl Settings {
         if plan.iterations == Iterations::Exactly(1) {
             return limits;
         }
-        let own = self.iterations.is_none();
+        let own = !self.repeats(options);
         let given = self.threshold_bytes.is_some() || (own && options.threshold_bytes.is_some());
         Limits {
             bytes: limits.bytes.filter(|_| given),
@@ -199,14 +199,21 @@ impl Settings {
         }
     }
 
-    /// Whether the environment asks for a repetition.
-    pub(crate) fn repeats_all(&self) -> bool {
-        self.iterations.is_some_and(|iterations| iterations != Iterations::Exactly(1))
+    /// As often as the environment says, unless the check says that it cannot be called again.
+    fn iterations_of(&self, options: &Options) -> Option<Iterations> {
+        let once = options.iterations == Some(Iterations::Exactly(1));
+        self.iterations.filter(|_| !once).or(options.iterations)
+    }
+
+    /// Whether it is the environment that asks for a repetition of a check.
+    pub(crate) fn repeats(&self, options: &Options) -> bool {
+        let many = self.iterations.is_some_and(|iterations| iterations != Iterations::Exactly(1));
+        many && options.iterations != Some(Iterations::Exactly(1))
     }
 
     /// Who asked for the repetition.
-    pub(crate) fn iterations_source(&self) -> &'static str {
-        if self.iterations.is_some() { "LEAK_ITERATIONS" } else { "iterations" }
+    pub(crate) fn iterations_source(&self, options: &Options) -> &'static str {
+        if self.repeats(options) { "LEAK_ITERATIONS" } else { "iterations" }
     }
 
     /// Why a check is skipped, if it is.
@@ -488,6 +495,7 @@ mod tests {
         assert_eq!(plan(&[], &own), Some((Iterations::Exactly(100), 0)));
         assert_eq!(plan(&env, &plain), Some((Iterations::Auto, 2)));
         assert_eq!(plan(&env, &own), Some((Iterations::Auto, 0)));
+        assert_eq!(plan(&env, &Options::new().iterations(1)), None);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Watch {
         }
         left::can_see(&options).map_err(|error| error.to_string())?;
         stack::set_mode(settings.stacks);
-        if settings.repeats_all() && !can_repeat {
+        if settings.repeats(&options) && !can_repeat {
             message::to_stderr(&format!(
                 "`{}` is called once, whatever `LEAK_ITERATIONS` says: its body may use up what it takes",
                 test.name
@@ -164,6 +164,9 @@ impl Watch {
         }
         let why = format!("{why} in call {call} of its repetition");
         eprintln!("leakcheck: {why}");
+        if self.settings.repeats(&self.options) {
+            eprintln!("  if it cannot be called again, say so: #[leak_check(iterations = 1)]");
+        }
         self.not_judged(&why);
     }
 

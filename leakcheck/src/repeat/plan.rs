@@ -87,9 +87,18 @@ impl Plan {
         if batches >= LEAST_BATCHES && grows_too_much(repeat) {
             return Some(Stop::Growth);
         }
-        let call = elapsed.as_secs_f64() / repeat.calls.max(1) as f64;
-        let next = elapsed.as_secs_f64() + call * self.batch(batches) as f64;
-        (batches >= LEAST_BATCHES && next > self.caps.time.as_secs_f64()).then_some(Stop::Time)
+        // As long a call as in the last batch, or longer: what leaks may slow the body down.
+        let last = elapsed.saturating_sub(repeat.begun).as_secs_f64();
+        let next = last / repeat.last_batch().max(1) as f64 * self.batch(batches) as f64;
+        let late = elapsed.as_secs_f64() + next > self.caps.time.as_secs_f64();
+        (batches >= LEAST_BATCHES && late).then_some(Stop::Time)
+    }
+
+    /// Whether a batch that is under way has taken so long that it is better cut short.
+    pub(super) fn is_far_too_late(&self, batches: usize, elapsed: Duration) -> bool {
+        self.iterations == Iterations::Auto
+            && batches > LEAST_BATCHES
+            && elapsed > self.caps.time * 2
     }
 
     /// Whether nothing has grown for long enough, and nothing has begun to again.

@@ -55,6 +55,12 @@ impl Series {
         self.tracks.values_mut().for_each(|track| track.end_batch(calls));
     }
 
+    /// Takes what a source came to in the batches that are over out of a total.
+    pub(super) fn take_out(&mut self, source: Source, total: Source) {
+        let Some(part) = self.tracks.get(&source).cloned() else { return };
+        self.tracks.entry(total).and_modify(|total| total.take_out(&part));
+    }
+
     fn meet(&mut self, reading: &Reading) {
         for source in reading.keys() {
             let batches = &self.batches;

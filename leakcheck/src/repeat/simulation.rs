@@ -118,6 +118,53 @@ fn a_flat_body_is_called_nine_times() {
     assert_eq!(repeat(&mut body), (vec![], 9, Stop::Certain));
 }
 
+/// Calls that take ever longer, in milliseconds.
+#[test]
+fn a_body_that_slows_down_ends_in_time() {
+    let caps = Caps { calls: 16_383, time: Duration::from_secs(3) };
+    let plan = Plan { iterations: Iterations::Auto, warmup: WARM_UP, caps };
+    let mut repeat = Repeat::new(plan);
+    let mut elapsed = Duration::ZERO;
+    let stop = loop {
+        match repeat.next(elapsed) {
+            Step::Call => elapsed += Duration::from_millis(repeat.calls()),
+            Step::Look { .. } => {
+                let live = repeat.calls() as i64;
+                repeat.see(&Reading::from([(Source::BytesAt(1), live), (Source::Bytes, live)]));
+            }
+            Step::Over(stop) => break stop,
+        }
+    };
+    assert_eq!(stop, Stop::Time);
+    assert!(elapsed <= caps.time, "{elapsed:?}");
+    let batches = repeat.batch_sizes();
+    assert_eq!(batches, [1, 2, 4, 8, 16, 32], "{elapsed:?}");
+}
+
+/// A batch whose calls suddenly hang is cut short, and what it saw counts.
+#[test]
+fn a_batch_that_hangs_is_cut_short() {
+    let caps = Caps { calls: 16_383, time: Duration::from_secs(3) };
+    let plan = Plan { iterations: Iterations::Auto, warmup: WARM_UP, caps };
+    let mut repeat = Repeat::new(plan);
+    let mut elapsed = Duration::ZERO;
+    loop {
+        match repeat.next(elapsed) {
+            Step::Call if repeat.calls() > 20 => elapsed += Duration::from_secs(1),
+            Step::Call => {}
+            Step::Look { .. } => {
+                let live = repeat.calls() as i64;
+                repeat.see(&Reading::from([(Source::BytesAt(1), live), (Source::Bytes, live)]));
+            }
+            Step::Over(stop) => break assert_eq!(stop, Stop::Time),
+        }
+    }
+    assert!(elapsed <= caps.time * 2 + Duration::from_secs(1), "{elapsed:?}");
+    let track = repeat.series().track(Source::BytesAt(1)).unwrap();
+    assert_eq!(track.spans().len(), repeat.batch_sizes().len());
+    assert_eq!(class::class(track), Some(Class::Leak));
+}
+
 #[test]
 fn a_lazy_step() {
     for step in [1, 5, 20] {

@@ -103,6 +103,17 @@ impl Track {
         self.spans.last().map_or(self.start, |span| span.end)
     }
 
+    /// Takes out what was a part of it.
+    pub(super) fn take_out(&mut self, part: &Self) {
+        self.first -= part.first;
+        self.start -= part.start;
+        for (span, part) in self.spans.iter_mut().zip(&part.spans) {
+            span.low -= part.low;
+            span.late -= part.late;
+            span.end -= part.end;
+        }
+    }
+
     /// By how much it grew after the warm-up.
     pub(crate) fn growth(&self) -> i64 {
         self.end() - self.start

@@ -38,7 +38,7 @@ impl Watch {
         repetition: &Repetition<'_>,
         finding: &Finding,
     ) -> (Measurement, Verdict) {
-        let growth = verdict::of_growth(finding, self.settings.iterations_source());
+        let growth = verdict::of_growth(finding, self.settings.iterations_source(&self.options));
         let judged = repeat::growth(repetition.repeat(), self.limits.measure);
         let mut waiting = settle::Waiting::new(Settings::settle_ms(&self.options));
         loop {
