@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use leakcheck_tests::{Finished, Fixture, Folder, Holder, Outcome, mistake_in};
 
 const HELD: Fixture = Fixture::new("holders", "held");
+const LOST: Fixture = Fixture::new("holders", "lost");
 
 /// All of its tests in one process, side by side.
 static RUN: LazyLock<Finished> = LazyLock::new(|| HELD.run().env("LEAK_HOLDERS", "on").go());
@@ -172,6 +173,33 @@ fn what_libtest_does_not_run_is_not_run_again() {
     assert!(said.contains("leaked 55 B"), "{said}");
     let why = "who holds it: only tests that libtest runs can be run again for it";
     assert!(said.contains(why), "{said}");
+}
+
+#[test]
+fn a_lost_byte_is_over_a_limit_of_its_own() {
+    for mode in ["on", "auto"] {
+        let test = "lost_under_the_limit_of_what_is_held";
+        let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
+        assert_eq!(run.outcome(test), Outcome::Failed, "{mode}: {}", run.stdout());
+        let expected = format!("`{test}` lost 10 B, limit 0 B (lost_bytes)");
+        assert!(run.said(test).contains(&expected), "{mode}: {}", run.said(test));
+        let test = "held_under_its_limit";
+        let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
+        assert_eq!(run.outcome(test), Outcome::Passed, "{mode}: {}", run.stdout());
+    }
+}
+
+#[test]
+fn the_variable_limits_lost_bytes_everywhere() {
+    let test = "lost_under_the_limit_of_what_is_held";
+    let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("LEAK_LOST_BYTES", "10").go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("LEAK_LOST_BYTES", "9").go();
+    assert!(
+        run.said(test).contains("lost 10 B, limit 9 B (LEAK_LOST_BYTES)"),
+        "{}",
+        run.said(test)
+    );
 }
 
 #[test]

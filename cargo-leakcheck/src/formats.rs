@@ -244,6 +244,9 @@ pub(crate) fn excess(excess: &Excess) -> String {
         Figure::Blocks => format!("{value} blocks are left, limit {}", limit.value),
         Figure::Threads => format!("{value} threads still run, limit {}", limit.value),
         Figure::Fds => format!("{value} file descriptors are open, limit {}", limit.value),
+        Figure::LostBytes => {
+            format!("{} are lost, limit {}", size::bytes(value), size::unsigned(limit.value))
+        }
         Figure::BytesPerCall => {
             let (value, most) = (size::bytes(value), size::unsigned(limit.value));
             format!("every call leaves {value} more behind, limit {most}")

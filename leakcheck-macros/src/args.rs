@@ -25,6 +25,7 @@ pub(crate) struct Args {
     pub(crate) settle_ms: Option<Given<u64>>,
     pub(crate) threads: Option<Given<usize>>,
     pub(crate) fds: Option<Given<usize>>,
+    pub(crate) lost_bytes: Option<Given<u64>>,
     pub(crate) top: Option<Given<usize>>,
     krate: Option<Given<Path>>,
     /// How many other macros stood on the function when this attribute last stepped back.
@@ -111,6 +112,7 @@ impl Args {
             "settle_ms" => put(&mut self.settle_ms, argument, value::milliseconds),
             "threads" => put(&mut self.threads, argument, value::threads),
             "fds" => put(&mut self.fds, argument, value::fds),
+            "lost_bytes" => put(&mut self.lost_bytes, argument, value::bytes),
             "top" => put(&mut self.top, argument, value::call_sites),
             "crate" => put(&mut self.krate, argument, value::path),
             "iterations" => put(&mut self.iterations, argument, value::iterations),

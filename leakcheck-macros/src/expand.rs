@@ -116,6 +116,7 @@ impl<'a> Check<'a> {
             value(&args.settle_ms),
             value(&args.threads),
             value(&args.fds),
+            value(&args.lost_bytes),
             value(&args.top),
         ];
         let here = &self.krate_at_name;

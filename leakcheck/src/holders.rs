@@ -51,6 +51,9 @@ pub(crate) use again::{is_about, letterbox};
 pub use class::Holding;
 pub(crate) use stack::{Before, clear_dead};
 
+/// Whether this build can tell who holds blocks.
+pub(crate) const CAN_TELL: bool = true;
+
 /// Whether holders can be told in this process: all its blocks are known.
 pub(crate) fn are_known() -> bool {
     live::are_listed()

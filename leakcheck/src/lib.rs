@@ -72,6 +72,7 @@
 //! | `LEAK_TOP` | a number | call sites that a report lists (10) |
 //! | `LEAK_STACKS` | `full`, `sampled`, `off` | whose [call stacks](#call-stacks) are captured |
 //! | `LEAK_HOLDERS` | `auto`, `on`, `off` | how reports find out who [holds](#who-holds-it) leaked memory: by a second run of the failing test (the default), at once, or not at all |
+//! | `LEAK_LOST_BYTES` | bytes | the most that nothing may hold any more; overrides `lost_bytes` |
 //! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
 //!

@@ -396,6 +396,17 @@ impl Report {
 }
 
 impl Report {
+    /// Whether somebody has looked who holds the blocks.
+    pub(crate) fn knows_holders(&self) -> bool {
+        self.holders_by.is_some() || self.holders_unknown.is_some()
+    }
+
+    /// How many bytes nothing holds any more.
+    pub(crate) fn lost_bytes(&self) -> u64 {
+        let holders = self.call_sites.iter().flat_map(|site| &site.holders);
+        holders.filter(|holder| holder.class.is_lost()).map(|holder| holder.bytes).sum()
+    }
+
     /// Puts what is known of holders to the call sites.
     pub(crate) fn add_holders(&mut self, found: Result<Vec<(SiteId, Holder)>, String>) {
         let found = match found {

@@ -15,12 +15,13 @@ use crate::thread::Quiet;
 use crate::verdict::{Limit, Limits};
 
 /// Every variable that leakcheck knows.
-pub(crate) const VARIABLES: [&str; 15] = [
+pub(crate) const VARIABLES: [&str; 16] = [
     "LEAK_CHECK",
     "LEAK_HOLDERS",
     "LEAK_ITERATIONS",
     "LEAK_ITERATIONS_MAX",
     "LEAK_ITERATIONS_SECONDS",
+    "LEAK_LOST_BYTES",
     "LEAK_RECORD",
     "LEAK_REPORT_DIR",
     "LEAK_SKIP",
@@ -70,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) report_dir: Option<PathBuf>,
     pub(crate) stacks: Stacks,
     pub(crate) holders: Holders,
+    lost_bytes: Option<u64>,
     pub(crate) suppressions: Vec<Suppression>,
     /// Variables that begin with `LEAK_` and are not known.
     pub(crate) unknown: Vec<String>,
@@ -127,6 +129,7 @@ impl Settings {
             holders: variables
                 .parse("LEAK_HOLDERS", "`auto`, `on` or `off`", holders)?
                 .unwrap_or_default(),
+            lost_bytes: variables.parse("LEAK_LOST_BYTES", "a whole number of bytes", bytes)?,
             suppressions,
             unknown: variables.unknown(),
             threshold_bytes: variables.parse("LEAK_THRESHOLD_MB", MEGABYTES, megabytes)?,
@@ -170,6 +173,10 @@ impl Settings {
             peak_bytes: options.peak_bytes.map(|bytes| Limit::set_by("peak_mb", bytes)),
             threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
             fds: options.fds.map(|fds| Limit::set_by("fds", fds)),
+            lost_bytes: self
+                .lost_bytes
+                .map(|bytes| Limit::set_by("LEAK_LOST_BYTES", bytes))
+                .or(options.lost_bytes.map(|bytes| Limit::set_by("lost_bytes", bytes))),
         }
     }
 
@@ -329,6 +336,10 @@ fn stacks(text: &str) -> Option<Stacks> {
     }
 }
 
+fn bytes(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
 fn holders(text: &str) -> Option<Holders> {
     match text {
         "auto" => Some(Holders::Auto),
@@ -428,6 +439,7 @@ mod tests {
         refused("LEAK_THRESHOLD_MB_UNIT", "x", MEGABYTES);
         refused("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`");
         refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
+        refused("LEAK_LOST_BYTES", "-1", "a whole number of bytes");
         refused("LEAK_HOLDERS", "yes", "`auto`, `on` or `off`");
         refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
         for bad in ["0", "-1", "often", ""] {

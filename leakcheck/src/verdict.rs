@@ -59,6 +59,8 @@ pub enum Figure {
     Threads,
     /// File descriptors that were opened inside and are still open.
     Fds,
+    /// Bytes that nothing holds any more.
+    LostBytes,
     /// Bytes that every further call of the body leaves behind, rounded up.
     BytesPerCall,
     /// Threads that every further call of the body leaves running, rounded up.
@@ -102,6 +104,9 @@ pub struct Limits {
     /// Where it was asked for.
     #[serde(default)]
     pub fds: Option<Limit>,
+    /// Where it was asked for.
+    #[serde(default)]
+    pub lost_bytes: Option<Limit>,
 }
 
 impl Limit {
@@ -247,6 +252,7 @@ mod tests {
             peak_bytes: None,
             threads: None,
             fds: None,
+            lost_bytes: None,
         }
     }
 

@@ -120,6 +120,9 @@ impl Watch {
             return Err(Error::threads_unseen().to_string());
         }
         left::can_see(&options).map_err(|error| error.to_string())?;
+        if settings.limits(&options).lost_bytes.is_some() && !holders::CAN_TELL {
+            return Err(Error::left_unseen("lost_bytes", "Linux with glibc").to_string());
+        }
         stack::set_mode(settings.stacks);
         if settings.repeats(&options) && !can_repeat {
             message::to_stderr(&format!(
@@ -193,8 +196,13 @@ impl Watch {
             report.decide = self.decide();
             report
         };
-        if verdict.is_leak() {
-            Err(self.leak(report()))
+        if verdict.is_leak() || self.looks_for_lost(&measurement) {
+            let report = self.judge_lost(report());
+            if report.verdict.is_leak() {
+                return Err(self.leak(report));
+            }
+            record(self.settings, || report);
+            Ok(())
         } else {
             for unjudged in verdict::unjudged(&measurement, &self.limits) {
                 let (name, figure) = (&self.test.name, text::of_figure(unjudged.figure));

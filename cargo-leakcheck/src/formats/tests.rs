@@ -58,6 +58,7 @@ pub(crate) fn a_run() -> Run {
             peak_bytes: None,
             threads: None,
             fds: None,
+            lost_bytes: None,
         };
         let check = Check {
             limits: Some(limits),

@@ -35,7 +35,7 @@ fn no_argument_is_needed() {
 fn every_argument_becomes_a_call() {
     gives(
         quote! {
-            top = 5, fds = 2, threads = 0, settle_ms = 50, skip = "reason", measure = "retained", scope = "process",
+            top = 5, fds = 2, lost_bytes = 3, threads = 0, settle_ms = 50, skip = "reason", measure = "retained", scope = "process",
             kind = "long_running", peak_mb = 1.5, threshold_blocks = 3, threshold_mb = 5
         },
         quote! {
@@ -43,7 +43,7 @@ fn every_argument_becomes_a_call() {
             .kind(::leakcheck::Kind::LongRunning)
             .scope(::leakcheck::Scope::Process)
             .measure(::leakcheck::Measure::Retained)
-            .skip("reason").settle_ms(50u64).threads(0usize).fds(2usize).top(5usize)
+            .skip("reason").settle_ms(50u64).threads(0usize).fds(2usize).lost_bytes(3u64).top(5usize)
         },
     );
 }
@@ -193,7 +193,7 @@ fn a_body_is_repeated_so_often() {
 }
 
 const KNOWN: &str = "known arguments: `threshold_mb`, `threshold_bytes`, `threshold_blocks`, `peak_mb`, \
-                     `kind`, `scope`, `measure`, `skip`, `iterations`, `warmup`, `settle_ms`, `threads`, `fds`, `top`, `crate`";
+                     `kind`, `scope`, `measure`, `skip`, `iterations`, `warmup`, `settle_ms`, `threads`, `fds`, `lost_bytes`, `top`, `crate`";
 
 #[test]
 fn an_unknown_name_is_an_error() {

@@ -12,6 +12,8 @@ use crate::stack::site::SiteId;
 
 pub use class::Holding;
 
+pub(crate) const CAN_TELL: bool = false;
+
 pub(crate) fn are_known() -> bool {
     false
 }

@@ -124,6 +124,9 @@ fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
             let fds = left::fds(value);
             format!("left {fds} open, limit {} ({source})", count(limit.value))
         }
+        Figure::LostBytes => {
+            format!("lost {}, limit {} ({source})", exact(value), bound(limit.value))
+        }
         Figure::BytesPerCall => {
             let bytes = report.repetition.as_ref().map_or(value as f64, |it| it.bytes_per_call);
             format!("leaks {}{}", growth::per_call(bytes), growth::over_calls(report))

@@ -4,14 +4,42 @@ use std::time::{Duration, Instant};
 
 use super::Watch;
 use crate::holders::{self, Before};
+use crate::measurement::Measurement;
+use crate::message;
 use crate::report::Report;
 use crate::report::holder::Source;
 use crate::settings::Holders;
+use crate::verdict::{Excess, Figure, Unjudged};
 
 impl Watch {
+    /// Whether a verdict depends on what is lost. Where nothing is retained, nothing is.
+    pub(super) fn looks_for_lost(&self, measurement: &Measurement) -> bool {
+        self.limits.lost_bytes.is_some() && measurement.retained.blocks > 0
+    }
+
+    /// Holds what is lost against its limit, where it has one.
+    pub(super) fn judge_lost(&self, mut report: Report) -> Report {
+        let Some(limit) = &self.limits.lost_bytes else { return report };
+        self.tell_holders(&mut report);
+        if let Some(why) = &report.holders_unknown {
+            let name = &report.test.name;
+            message::to_stderr(&format!("lost memory of `{name}` is not judged: {why}"));
+            let why = why.clone();
+            report.unjudged.push(Unjudged { figure: Figure::LostBytes, why });
+            return report;
+        }
+        let value = report.lost_bytes();
+        if value > limit.value {
+            let excess =
+                Excess { figure: Figure::LostBytes, value: value as i64, limit: limit.clone() };
+            report.verdict = report.verdict.with(vec![excess]);
+        }
+        report
+    }
+
     /// Adds to the report of a leak who holds its blocks, as `LEAK_HOLDERS` asks for it.
     pub(super) fn tell_holders(&self, report: &mut Report) {
-        if report.call_sites.is_empty() {
+        if report.call_sites.is_empty() || report.knows_holders() {
             return;
         }
         let letterbox = holders::letterbox().filter(|_| holders::is_about(&report.test.name));

@@ -24,8 +24,13 @@ impl Watch {
         let finding = Finding::of(repetition.repeat(), repetition.stop());
         let (measurement, verdict) = self.settle_repeated(repetition, &finding);
         let report = || self.report_of_repeated(repetition, &finding, &measurement, &verdict);
-        if verdict.is_leak() {
-            Err(self.leak(report()))
+        if verdict.is_leak() || self.looks_for_lost(&measurement) {
+            let report = self.judge_lost(report());
+            if report.verdict.is_leak() {
+                return Err(self.leak(report));
+            }
+            record(self.settings, || report);
+            Ok(())
         } else {
             record(self.settings, report);
             Ok(())

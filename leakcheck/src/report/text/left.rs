@@ -80,6 +80,7 @@ pub(crate) fn of_figure(figure: Figure) -> &'static str {
         Figure::PeakBytes => "the peak",
         Figure::Threads => "threads",
         Figure::Fds => "file descriptors",
+        Figure::LostBytes => "lost bytes",
         Figure::BytesPerCall => "bytes per call",
         Figure::ThreadsPerCall => "threads per call",
         Figure::FdsPerCall => "file descriptors per call",
