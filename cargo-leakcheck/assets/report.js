@@ -362,15 +362,12 @@
     return omitted ? el("div", {}, list, el("p", { class: "faint" }, `${count(omitted, "frame")} of a deep recursion left out`)) : list;
   };
   const raw = (value) => (typeof value === "string" ? el("span", {}, value) : el("pre", { class: "raw", tabindex: "0" }, JSON.stringify(value, null, 2)));
-  const holderOf = (value) => {
-    if (typeof value === "string") return value;
-    if (value && typeof value === "object") {
-      const word = value.path || value.text || value.name || value.is;
-      if (Array.isArray(word)) return word.map((part) => (typeof part === "string" ? part : part.name || part.text || "")).join(" → ");
-      if (typeof word === "string") return word;
-    }
-    return JSON.stringify(value);
-  };
+  /** Who holds a call site's blocks: the way from what is alive by itself, or that there is none. */
+  const holderOf = (holder) => `${String(holder.class || "held").replaceAll("_", " ")}: ${holder.path || "not known"}`;
+  const holderList = (holders) => el("ul", { class: "holders" }, ...holders.map((holder) => el("li", {},
+    el("span", { class: "frame" }, holderOf(holder)),
+    Number.isFinite(holder.bytes) ? ` (${bytes(holder.bytes)} in ${count(holder.blocks ?? 0, "block")}${
+      holder.retained_bytes > holder.bytes ? `, with all that would go too ${bytes(holder.retained_bytes)}` : ""})` : "")));
   /** What a repeated body showed of a call site. */
   const growthOf = (growth) => {
     const words = [
@@ -390,7 +387,7 @@
       const leaf = leafOf(site.stack);
       const frame = leaf === undefined ? { name: "call stack not captured" } : frameOf(leaf);
       const growth = test.G && test.G[site.at];
-      const holder = test.H && test.H[site.at];
+      const holders = test.H && test.H[site.at];
       const perCall = growth && growth.severity && Number.isFinite(growth.bytes_per_call);
       const tags = [site.known ? "known" : null, perCall ? `${bytes(Math.round(growth.bytes_per_call))} a call` : null]
         .filter(Boolean).join(", ");
@@ -400,13 +397,13 @@
           el("span", { class: "number" }, total ? `${((site.bytes / total) * 100).toFixed(1)} %` : ""),
           el("span", { class: "number" }, count(site.blocks, "block")),
           el("span", { class: "what" }, el("code", {}, frame.name), " ", el("span", { class: "faint frame" }, place(frame)),
-            holder ? el("span", {}, el("br"), `held by ${holderOf(holder)}`) : null),
+            holders ? el("span", { class: "faint" }, el("br"), holderOf(holders[0])) : null),
           el("span", { class: "tag" }, tags)));
       details.addEventListener("toggle", () => {
         if (!details.open || details.children.length > 1) return;
         details.append(stackList(site.stack, test.M && test.M[site.at]));
         if (growth) details.append(...growthOf(growth));
-        if (holder && typeof holder !== "string") details.append(el("p", {}, "Held by"), raw(holder));
+        if (holders) details.append(el("p", {}, "Who holds it"), holderList(holders));
       });
       return details;
     });

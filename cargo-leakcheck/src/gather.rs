@@ -60,7 +60,8 @@ struct ReportSite {
     #[serde(default)]
     omitted_frames: u64,
     growth: Option<Value>,
-    holder: Option<Value>,
+    #[serde(default)]
+    holders: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -85,8 +86,16 @@ struct Head {
 }
 
 /// The sections of a report that are kept as they are.
-const SHOWN_AS_THEY_ARE: [&str; 8] =
-    ["repetition", "decide", "fds", "unjudged", "children", "c_heap", "holders", "timeline"];
+const SHOWN_AS_THEY_ARE: [&str; 8] = [
+    "repetition",
+    "decide",
+    "fds",
+    "unjudged",
+    "children",
+    "c_heap",
+    "holders_unknown",
+    "timeline",
+];
 
 /// The words of a check that could not see.
 const BLIND: &str = "the counting allocator is not installed";
@@ -182,7 +191,7 @@ fn test(target: String, report: Report, run: &mut Run, interner: &mut Interner) 
             known: false,
             omitted_frames: site.omitted_frames,
             growth: site.growth,
-            holder: site.holder,
+            holders: site.holders,
         }
     };
     let sites = report.call_sites.into_iter().map(&mut site).collect();

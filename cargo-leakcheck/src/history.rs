@@ -31,14 +31,17 @@ struct File {
 /// When the file cannot be written.
 pub(crate) fn keep(directory: &Path, run: &Run) -> Result<()> {
     let commit = run.meta.commit.as_deref().unwrap_or("none");
-    let name = format!("{:012}-{}.json", run.meta.started, commit.get(..12).unwrap_or(commit));
-    let mut path = directory.join(&name);
+    let commit = commit.get(..12).unwrap_or(commit);
     // Two runs may begin in the same second.
-    let mut number = 2;
-    while path.exists() {
-        path = directory.join(name.replace(".json", &format!("-{number}.json")));
-        number += 1;
-    }
+    let name = |number| format!("{:012}-{number:03}-{commit}.json", run.meta.started);
+    let is_taken = |number: &u32| {
+        let prefix = format!("{:012}-{number:03}-", run.meta.started);
+        fs::read_dir(directory).is_ok_and(|mut entries| {
+            entries.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().starts_with(&prefix)))
+        })
+    };
+    let number = (0..1000).find(|number| !is_taken(number)).unwrap_or(999);
+    let path = directory.join(name(number));
     let figures = run.tests.iter().filter_map(|test| {
         let figures = test.figures()?;
         Some((test.id(), (test.growth()?, figures.peak_bytes, figures.churn.bytes)))

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Interner, Run, SCHEMA, Shard};
+use crate::model::{Interner, Run, SCHEMA, Shard, Status};
 
 /// Reads a run that this command has written.
 ///
@@ -101,6 +101,9 @@ pub(crate) fn join(runs: Vec<Run>, shards: Option<u32>) -> Run {
     all.meta.shard = None;
     // A shard knows a part of the tests, all of them together every one; a baseline is held against the whole again.
     all.meta.selected = present.iter().any(Option::is_none) && all.meta.selected;
+    // Who left a test out says so on each machine.
+    let mut ignored = BTreeSet::new();
+    all.tests.retain(|test| test.status != Status::Ignored || ignored.insert(test.id()));
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for test in &all.tests {
         *seen.entry(test.id()).or_default() += 1;

@@ -153,8 +153,8 @@ pub(crate) struct Site {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) growth: Option<serde_json::Value>,
     /// What holds its blocks, where that was looked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) holder: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) holders: Vec<serde_json::Value>,
 }
 
 /// Known noise.

@@ -192,8 +192,11 @@ fn a_hostile_name_runs_no_script() {
     run["tests"][0]["check"]["allowed"] = json!([{ "why": hostile, "bytes": 1, "blocks": 1 }]);
     run["tests"][0]["check"]["suppressed"] =
         json!([{ "rule": hostile, "why": hostile, "bytes": 1, "blocks": 1 }]);
-    run["tests"][0]["check"]["sites"][0]["holder"] = json!({ "path": [hostile, hostile] });
-    run["tests"][0]["check"]["more"] = json!({ "fds": [{ "path": hostile }] });
+    run["tests"][0]["check"]["sites"][0]["holders"] =
+        json!([{ "class": hostile, "path": hostile, "bytes": 1, "blocks": 1 }]);
+    run["tests"][0]["check"]["sites"][0]["growth"] =
+        json!({ "class": hostile, "bytes": [1, 2, 4], "advice": hostile, "severity": hostile });
+    run["tests"][0]["check"]["more"] = json!({ "fds": [{ "target": hostile }] });
     run["problems"] = json!([hostile]);
     run["meta"]["commit"] = json!(hostile);
     run["meta"]["commit_subject"] = json!(hostile);

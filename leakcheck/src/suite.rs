@@ -30,7 +30,8 @@ static UNDER_WAY: Mutex<Vec<Test>> = Mutex::new(Vec::new());
 /// A test under way.
 struct Test {
     number: u64,
-    region: Region,
+    /// Or why the test cannot be checked.
+    region: Result<Region, String>,
     /// Known when the start routine has returned.
     name: Option<String>,
 }
@@ -44,6 +45,12 @@ thread_local! {
 /// From here on every test is checked. Runs before `main`.
 pub fn check_all(origin: OriginOf) {
     if PROGRAM.set(origin).is_ok() {
+        // Otherwise the allocator tells which thread is the main one, and it may not be installed.
+        thread::with(|thread| {
+            if !thread.started.get() {
+                thread.start();
+            }
+        });
         at_exit::watch_the_status();
     }
 }
@@ -59,33 +66,32 @@ pub(crate) fn thread_begins() {
         return;
     }
     let _quiet = Quiet::new();
-    match open() {
-        Ok(Some(region)) => {
-            note_panics();
-            static NUMBER: Mutex<u64> = Mutex::new(0);
-            let number = {
-                let mut number = NUMBER.lock().unwrap_or_else(PoisonError::into_inner);
-                *number += 1;
-                *number
-            };
-            region.take_thread();
-            under_way().push(Test { number, region, name: None });
-            HERE.set(number);
-        }
-        Ok(None) => {}
-        Err(problem) => {
-            at_exit::cannot_see(problem);
-        }
+    let Some(region) = open() else { return };
+    static NUMBER: Mutex<u64> = Mutex::new(0);
+    let number = {
+        let mut number = NUMBER.lock().unwrap_or_else(PoisonError::into_inner);
+        *number += 1;
+        *number
+    };
+    if let Ok(region) = &region {
+        note_panics();
+        region.take_thread();
     }
+    under_way().push(Test { number, region, name: None });
+    HERE.set(number);
 }
 
-fn open() -> Result<Option<Region>, String> {
-    let settings = settings::of_process().map_err(ToString::to_string)?;
+/// The region of a test, or why there can be none; nothing where nothing is to be checked.
+fn open() -> Option<Result<Region, String>> {
+    let settings = match settings::of_process() {
+        Ok(settings) => settings,
+        Err(problem) => return Some(Err(problem.to_string())),
+    };
     if settings.mode == Mode::Off {
-        return Ok(None);
+        return None;
     }
     stack::set_mode(settings.stacks);
-    Region::open_for_new_thread().map(Some).map_err(|error| error.to_string())
+    Some(Region::open_for_new_thread().map_err(|error| error.to_string()))
 }
 
 /// The start routine of the thread has returned: the thread's name is the test's.
@@ -109,11 +115,10 @@ pub(crate) fn thread_ends() {
     }
     let _quiet = Quiet::new();
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
-    match test.name {
-        Some(name) => {
-            verdict::pass(&test.region, origin(name), PANICKED.get());
-        }
-        None => at_exit::not_libtests(),
+    match (test.name, test.region) {
+        (Some(name), Ok(region)) => verdict::pass(&region, origin(name), PANICKED.get()),
+        (Some(name), Err(problem)) => verdict::cannot_see(origin(name), problem),
+        (None, _) => at_exit::not_libtests(),
     }
 }
 

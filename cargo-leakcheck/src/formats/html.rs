@@ -77,7 +77,7 @@ struct PageCheck<'a> {
     #[serde(rename = "G", skip_serializing_if = "BTreeMap::is_empty")]
     growth: BTreeMap<usize, &'a Value>,
     #[serde(rename = "H", skip_serializing_if = "BTreeMap::is_empty")]
-    holders: BTreeMap<usize, &'a Value>,
+    holders: BTreeMap<usize, &'a [Value]>,
     #[serde(rename = "M", skip_serializing_if = "BTreeMap::is_empty")]
     omitted_frames: BTreeMap<usize, u64>,
     #[serde(rename = "O", skip_serializing_if = "Option::is_none")]
@@ -211,7 +211,10 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
             .flat_map(|site| [site.bytes, site.blocks, site.stack.into(), site.known.into()])
             .collect(),
         growth: sites().filter_map(|(at, site)| Some((at, site.growth.as_ref()?))).collect(),
-        holders: sites().filter_map(|(at, site)| Some((at, site.holder.as_ref()?))).collect(),
+        holders: sites()
+            .filter(|(_, site)| !site.holders.is_empty())
+            .map(|(at, site)| (at, site.holders.as_slice()))
+            .collect(),
         omitted_frames: sites()
             .filter(|(_, site)| site.omitted_frames > 0)
             .map(|(at, site)| (at, site.omitted_frames))

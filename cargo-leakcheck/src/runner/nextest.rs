@@ -22,6 +22,7 @@ struct Event {
     name: Option<String>,
     exec_time: Option<f64>,
     test_count: Option<usize>,
+    ignored: Option<usize>,
     nextest: Option<Suite>,
 }
 
@@ -99,15 +100,15 @@ struct Listener {
     targets: HashMap<String, String>,
     /// Tests that have begun and not ended.
     under_way: Vec<String>,
+    /// How many tests each target has left out, which nextest does not always say test by test.
+    ignored: HashMap<String, usize>,
 }
 
 impl Listener {
     fn hear(&mut self, event: Event, progress: &mut Progress) {
         if event.of == "suite" {
-            if let (Some(suite), "started") = (&event.nextest, event.event.as_str()) {
-                let target = folder(&suite.package, &suite.kind, &suite.test_binary);
-                self.targets.insert(format!("{}::{}", suite.package, suite.test_binary), target);
-                progress.expect(event.test_count.unwrap_or(0));
+            if let Some(suite) = &event.nextest {
+                self.hear_of_target(suite, &event, progress);
             }
             return;
         }
@@ -133,12 +134,82 @@ impl Listener {
         });
     }
 
-    fn finish(mut self, success: bool, output: String) -> Heard {
-        for name in self.under_way {
-            self.heard.problems.push(format!("`{}` began and never ended", name.replace('$', " ")));
+    fn hear_of_target(&mut self, suite: &Suite, event: &Event, progress: &mut Progress) {
+        let binary = format!("{}::{}", suite.package, suite.test_binary);
+        if let Some(ignored) = event.ignored {
+            let known = self.ignored.entry(binary.clone()).or_default();
+            *known = (*known).max(ignored);
         }
+        // A target is told of again where its tests do not run in one go.
+        if !self.targets.contains_key(&binary) {
+            progress.expect(event.test_count.unwrap_or(0));
+            let target = folder(&suite.package, &suite.kind, &suite.test_binary);
+            self.targets.insert(binary, target);
+        }
+    }
+
+    /// Tests that have begun and of whose end nothing was said: as many as a target has left out were left out.
+    fn end(&mut self) {
+        for full in std::mem::take(&mut self.under_way) {
+            let (binary, name) = full.split_once('$').unwrap_or(("", &full));
+            let target = self.targets.get(binary).cloned().unwrap_or_default();
+            let is_told = |ran: &&Ran| ran.target == target && ran.outcome == Outcome::Ignored;
+            let told = self.heard.ran.iter().filter(is_told).count();
+            if self.ignored.get(binary).is_some_and(|ignored| *ignored > told) {
+                let (name, outcome) = (name.to_owned(), Outcome::Ignored);
+                self.heard.ran.push(Ran { target, name, outcome, seconds: None });
+            } else {
+                let test = full.replace('$', " ");
+                self.heard.problems.push(format!("`{test}` began and never ended"));
+            }
+        }
+    }
+
+    fn finish(mut self, success: bool, output: String) -> Heard {
+        self.end();
         self.heard.success = success;
         self.heard.output = output;
         self.heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hear(lines: &str) -> Heard {
+        let mut listener = Listener::default();
+        let mut progress = Progress::hidden();
+        for line in lines.lines() {
+            listener.hear(serde_json::from_str(line).unwrap(), &mut progress);
+        }
+        listener.finish(true, String::new())
+    }
+
+    const BEGIN: &str = r#"{"type":"suite","event":"started","test_count":2,"nextest":{"crate":"app","test_binary":"my-api","kind":"test"}}
+{"type":"test","event":"started","name":"app::my-api$a"}
+{"type":"test","event":"started","name":"app::my-api$b"}
+{"type":"test","event":"ok","name":"app::my-api$a","exec_time":0.5}
+"#;
+
+    #[test]
+    fn a_test_that_was_left_out_without_a_word_is_ignored() {
+        let end = r#"{"type":"suite","event":"ok","ignored":1,"nextest":{"crate":"app","test_binary":"my-api","kind":"test"}}"#;
+        let heard = hear(&format!("{BEGIN}{end}"));
+        let ran = |name: &str, outcome, seconds| Ran {
+            target: "app/tests/my_api".into(),
+            name: name.into(),
+            outcome,
+            seconds,
+        };
+        let expected = [ran("a", Outcome::Passed, Some(0.5)), ran("b", Outcome::Ignored, None)];
+        assert_eq!(heard.ran, expected);
+        assert!(heard.problems.is_empty(), "{:?}", heard.problems);
+    }
+
+    #[test]
+    fn a_test_that_never_ended_is_a_problem() {
+        let heard = hear(BEGIN);
+        assert_eq!(heard.problems, ["`app::my-api b` began and never ended"]);
     }
 }

@@ -51,8 +51,7 @@ pub(super) fn leaked(test: &str) {
     FAILS.store(true, Ordering::SeqCst);
 }
 
-/// A test could not be checked, and that is a failure. It is said when the program ends: the thread has
-/// not begun, and the lock of stderr asks who it is.
+/// A test could not be checked, and that is a failure. It is said once, when the program ends.
 pub(super) fn cannot_see(problem: String) {
     FAILS.store(true, Ordering::SeqCst);
     PROBLEM.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);

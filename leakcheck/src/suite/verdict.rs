@@ -3,7 +3,7 @@
 use super::at_exit;
 use crate::measurement::Measurement;
 use crate::message;
-use crate::options::{Measure, Options};
+use crate::options::{Measure, Options, Scope};
 use crate::origin::Origin;
 use crate::region::Region;
 use crate::report::{Noise, Report, Test, file, text};
@@ -38,6 +38,16 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
         // Whether the panic was the test's failure is known when the program ends.
         (true, true) => at_exit::hold_back(report),
     }
+}
+
+/// Says that a test could not be checked, which fails the program.
+pub(super) fn cannot_see(origin: Origin, why: String) {
+    at_exit::cannot_see(why.clone());
+    let Ok(settings) = settings::of_process() else { return };
+    let options = Options::for_test(origin);
+    let name = options.origin.display_name();
+    let test = Test::new(&options, &name, Scope::Test);
+    record(settings, &Report::without_figures(test, Verdict::NotJudged { why }));
 }
 
 /// Measures, and while that would be a leak, again and again until the time for settling is over.
