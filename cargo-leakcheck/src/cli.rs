@@ -62,6 +62,9 @@ pub(crate) struct LeakArgs {
     /// How often a test's body is repeated, to tell a leak from a cache that warms up
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) iterations: Option<u64>,
+    /// Find out who holds what leaks: live blocks are listed from the start, which costs time
+    #[arg(long)]
+    pub(crate) holders: bool,
     /// How many call sites the table lists of each leak
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) top: Option<u64>,

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     let plan = Plan {
         flags: flags(&args.select, settings, workspace, with_nextest),
         libtest: args.libtest.clone(),
-        variables: variables(settings, &folder.0)?,
+        variables: variables(args, settings, &folder.0)?,
         verbose: settings.verbose,
     };
     let programs = if with_nextest {
@@ -151,7 +151,11 @@ fn flags(
 }
 
 /// Variables for the tests.
-fn variables(settings: &Settings, folder: &Path) -> Result<BTreeMap<String, OsString>> {
+fn variables(
+    args: &RunArgs,
+    settings: &Settings,
+    folder: &Path,
+) -> Result<BTreeMap<String, OsString>> {
     let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: OsString| _ = variables.insert(name.to_owned(), value);
     set("LEAK_CHECK", "record".into());
@@ -170,6 +174,9 @@ fn variables(settings: &Settings, folder: &Path) -> Result<BTreeMap<String, OsSt
         settings.iterations.as_ref().filter(|set| set.source != "LEAK_ITERATIONS")
     {
         set("LEAK_ITERATIONS", iterations.value.to_string().into());
+    }
+    if args.leaks.holders {
+        set("LEAK_HOLDERS", "on".into());
     }
     let skips: Vec<&str> = settings.skip.iter().map(|skip| skip.tests.text()).collect();
     if !skips.is_empty() {

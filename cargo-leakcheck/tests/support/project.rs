@@ -199,8 +199,7 @@ mod tests {
         }
     }
 
-    #[test]
-    #[ignore = "slow"]
+    #[test] #[ignore = "slow"]
     fn is_ignored() {}
 }
 "#;

@@ -1,13 +1,14 @@
 //! The verdict on a test that was checked as one of all.
 
 use super::at_exit;
+use crate::holders::{self, Before};
 use crate::measurement::Measurement;
 use crate::message;
 use crate::options::{Measure, Options, Scope};
 use crate::origin::Origin;
 use crate::region::Region;
 use crate::report::{Noise, Report, Test, file, text};
-use crate::settings::{self, Mode, Settings};
+use crate::settings::{self, Holders, Mode, Settings};
 use crate::settle;
 use crate::verdict::{self, Limits, Verdict};
 
@@ -32,6 +33,9 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
     report.judged = Some(verdict::judged(&measurement, Measure::Net, excused));
     report.limits = Some(limits);
     report.call_stacks = settings.stacks;
+    if is_leak && settings.holders == Holders::On {
+        report.add_holders(holders::explain(&region.owners(), &Before::default()));
+    }
     match (is_leak, panicked) {
         (false, _) => record(settings, &report),
         (true, false) => tell(settings, &report),
