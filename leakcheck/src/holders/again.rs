@@ -23,7 +23,9 @@ const LEAST: Duration = Duration::from_secs(20);
 const MOST: Duration = Duration::from_secs(120);
 const TIMES: u32 = 10;
 /// When so much time went to running tests again, the others are not.
-const MOST_IN_ALL: Duration = Duration::from_secs(180);
+const MOST_IN_ALL: Duration = Duration::from_secs(30);
+/// Caps for a body that repeats itself: who holds what it leaks shows after few calls.
+const FEW: [(&str, &str); 2] = [("LEAK_ITERATIONS_MAX", "255"), ("LEAK_ITERATIONS_SECONDS", "1")];
 
 /// What the second run found, by the frames of call sites.
 pub(crate) type Found = Vec<(Vec<Frame>, Holder)>;
@@ -99,6 +101,7 @@ fn run_bounded(
         .args(["--test-threads", if on_main { "1" } else { "2" }])
         .env(live::AGAIN.to_str().unwrap_or_default(), letter)
         .env(NAME, check)
+        .envs(FEW)
         .env_remove("LEAK_HOLDERS")
         .env_remove("LEAK_RECORD")
         .stdin(Stdio::null())
