@@ -53,6 +53,19 @@ fn a_static_is_named_by_its_path() {
 }
 
 #[test]
+fn blocks_are_called_by_their_types_and_places_by_their_fields() {
+    let names = "static holders::cache::REGISTRY.inner.names → ";
+    check_said("in_a_field_of_a_static", &format!("{names}here"));
+    check_said(
+        "in_a_field_of_a_static",
+        &format!("{names}Vec<String> 96 B (holders/src/cache.rs:"),
+    );
+    check_said("in_a_static", "CACHE → RawTable<(String, Vec<u8>)> 3.1 kB (holders/src/cache.rs:");
+    check_said("in_a_lazy_thread_local", "→ LeafNode<u32, String> 320 B (");
+    check_said("a_tree_forgotten", "hangs on Rc<Branch> 64 B (holders/src/graph.rs:");
+}
+
+#[test]
 fn what_a_macro_or_a_function_wraps_around_a_static_is_not_told() {
     check_classes("in_a_lazy_static", "index", &[("held_by_static", 70, 2)]);
     check_said("in_a_lazy_static", "static holders::cache::INDEX → here");
@@ -97,10 +110,13 @@ fn a_cycle_of_counts_is_told_from_what_hangs_on_it() {
         let members = cycles.iter().filter(|holder| holder.class == "lost_in_a_cycle");
         assert!(members.clone().count() > 0 && members.clone().all(|of| of.members == nodes));
     }
-    check_said("in_a_cycle_of_one", "a cycle: ");
-    check_said("in_a_cycle_of_one", " → itself; make that pointer a Weak");
-    check_said("in_a_cycle_of_two", "; make one side Weak");
-    check_said("in_a_cycle_of_many", "a cycle of 50 blocks: ");
+    let member = "Rc<Node> (holders/src/graph.rs:13)";
+    let weak = "make that pointer a Weak";
+    check_said("in_a_cycle_of_one", &format!("a cycle: {member} → itself through `next`; {weak}"));
+    let both = format!("a cycle: {member} ⇄ {member} through `next`; make one side Weak");
+    check_said("in_a_cycle_of_two", &both);
+    let many = format!("a cycle of 50 blocks: {member} → another … → back through `next`");
+    check_said("in_a_cycle_of_many", &many);
 }
 
 #[test]

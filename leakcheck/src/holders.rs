@@ -17,6 +17,7 @@ mod foreign;
 mod groups;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod heap;
+mod labels;
 mod letter;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod lost;
@@ -68,13 +69,15 @@ pub(crate) fn are_known() -> bool {
 pub(crate) fn explain(
     owners: &[RegionId],
     before: &Before,
+    sites: &[SiteId],
 ) -> Result<Vec<(SiteId, Holder)>, String> {
     let _quiet = Quiet::new();
-    let question = reach::Question { owners, counted: &[], uncounted: &[], before };
     stack::with_registers(|stack_pointer| {
         let roots = roots::Roots::find(stack_pointer);
-        let answer = snapshot::ask(&roots, &question).map_err(why_not)?;
         let mut names = names::Names::new(&roots);
+        let (counted, uncounted) = names.counted(sites);
+        let question = reach::Question { owners, counted: &counted, uncounted: &uncounted, before };
+        let answer = snapshot::ask(&roots, &question).map_err(why_not)?;
         let holders = answer.groups().iter().map(|group| (group.site, names.holder(group)));
         Ok(holders.collect())
     })

@@ -53,6 +53,7 @@ const NOWHERE: &str = "that is told on Linux with glibc alone";
 pub(crate) fn explain(
     _owners: &[RegionId],
     _before: &Before,
+    _sites: &[SiteId],
 ) -> Result<Vec<(SiteId, Holder)>, String> {
     Err(NOWHERE.to_owned())
 }

@@ -11,6 +11,8 @@ pub(super) struct Module {
     pub(super) path: PathBuf,
     /// What is added to the file's addresses.
     pub(super) bias: usize,
+    /// Memory with code.
+    pub(super) code: Vec<Range<usize>>,
     /// Writable memory: statics.
     pub(super) statics: Vec<Range<usize>>,
     /// The number by which the dynamic linker knows its thread-locals, and how many bytes they are.
@@ -49,6 +51,9 @@ unsafe extern "C" fn add(
     for header in headers {
         let start = bias.wrapping_add(header.p_vaddr as usize);
         let end = start.wrapping_add(header.p_memsz as usize);
+        if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0 {
+            module.code.push(start..end);
+        }
         if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0 {
             module.statics.push(start..end);
         }

@@ -4,26 +4,40 @@ use std::collections::HashMap;
 
 use super::answer::{Group, Step};
 use super::class::Class;
+use super::labels;
 use super::roots::{Kind, Root, Roots};
 use super::statics::{Variables, readable};
 use crate::report;
 use crate::report::holder::{self, Holder};
 use crate::stack::frame::Frame;
+use crate::stack::site;
 use crate::stack::site::SiteId;
 use crate::stack::symbols;
+use crate::stack::symbols::types::{Type, Types};
 
 /// What names are made of.
-#[derive(Debug)]
 pub(super) struct Names<'a> {
     roots: &'a Roots,
     /// By the number of the module.
     variables: HashMap<usize, Variables>,
-    labels: HashMap<SiteId, (Option<String>, Option<String>)>,
+    types: HashMap<usize, Option<Types>>,
+    labels: HashMap<SiteId, Label>,
+}
+
+/// What is known of the blocks of a call site.
+#[derive(Debug, Default)]
+struct Label {
+    text: Option<String>,
+    /// Where it is.
+    place: Option<String>,
+    is_counted: bool,
+    /// In which module its content's type is described, the type, and where the content begins.
+    content: Option<(usize, Type, u64)>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(roots: &'a Roots) -> Self {
-        Self { roots, variables: HashMap::new(), labels: HashMap::new() }
+        Self { roots, variables: HashMap::new(), types: HashMap::new(), labels: HashMap::new() }
     }
 
     pub(super) fn holder(&mut self, group: &Group) -> Holder {
@@ -33,8 +47,9 @@ impl<'a> Names<'a> {
             _ => self.root(group.root as usize, group.place as usize),
         };
         let count = group.steps as usize;
-        let steps: Vec<holder::Step> =
+        let mut steps: Vec<holder::Step> =
             group.path[..count].iter().map(|step| self.step(step)).collect();
+        self.add_fields(&mut steps, group, class == Class::LostInACycle);
         let mut holder = Holder {
             class,
             bytes: group.bytes,
@@ -65,22 +80,48 @@ impl<'a> Names<'a> {
     fn variable(&mut self, root: Root, place: usize) -> holder::Root {
         let thread = self.thread(root);
         let module = &self.roots.modules[root.module];
+        let (name, bias) = (module.name(), module.bias);
         let variables =
             self.variables.entry(root.module).or_insert_with(|| Variables::of_file(&module.path));
-        let (address, variable, thread) = if root.kind == Kind::Local {
-            let offset = (place - root.start) as u64;
-            (offset, variables.local_at(offset), thread)
-        } else {
-            let address = place.wrapping_sub(module.bias) as u64;
-            (address, variables.static_at(address), None)
+        let address = match root.kind {
+            Kind::Local => (place - root.start) as u64,
+            _ => place.wrapping_sub(bias) as u64,
         };
+        let found = match root.kind {
+            Kind::Local => variables.local_at(address),
+            _ => variables.static_at(address),
+        };
+        let found = found.cloned();
+        let path = found.map(|variable| {
+            let mut path = readable(&variable.symbol);
+            let krate = path.split("::").next().unwrap_or_default().to_owned();
+            let offset = address - variable.start;
+            for field in self.fields_of_variable(root.module, &variable.symbol, &krate, offset) {
+                path.push('.');
+                path.push_str(&field);
+            }
+            path
+        });
+        let thread = thread.filter(|_| root.kind == Kind::Local);
         holder::Root {
-            name: variable.map(|found| readable(&found.symbol)),
-            module: Some(module.name()),
+            name: path,
+            module: Some(name),
             offset: Some(address),
             thread,
             started_at: None,
         }
+    }
+
+    fn fields_of_variable(
+        &mut self,
+        module: usize,
+        symbol: &str,
+        krate: &str,
+        offset: u64,
+    ) -> Vec<String> {
+        let Some(types) = self.types(module) else { return Vec::new() };
+        let of = types.of_variable(symbol, krate);
+        of.map_or(Vec::new(), |of| types.fields_at(of, offset))
     }
 
     fn thread(&self, root: Root) -> Option<String> {
@@ -93,17 +134,114 @@ impl<'a> Names<'a> {
     }
 
     fn step(&mut self, step: &Step) -> holder::Step {
-        let (label, place) =
-            self.labels.entry(step.site).or_insert_with(|| label(step.site)).clone();
-        holder::Step { label, bytes: step.size, place, offset: 8 * u64::from(step.at), field: None }
+        let Label { text, place, .. } = self.label(step.site);
+        holder::Step {
+            label: text.clone(),
+            bytes: step.size,
+            place: place.clone(),
+            offset: 8 * u64::from(step.at),
+            field: None,
+        }
+    }
+
+    /// The fields by which each step leads to the next one.
+    fn add_fields(&mut self, steps: &mut [holder::Step], group: &Group, is_cycle: bool) {
+        let sites: Vec<SiteId> = group.path[..steps.len()].iter().map(|step| step.site).collect();
+        for (index, step) in steps.iter_mut().enumerate() {
+            // A step's offset is in the one before it; around a cycle the last is before the first.
+            let before = match index.checked_sub(1) {
+                Some(before) => before,
+                None if is_cycle => sites.len() - 1,
+                None => continue,
+            };
+            step.field = self.field(sites[before], step.offset);
+        }
+    }
+
+    fn field(&mut self, site: SiteId, offset: u64) -> Option<String> {
+        let Label { content: Some((module, of, start)), .. } = *self.label(site) else {
+            return None;
+        };
+        let types = self.types(module)?;
+        let size = types.size_of(of).filter(|size| *size > 0)?;
+        let fields = types.fields_at(of, offset.checked_sub(start)? % size);
+        (!fields.is_empty()).then(|| fields.join("."))
+    }
+
+    /// What is known of a call site.
+    fn label(&mut self, site: SiteId) -> &Label {
+        if !self.labels.contains_key(&site) {
+            let label = self.find_label(site);
+            self.labels.insert(site, label);
+        }
+        &self.labels[&site]
+    }
+
+    fn find_label(&mut self, site: SiteId) -> Label {
+        let frames = symbols::frames(site);
+        let is = |class| move |frame: &&Frame| frame.class == class;
+        let nearest = frames.iter().find(is(report::Class::User));
+        let nearest = nearest.or_else(|| frames.iter().find(is(report::Class::Dependency)));
+        let mut label = Label { place: nearest.and_then(Frame::place), ..Label::default() };
+        // Those that allocate for the user's code, down to it.
+        let inner = frames.iter().take_while(|frame| !is(report::Class::User)(frame)).count();
+        let addresses = site::get(site).map_or(Vec::new(), |site| site.frames());
+        let mut functions = Vec::new();
+        let mut module = None;
+        for address in addresses.into_iter().take(MOST_FRAMES) {
+            let Some(index) = self.module_of(address) else { continue };
+            let bias = self.roots.modules[index].bias;
+            let Some(types) = self.types(index) else { break };
+            // A return address may be the first one behind its function.
+            functions.extend(types.functions((address - bias - 1) as u64));
+            module = Some(index);
+            if functions.len() > inner {
+                break;
+            }
+        }
+        functions.truncate(inner);
+        if let Some(found) = labels::of(&functions) {
+            label.text = Some(found.text);
+            label.is_counted = found.is_counted;
+            label.content = found.content.zip(module).map(|((of, at), module)| (module, of, at));
+        }
+        label
+    }
+
+    fn module_of(&self, address: usize) -> Option<usize> {
+        self.roots
+            .modules
+            .iter()
+            .position(|module| module.code.iter().any(|code| code.contains(&address)))
+    }
+
+    fn types(&mut self, module: usize) -> Option<&Types> {
+        let path = &self.roots.modules[module].path;
+        self.types.entry(module).or_insert_with(|| Types::open(path)).as_ref()
+    }
+
+    /// Those of the given call sites, sorted, that make blocks with reference counts, and those that
+    /// make others.
+    pub(super) fn counted(&mut self, sites: &[SiteId]) -> (Vec<SiteId>, Vec<SiteId>) {
+        let known: Vec<(SiteId, bool)> = sites
+            .iter()
+            .filter_map(|site| {
+                let label = self.label(*site);
+                label.text.is_some().then_some((*site, label.is_counted))
+            })
+            .collect();
+        let of = |wanted: bool| {
+            let mut sites: Vec<SiteId> = known
+                .iter()
+                .filter(|(_, is_counted)| *is_counted == wanted)
+                .map(|(site, _)| *site)
+                .collect();
+            sites.sort_unstable();
+            sites
+        };
+        (of(true), of(false))
     }
 }
 
-/// What a call site allocates for, and where it is.
-fn label(site: SiteId) -> (Option<String>, Option<String>) {
-    let frames = symbols::frames(site);
-    let user = frames.iter().find(|frame| frame.class == report::Class::User);
-    let nearest =
-        user.or_else(|| frames.iter().find(|frame| frame.class == report::Class::Dependency));
-    (None, nearest.and_then(Frame::place))
-}
+/// The most frames that are looked at for the type of a block.
+const MOST_FRAMES: usize = 24;

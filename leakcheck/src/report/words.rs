@@ -87,26 +87,61 @@ fn root(class: Holding, root: &Root) -> String {
 }
 
 fn cycle(holder: &Holder) -> String {
-    let mut parts = shortened(&holder.steps, holder.omitted_steps);
+    let through = through(&holder.steps);
+    let mut parts: Vec<String> = holder.steps.iter().map(member).collect();
+    if parts.is_empty() {
+        return format!("a cycle of {} blocks", holder.members);
+    }
+    // It ends where it begins.
+    parts.rotate_right(1);
+    let all_the_same = parts.iter().all(|part| *part == parts[0]);
     match &parts[..] {
-        [one] => format!("a cycle: {one} → itself; make that pointer a Weak"),
-        [_, _] => {
-            parts.rotate_right(1);
-            format!("a cycle: {}; make one side Weak", parts.join(" ⇄ "))
-        }
-        _ => {
-            parts.rotate_right(1);
+        [one] => format!("a cycle: {one} → itself{through}; make that pointer a Weak"),
+        [one, other] => format!("a cycle: {one} ⇄ {other}{through}; make one side Weak"),
+        [one, ..] if all_the_same => {
             let members = holder.members;
             format!(
-                "a cycle of {members} blocks: {} → back; make one of them Weak",
+                "a cycle of {members} blocks: {one} → another … → back{through}; make one of them Weak"
+            )
+        }
+        _ => {
+            let parts = cut(parts, holder.omitted_steps);
+            let members = holder.members;
+            format!(
+                "a cycle of {members} blocks: {} → back{through}; make one of them Weak",
                 parts.join(" → ")
             )
         }
     }
 }
 
+/// A block of a cycle: its type, or its size where that is not known.
+fn member(step: &Step) -> String {
+    let mut text = step.label.clone().unwrap_or_else(|| size(step.bytes));
+    if let Some(place) = &step.place {
+        let _ = write!(text, " ({place})");
+    }
+    text
+}
+
+/// The fields that close a cycle, where they are known.
+fn through(steps: &[Step]) -> String {
+    let mut fields: Vec<&str> = steps.iter().filter_map(|step| step.field.as_deref()).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    if fields.is_empty() || fields.len() > MOST_STEPS {
+        return String::new();
+    }
+    let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    format!(" through {}", fields.join(" and "))
+}
+
 fn shortened(steps: &[Step], omitted: u64) -> Vec<String> {
-    let mut parts: Vec<String> = steps.iter().map(step).collect();
+    cut(steps.iter().map(step).collect(), omitted)
+}
+
+/// The two ends of a long way, of which `omitted` steps are not there to begin with.
+fn cut(mut parts: Vec<String>, omitted: u64) -> Vec<String> {
     let middle = parts.len() / 2;
     let left_out = parts.len().saturating_sub(MOST_STEPS);
     if left_out as u64 + omitted > 0 {

@@ -17,6 +17,8 @@ use super::site::{self, SiteId};
 use crate::thread::Quiet;
 #[cfg(own_symbols)]
 use loaded::Loaded;
+#[cfg(holders)]
+pub(crate) use loaded::types;
 #[cfg(not(own_symbols))]
 use platform::Loaded;
 

@@ -14,6 +14,9 @@ mod object;
 #[allow(unsafe_code, reason = "loads libraries that it builds, and calls them")]
 mod tests;
 
+#[cfg(holders)]
+pub(crate) use object::types;
+
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

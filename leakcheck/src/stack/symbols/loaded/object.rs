@@ -1,6 +1,10 @@
 //! A program or a library as a source of names: the file that was loaded, and the ones that its debug
 //! information was put into.
 
+#[cfg(holders)]
+#[allow(unsafe_code, reason = "borrows from files that the object keeps")]
+pub(crate) mod types;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
