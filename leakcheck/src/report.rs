@@ -396,6 +396,11 @@ impl Report {
 }
 
 impl Report {
+    /// The call sites that are listed.
+    pub(crate) fn sites(&self) -> Vec<SiteId> {
+        self.call_sites.iter().map(|site| site.site).collect()
+    }
+
     /// Whether somebody has looked who holds the blocks.
     pub(crate) fn knows_holders(&self) -> bool {
         self.holders_by.is_some() || self.holders_unknown.is_some()

@@ -34,7 +34,8 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
     report.limits = Some(limits);
     report.call_stacks = settings.stacks;
     if is_leak && settings.holders == Holders::On {
-        report.add_holders(holders::explain(&region.owners(), &Before::default()));
+        let found = holders::explain(&region.owners(), &Before::default(), &report.sites());
+        report.add_holders(found);
     }
     match (is_leak, panicked) {
         (false, _) => record(settings, &report),

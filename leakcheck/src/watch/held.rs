@@ -58,8 +58,7 @@ impl Watch {
 
     fn take_a_snapshot(&self, report: &mut Report) {
         let (before, _) = self.before.get_or_init(|| (Before::default(), Instant::now()));
-        let sites: Vec<_> = report.call_sites.iter().map(|site| site.site).collect();
-        let found = holders::explain(&self.region.owners(), before, &sites);
+        let found = holders::explain(&self.region.owners(), before, &report.sites());
         report.holders_by = found.is_ok().then_some(Source::Snapshot);
         report.add_holders(found);
     }
