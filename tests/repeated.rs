@@ -148,13 +148,32 @@ fn a_cap_in_calls_is_told_with_what_still_came_in() {
     assert!(repetition.sensitivity.still_growing > 0.0, "{repetition:?}");
 }
 
-#[test]
-fn a_cap_in_time_leaves_something_to_compare() {
-    let test = "a_vector_leaks";
+/// At 0.01 s, with 0.04 s for what still grows.
+fn hurried(test: &str) -> Finished {
     let fixture = Fixture::new("leaks", "repeated");
-    let run = fixture.run().only(test).env("LEAK_ITERATIONS_SECONDS", "0.000001").go();
+    fixture.run().only(test).env("LEAK_ITERATIONS_SECONDS", "0.01").go()
+}
+
+#[test]
+fn few_calls_of_a_slow_body_decide_nothing_and_that_is_told() {
+    let test = "a_slow_body_that_fills_a_cache";
+    let run = hurried(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    let told = "`a_slow_body_that_fills_a_cache` is not decided: 100 B per call still came in when \
+                the time was over, after 3 calls; LEAK_ITERATIONS_SECONDS gives it more";
+    assert!(run.stderr().contains(told), "{}", run.stderr());
     let repetition = run.report(test).repetition.clone().unwrap();
     assert_eq!((&*repetition.stopped, &*repetition.batches), ("cap_of_time", &[1, 2][..]));
+    assert_eq!(growth(run.report(test), "undecided"), Some(100.0));
+}
+
+#[test]
+fn where_growth_does_not_decide_the_limit_of_a_single_run_does() {
+    let test = "a_slow_body_that_is_over_the_limit_leaks";
+    let run = hurried(test);
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    let said = run.said(test);
+    assert!(said.contains("limit 5.00 MB (default for integration tests)"), "{said}");
 }
 
 #[test]

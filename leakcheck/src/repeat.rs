@@ -24,6 +24,7 @@ pub(crate) use series::{Reading, Series, Source};
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::options::Iterations;
 use crate::stack::site::SiteId;
 
 /// What to do next.
@@ -122,6 +123,11 @@ impl Repeat {
 
     pub(crate) fn is_ignored(&self, source: Source) -> bool {
         self.ignored.contains(&source)
+    }
+
+    /// Whether somebody has said how many calls are to be made.
+    fn has_asked_number(&self) -> bool {
+        self.plan.iterations != Iterations::Auto
     }
 
     pub(crate) fn series(&self) -> &Series {

@@ -35,12 +35,17 @@
 //! Counts are exact, so this is a rule and no statistics. For each call site:
 //!
 //! - *leak*: it keeps pace with the calls. The lowest reading of each of the last four batches is
-//!   above that of the batch before, growth a call is at least 0.65 of what it was before, and what
-//!   goes up and down within the last batch is less than half of its growth. A vector that doubles
+//!   above that of the batch before, growth a call is at least 0.65 of what it was before, each of the
+//!   last three batches has grown, and what goes up and down within the last one is less than half of its growth. A vector that doubles
 //!   or a table that is rehashed grows in steps, and keeps pace all the same.
 //! - *warm-up*: it grew in one batch only.
 //! - *filling cache*: it grows by less and less a call.
 //! - *plateau*: it goes up and down.
+//! - *undecided*: it has kept pace, but over fewer than 31 calls, where a small cache does so too.
+//!
+//! What still grows gets 31 calls even where they take up to four times the cap in time. A body so slow that
+//! it does not come that far is judged by the limits of a single run, and stderr says that growth did
+//! not decide. With a number of calls (`iterations = 10`), those are enough.
 //!
 //! Threads that the body started and that still run, and file descriptors that it left open, are counted in the same
 //! way.

@@ -1,7 +1,7 @@
 //! A check that calls its body again and again: what [`repeat`](crate::repeat) decides, done.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ledger::split::SiteCount;
 use crate::left::Thing;
@@ -29,7 +29,9 @@ pub(crate) struct Repetition<'a> {
     /// Call sites whose names were looked up.
     named: HashSet<SiteId>,
     waiting: Waiting,
-    begun: Instant,
+    /// When the call under way began.
+    called: Option<Instant>,
+    in_calls: Duration,
     over: Option<Stop>,
 }
 
@@ -49,7 +51,8 @@ impl<'a> Repetition<'a> {
             suppressions,
             named: HashSet::new(),
             waiting: Waiting::new(settle_ms),
-            begun: Instant::now(),
+            called: None,
+            in_calls: Duration::ZERO,
             over: None,
         }
     }
@@ -57,9 +60,13 @@ impl<'a> Repetition<'a> {
     /// Whether the body is to be called once more.
     pub(crate) fn goes_on(&mut self) -> bool {
         let _quiet = Quiet::new();
+        self.in_calls += self.called.take().map_or(Duration::ZERO, |called| called.elapsed());
         loop {
-            match self.repeat.next(self.begun.elapsed()) {
-                Step::Call => return true,
+            match self.repeat.next(self.in_calls) {
+                Step::Call => {
+                    self.called = Some(Instant::now());
+                    return true;
+                }
                 Step::Look { settle } => self.look(settle),
                 Step::Over(stop) => {
                     self.over = Some(stop);

@@ -17,6 +17,8 @@ pub enum Class {
     FillingCache,
     /// It goes up and down.
     Plateau,
+    /// It has kept pace, but over so few calls that a small cache would have too.
+    Undecided,
 }
 
 /// Batches from which on the lowest readings are compared, not the last ones.
@@ -31,14 +33,25 @@ const LATE_PACE: f64 = 0.4;
 /// Rises in a batch from which on growth counts as steady, not in steps.
 const STEADY: u32 = 8;
 
+impl Class {
+    /// Whether it may go on for ever.
+    pub(super) fn goes_on(self) -> bool {
+        matches!(self, Self::Leak | Self::Undecided)
+    }
+
+    pub(super) fn with_few(self, few_will_do: bool) -> Self {
+        if few_will_do && self == Self::Undecided { Self::Leak } else { self }
+    }
+}
+
 /// What a track's course says, or nothing where it did not grow after the warm-up.
 pub(super) fn class(track: &Track) -> Option<Class> {
     let grown: Vec<i64> = track.by_batch();
     if !grown.iter().any(|growth| *growth > 0) {
         return None;
     }
-    if keeps_pace(track) {
-        return Some(Class::Leak);
+    if let Some(class) = keeping_pace(track) {
+        return Some(class);
     }
     let rises = grown.iter().filter(|growth| **growth > 0).count();
     if grown.iter().any(|growth| *growth < 0) {
@@ -50,11 +63,30 @@ pub(super) fn class(track: &Track) -> Option<Class> {
     }
 }
 
-/// Whether growth keeps pace with the calls over the last batches.
-fn keeps_pace(track: &Track) -> bool {
-    let spans = track.spans();
-    if spans.len() < LONG { keeps_pace_so_far(track) } else { floor_keeps_pace(track) }
+/// What it is if growth keeps pace with the calls over the last batches.
+fn keeping_pace(track: &Track) -> Option<Class> {
+    if track.spans().len() < LONG {
+        keeps_pace_so_far(track).then_some(Class::Undecided)
+    } else {
+        (floor_keeps_pace(track) && grew_in_each(track)).then_some(Class::Leak)
+    }
 }
+
+/// Whether each of the last batches has grown, and not much less a call than the others: in a batch
+/// of its own what grows in steps takes at least one, and what is carried to and fro may take none.
+fn grew_in_each(track: &Track) -> bool {
+    let (grown, spans) = (track.by_batch(), track.spans());
+    let from = spans.len() - EACH;
+    let rates =
+        || grown[from..].iter().zip(&spans[from..]).map(|(grown, span)| rate(*grown, span.calls));
+    let highest = rates().fold(0.0, f64::max);
+    rates().all(|rate| rate > 0.0 && rate >= LEAST_OF_EACH * highest)
+}
+
+/// The last batches that have to grow each.
+const EACH: usize = 3;
+/// The part of the highest of their rates that each must have. Steps of one and a half have 0.27.
+const LEAST_OF_EACH: f64 = 0.25;
 
 /// Of few batches: the last two grew, and the last as much a call as the one before.
 fn keeps_pace_so_far(track: &Track) -> bool {
@@ -121,8 +153,9 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn of(track: &Track) -> Option<Self> {
-        let class = class(track)?;
+    /// Where somebody has said how many calls are to be made, few are enough.
+    pub(super) fn of(track: &Track, few_will_do: bool) -> Option<Self> {
+        let class = class(track)?.with_few(few_will_do);
         Some(Self { class, by_batch: track.by_batch(), per_call: track.recent_rate() })
     }
 }

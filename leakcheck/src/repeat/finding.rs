@@ -59,6 +59,14 @@ impl Finding {
         }
     }
 
+    /// Whether something kept pace, over too few calls to tell.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let left = self.left.iter().map(|(_, evidence)| evidence.class);
+        let total = self.total.iter().map(|evidence| evidence.class);
+        let mut classes = self.sites.values().map(|site| site.class).chain(total).chain(left);
+        classes.any(|class| class == Class::Undecided)
+    }
+
     /// Bytes that every further call leaves behind.
     pub(crate) fn leaked_per_call(&self) -> f64 {
         let leaks = self.sites.values().filter(|site| site.class == Class::Leak);
@@ -89,12 +97,12 @@ pub(crate) fn growth(repeat: &Repeat, measure: Measure) -> Growth {
 }
 
 fn evidence(repeat: &Repeat, source: Source) -> Option<Evidence> {
-    repeat.series().track(source).and_then(Evidence::of)
+    repeat.series().track(source).and_then(|track| Evidence::of(track, repeat.has_asked_number()))
 }
 
 fn left(repeat: &Repeat) -> Vec<(Thing, Evidence)> {
     let grown = repeat.series().tracks().filter_map(|(source, track)| match source {
-        Source::Left(thing) => Some((thing, Evidence::of(track)?)),
+        Source::Left(thing) => Some((thing, Evidence::of(track, repeat.has_asked_number())?)),
         _ => None,
     });
     let mut grown: Vec<_> = grown.collect();
@@ -109,10 +117,11 @@ fn sites(repeat: &Repeat) -> HashMap<SiteId, Growing> {
     });
     sites
         .filter_map(|(site, track)| {
-            let bytes = Evidence::of(track);
+            let bytes = Evidence::of(track, repeat.has_asked_number());
             let blocks = evidence(repeat, Source::BlocksAt(site));
             let classes = || bytes.iter().chain(&blocks).map(|evidence| evidence.class);
-            let class = classes().find(|class| *class == Class::Leak).or(classes().next())?;
+            let worst = |wanted| classes().find(|class| *class == wanted);
+            let class = worst(Class::Leak).or(worst(Class::Undecided)).or(classes().next())?;
             let of_blocks = repeat.series().track(Source::BlocksAt(site))?;
             let growing = Growing {
                 class,

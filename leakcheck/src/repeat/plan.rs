@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::class::class;
-use super::{Class, Repeat, Source};
+use super::class::{Class, class};
+use super::track::Track;
+use super::{Repeat, Source};
 use crate::left::Thing;
 use crate::options::Iterations;
 
@@ -20,6 +21,11 @@ const QUIET_CALLS: u64 = 24;
 const MOST_BYTES: i64 = 256 << 20;
 /// Batches that are made however long they take, so that there is something to compare.
 const LEAST_BATCHES: usize = 2;
+
+/// Calls without which growth is called neither a leak nor anything else: five batches.
+const LEAST_TO_TELL: u64 = 31;
+/// How many times the cap in time may be passed for them.
+const PATIENCE: u32 = 4;
 
 /// What ends a repetition that decides itself how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +96,10 @@ impl Plan {
         // As long a call as in the last batch, or longer: what leaks may slow the body down.
         let last = elapsed.saturating_sub(repeat.begun).as_secs_f64();
         let next = last / repeat.last_batch().max(1) as f64 * self.batch(batches) as f64;
-        let late = elapsed.as_secs_f64() + next > self.caps.time.as_secs_f64();
+        // What still grows gets the calls that it takes to tell, if there is any hope.
+        let undecided = calls < LEAST_TO_TELL && !self.is_quiet(repeat);
+        let most = self.caps.time * if undecided { PATIENCE } else { 1 };
+        let late = elapsed.as_secs_f64() + next > most.as_secs_f64();
         (batches >= LEAST_BATCHES && late).then_some(Stop::Time)
     }
 
@@ -98,18 +107,15 @@ impl Plan {
     pub(super) fn is_far_too_late(&self, batches: usize, elapsed: Duration) -> bool {
         self.iterations == Iterations::Auto
             && batches > LEAST_BATCHES
-            && elapsed > self.caps.time * 2
+            && elapsed > self.caps.time * (PATIENCE + 1)
     }
 
     /// Whether nothing has grown for long enough, and nothing has begun to again.
     fn is_quiet(&self, repeat: &Repeat) -> bool {
         repeat.series.tracks().filter(|(source, _)| !repeat.is_ignored(*source)).all(
             |(_, track)| match track.last_growth(self.warmup) {
-                None => class(track) != Some(Class::Leak),
-                Some(last) => {
-                    repeat.calls - last >= QUIET_CALLS.max(last)
-                        && class(track) != Some(Class::Leak)
-                }
+                None => !goes_on(track),
+                Some(last) => repeat.calls - last >= QUIET_CALLS.max(last) && !goes_on(track),
             },
         )
     }
@@ -118,9 +124,13 @@ impl Plan {
 /// Nor when it would leave more of these: systems have limits, a thousand descriptors being usual.
 fn most(thing: Thing) -> i64 {
     match thing {
-        Thing::Threads | Thing::Children => 32,
+        Thing::Threads => 32,
         Thing::Fds => 128,
     }
+}
+
+fn goes_on(track: &Track) -> bool {
+    class(track).is_some_and(Class::goes_on)
 }
 
 /// The next batch is as long as all before, so what has grown will double.

@@ -25,6 +25,7 @@ impl Sensitivity {
         // What the first call leaves behind says nothing.
         let every = repeat.calls().saturating_sub(1).max(1);
         let mut found = Self { bytes_per_call: 1.0, every, still_growing: 0.0 };
+        let few_will_do = repeat.has_asked_number();
         for (source, track) in repeat.series().tracks() {
             if !matches!(source, Source::BytesAt(_)) || repeat.is_ignored(source) {
                 continue;
@@ -37,7 +38,7 @@ impl Sensitivity {
             // What goes up and down hides what is less than twice that over the last batch.
             found.bytes_per_call = found.bytes_per_call.max(2.0 * span.fall as f64 / calls);
             let grown = track.by_batch().last().copied().unwrap_or(0);
-            if class != Class::Leak && stop != Stop::Certain && grown > 0 {
+            if class.with_few(few_will_do) != Class::Leak && stop != Stop::Certain && grown > 0 {
                 found.still_growing += grown as f64 / calls;
             }
         }

@@ -2,13 +2,14 @@
 
 use super::{Leak, Watch, record};
 use crate::measurement::Measurement;
+use crate::message;
 use crate::repeat::{self, Finding};
 use crate::repetition::Repetition;
-use crate::report::{self, Noise, Report};
+use crate::report::{self, Noise, Report, text};
 use crate::settings::Settings;
 use crate::settle;
 use crate::thread::Quiet;
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, Limits, Verdict};
 
 impl Watch {
     /// The repetition of the body, where that was asked for.
@@ -32,8 +33,23 @@ impl Watch {
             record(self.settings, || report);
             Ok(())
         } else {
-            record(self.settings, report);
+            if finding.is_undecided() {
+                let report = report();
+                message::to_stderr(&text::undecided(&report));
+                record(self.settings, || report);
+            } else {
+                record(self.settings, report);
+            }
             Ok(())
+        }
+    }
+
+    /// Where the calls were too few for growth to decide, limits do, as in a single run.
+    fn limits_of(&self, finding: &Finding) -> Limits {
+        if finding.is_undecided() {
+            self.settings.limits(&self.options)
+        } else {
+            self.limits.clone()
         }
     }
 
@@ -44,11 +60,12 @@ impl Watch {
         finding: &Finding,
     ) -> (Measurement, Verdict) {
         let growth = verdict::of_growth(finding, self.settings.iterations_source(&self.options));
+        let limits = self.limits_of(finding);
         let judged = repeat::growth(repetition.repeat(), self.limits.measure);
         let mut waiting = settle::Waiting::new(Settings::settle_ms(&self.options));
         loop {
             let measurement = self.region.measure();
-            let figures = verdict::judge(judged, &measurement, &self.limits);
+            let figures = verdict::judge(judged, &measurement, &limits);
             let can_settle = figures.can_settle() && growth.is_empty();
             if !can_settle || !waiting.goes_on() {
                 return (measurement, figures.with(growth));
@@ -67,7 +84,7 @@ impl Watch {
         let (test, top) = (self.test.clone(), self.top());
         let mut report =
             Report::of_growing(test, verdict.clone(), measurement, noise, top, &finding.sites);
-        report.limits = Some(self.limits.clone());
+        report.limits = Some(self.limits_of(finding));
         report.judged = Some(repeat::growth(repetition.repeat(), self.limits.measure));
         report.call_stacks = self.settings.stacks;
         report.repetition = self.plan.as_ref().map(|plan| report::Repetition::new(plan, finding));

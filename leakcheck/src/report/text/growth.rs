@@ -39,7 +39,6 @@ pub(super) fn write_sensitivity(out: &mut String, report: &Report) -> fmt::Resul
         let what = match left.what {
             Thing::Threads => "threads left running",
             Thing::Fds => "file descriptors left open",
-            Thing::Children => "child processes left unwaited for",
         };
         writeln!(out, "  {what}: {}", course(&left.by_batch, &repetition.batches))?;
     }
@@ -68,6 +67,21 @@ fn rarely(repetition: &Repetition) -> String {
     }
 }
 
+/// What to say of a test that passes although something grew when its time was over.
+pub(crate) fn undecided(report: &Report) -> String {
+    let (calls, growing) = report
+        .repetition
+        .as_ref()
+        .map_or((0, 0.0), |repetition| (repetition.calls(), repetition.sensitivity.still_growing));
+    format!(
+        "`{}` is not decided: {} still came in when the time was over, after {}; \
+         LEAK_ITERATIONS_SECONDS gives it more, `iterations = 32` as many calls as it takes",
+        report.test.name,
+        per_call(growing),
+        counted(calls, "call", "calls"),
+    )
+}
+
 /// Growth in words; less than a byte a call as one in so many.
 pub(super) fn per_call(bytes: f64) -> String {
     if bytes >= 1.0 || bytes <= 0.0 {
@@ -81,6 +95,9 @@ pub(super) fn per_call(bytes: f64) -> String {
 pub(super) fn lines(growing: &Growing, batches: &[u64]) -> Vec<String> {
     let mut lines = match growing.class {
         GrowthClass::Leak => leak(growing, batches),
+        GrowthClass::Undecided => {
+            vec![format!("undecided: grows, {}", course(&growing.bytes, batches))]
+        }
         GrowthClass::WarmUp => {
             let once = growing.bytes.iter().copied().max().unwrap_or(0);
             vec![format!("warm-up: grew once, by {}", size(once.max(0).unsigned_abs()))]

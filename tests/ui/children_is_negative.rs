@@ -1,8 +1,0 @@
-use leakcheck::leak_check;
-
-#[leak_check(children = -1)]
-fn stays() {}
-
-fn main() {
-    stays();
-}
