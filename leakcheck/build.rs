@@ -5,7 +5,7 @@ use std::env::var;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        "cargo::rustc-check-cfg=cfg(holders, interposed, leakcheck_compare, noted, own_local, \
+        "cargo::rustc-check-cfg=cfg(c_heap, holders, interposed, leakcheck_compare, noted, own_local, \
          own_symbols, own_walk, sanitized)"
     );
 
@@ -40,6 +40,10 @@ fn main() {
     // The manifest chooses dependencies by the same.
     if dynamic_glibc && wide && !miri {
         println!("cargo::rustc-cfg=own_symbols");
+    }
+    // glibc tells how much of its heap is in use.
+    if dynamic_glibc && !sanitized && !miri {
+        println!("cargo::rustc-cfg=c_heap");
     }
     if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
         println!("cargo::rustc-cfg=interposed");

@@ -11,7 +11,7 @@ const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 26] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
@@ -36,6 +36,7 @@ const SECTIONS: [(&str, &str); 25] = [
     ("suppressed", "### `suppressed`"),
     ("thread", "### `threads`"),
     ("fd", "### `fds`"),
+    ("child", "### `children`"),
     ("unjudged", "### `unjudged`"),
 ];
 
@@ -86,6 +87,7 @@ fn the_schema_is_strict() {
         "/suppressed/0",
         "/threads/0",
         "/fds/0",
+        "/children/0",
     ];
     for pointer in objects.into_iter().chain(more).chain(["/call_sites/0/frames/0"]) {
         spoil(pointer, "unheard_of", Some(json!(1)));
@@ -143,7 +145,7 @@ fn a_report_has_every_part_that_was_asked_for() {
         .iter()
         .map(|excess| excess["figure"].as_str().expect("a word"))
         .collect();
-    assert_eq!(over, ["bytes", "blocks", "peak_bytes", "threads", "fds"]);
+    assert_eq!(over, ["bytes", "blocks", "peak_bytes", "threads", "fds", "children"]);
     assert_eq!(report["limits"]["peak_bytes"], json!({ "value": 1049, "source": "peak_mb" }));
     assert_eq!(report["limits"]["threads"], json!({ "value": 0, "source": "threads" }));
     let allowed =
@@ -158,6 +160,9 @@ fn a_report_has_every_part_that_was_asked_for() {
     let opening = line_of(TESTS, "File::open");
     let frames = report["fds"][0]["opened_at"].as_array().expect("a list");
     assert!(frames.iter().any(|frame| frame["line"] == opening), "{frames:#?}");
+    let starting = line_of(TESTS, ".spawn().unwrap());");
+    let frames = report["children"][0]["started_at"].as_array().expect("a list");
+    assert!(frames.iter().any(|frame| frame["line"] == starting), "{frames:#?}");
     assert_eq!(report["test"]["file"], "reports/tests/parts.rs");
 }
 

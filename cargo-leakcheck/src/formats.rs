@@ -244,6 +244,11 @@ pub(crate) fn excess(excess: &Excess) -> String {
         Figure::Blocks => format!("{value} blocks are left, limit {}", limit.value),
         Figure::Threads => format!("{value} threads still run, limit {}", limit.value),
         Figure::Fds => format!("{value} file descriptors are open, limit {}", limit.value),
+        Figure::Children => format!("{value} children were not waited for, limit {}", limit.value),
+        Figure::CHeapBytes => {
+            let (value, most) = (size::bytes(value), size::unsigned(limit.value));
+            format!("the C heap is larger by {value}, limit {most}")
+        }
         Figure::LostBytes => {
             format!("{} are lost, limit {}", size::bytes(value), size::unsigned(limit.value))
         }
@@ -253,6 +258,9 @@ pub(crate) fn excess(excess: &Excess) -> String {
         }
         Figure::ThreadsPerCall => format!("every call leaves {value} more threads running"),
         Figure::FdsPerCall => format!("every call leaves {value} more descriptors open"),
+        Figure::ChildrenPerCall => {
+            format!("every call leaves {value} more children unwaited for")
+        }
         _ => format!("{value} is over a limit of {}", limit.value),
     };
     format!("{words} ({})", limit.source)

@@ -116,6 +116,8 @@ impl<'a> Check<'a> {
             value(&args.settle_ms),
             value(&args.threads),
             value(&args.fds),
+            value(&args.children),
+            value(&args.c_heap_mb),
             value(&args.lost_bytes),
             value(&args.top),
         ];

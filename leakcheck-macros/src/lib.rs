@@ -67,6 +67,8 @@ use target::Target;
 /// | `settle_ms` | how long to wait for threads that are just finishing, in milliseconds; only a check that would fail waits | 500 |
 /// | `threads` | how many threads that the test started may still run at its end | any number |
 /// | `fds` | how many file descriptors that the test opened may still be open at its end | any number |
+/// | `children` | how many child processes that the test started may not have been waited for at its end | any number |
+/// | `c_heap_mb` | the most megabytes by which the C heap of the whole process may have grown; only with `scope = "process"` | any number |
 /// | `lost_bytes` | the most bytes that nothing may hold any more: forgotten, or kept by a cycle of reference counts | any number |
 /// | `top` | how many call sites the report prints, at least 1 | 10 |
 /// | `crate` | the path to `leakcheck` where it is renamed or re-exported: `crate = my_reexports::leakcheck`. Written on a module, it has to be right inside the module too | `::leakcheck` |

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::Error;
 
 /// Each name with an example of its use, in the order of the documentation.
-const KNOWN: [(&str, &str); 16] = [
+const KNOWN: [(&str, &str); 18] = [
     ("threshold_mb", "threshold_mb = 5"),
     ("threshold_bytes", "threshold_bytes = 4096"),
     ("threshold_blocks", "threshold_blocks = 3"),
@@ -18,6 +18,8 @@ const KNOWN: [(&str, &str); 16] = [
     ("settle_ms", "settle_ms = 500"),
     ("threads", "threads = 0"),
     ("fds", "fds = 0"),
+    ("children", "children = 0"),
+    ("c_heap_mb", "c_heap_mb = 1"),
     ("lost_bytes", "lost_bytes = 0"),
     ("top", "top = 10"),
     ("crate", "crate = my_reexports::leakcheck"),

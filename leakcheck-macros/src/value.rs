@@ -116,6 +116,10 @@ pub(crate) fn fds(value: &Value) -> Result<usize> {
     count(value, "a number of file descriptors", "0", usize::MAX)
 }
 
+pub(crate) fn children(value: &Value) -> Result<usize> {
+    count(value, "a number of child processes", "0", usize::MAX)
+}
+
 pub(crate) fn call_sites(value: &Value) -> Result<usize> {
     match count(value, "a number of call sites", "10", usize::MAX)? {
         0 => Err(value.unexpected("at least 1 call site")),

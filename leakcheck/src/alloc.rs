@@ -19,6 +19,9 @@ pub use installed::Installed;
 #[cfg(all(own_local, holders))]
 pub(crate) use installed::free_later;
 
+/// What a header takes in front of a block.
+pub(crate) const HEADER: usize = header::SIZE;
+
 /// Miri and the sanitizers watch memory themselves; they get to see the blocks as they are.
 pub(crate) const PASS_THROUGH: bool = cfg!(any(miri, sanitized));
 

@@ -5,6 +5,7 @@
 //! from [`System`], never from the allocator that is being watched. Chunks double in size, so that
 //! 26 of them hold more entries than an index can name.
 
+use crate::left::own_heap;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -151,7 +152,10 @@ impl<T: Zeroed> Arena<T> {
             Ordering::AcqRel,
             Ordering::Acquire,
         ) {
-            Ok(_) => Some(fresh),
+            Ok(_) => {
+                own_heap::table_came(layout.size());
+                Some(fresh)
+            }
             Err(theirs) => {
                 // SAFETY: `fresh` came from `System` with this layout, and another thread's chunk
                 // won, so that nobody else has seen it.

@@ -63,7 +63,10 @@ unsafe extern "C" fn in_child() {
     // SAFETY: no other handler runs meanwhile.
     drop(unsafe { (*PLACE.0.get()).take() });
     #[cfg(target_os = "linux")]
-    crate::left::process::is_this();
+    {
+        crate::left::process::is_this();
+        crate::left::under_way::forget();
+    }
     // The threads that had passed the gate are not in the child, nor those that were moving records.
     gate::reopen();
     account::abandon_passings();

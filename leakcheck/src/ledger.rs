@@ -35,6 +35,7 @@ mod x86_64;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::left::own_heap;
 use crate::stack::unwind::Registers;
 use crate::stack::{self, Stacks, site::SiteId};
 use crate::thread::{self, CAPTURE, SAMPLE, TALLY, Thread};
@@ -217,6 +218,7 @@ fn allocated_the_long_way(thread: &Thread, size: usize, place: usize, from: &Reg
 fn charge_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag {
     if thread.quiet.get() {
         thread.witnessed.set(true);
+        own_heap::block_came(size);
         return Tag::OURS;
     }
     let Some(shard) = keep_up(thread) else {
@@ -240,6 +242,7 @@ fn freed_the_long_way(thread: &Thread, tag: Tag, size: usize, place: usize, from
 
 fn discharge_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registers) {
     if tag == Tag::OURS {
+        own_heap::block_went(size);
         return;
     }
     if !thread.started.get() {
@@ -271,6 +274,8 @@ fn resized_the_long_way(
     #[cfg(holders)]
     live::moved(place, old, new);
     if tag == Tag::OURS && thread.quiet.get() {
+        own_heap::block_went(old);
+        own_heap::block_came(new);
         return tag;
     }
     let quiet = thread.quiet.get();

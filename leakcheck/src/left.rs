@@ -1,4 +1,4 @@
-//! What a region leaves behind beside memory: file descriptors that are still open.
+//! What a region leaves behind beside memory: open file descriptors, child processes, a C heap that has grown.
 //!
 //! What is known to be made by a region is its own, exactly, whatever else runs: functions of the C library that make
 //! it are [interposed](opening). What merely appeared while the region was open may be anyone's. It counts where the
@@ -6,6 +6,15 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod alone;
+#[cfg(c_heap)]
+#[allow(unsafe_code, reason = "asks the C library for figures")]
+mod c_heap;
+#[cfg(target_os = "linux")]
+#[cfg_attr(not(noted), allow(dead_code, reason = "nothing is noted"))]
+#[allow(unsafe_code, reason = "says that zeroed memory is an entry")]
+mod child_started;
+#[cfg(target_os = "linux")]
+mod children;
 #[cfg(target_os = "linux")]
 #[cfg_attr(not(noted), allow(dead_code, reason = "nothing is noted"))]
 #[allow(unsafe_code, reason = "says that zeroed memory is an entry, and asks for a file's status")]
@@ -15,6 +24,8 @@ mod fds;
 #[cfg(noted)]
 #[allow(unsafe_code, reason = "interposes functions of the C library")]
 mod opening;
+#[cfg_attr(not(c_heap), allow(dead_code, reason = "nobody asks for it"))]
+pub(crate) mod own_heap;
 #[cfg(target_os = "linux")]
 #[cfg_attr(not(noted), allow(dead_code, reason = "nothing is noted"))]
 mod owner;
@@ -30,15 +41,23 @@ pub(crate) mod process;
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "asks for the addresses of a socket")]
 mod socket;
+#[cfg(noted)]
+#[allow(unsafe_code, reason = "interposes functions of the C library")]
+mod starting;
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "a table in memory of the system's")]
 mod table;
+#[cfg(target_os = "linux")]
+pub(crate) mod under_way;
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "asks the system for children")]
+mod wait;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::ledger::account::RegionId;
-use crate::options::Options;
+use crate::ledger::account::{Counts, RegionId};
+use crate::options::{Options, Scope};
 use crate::stack::site::SiteId;
 use crate::verdict::{Figure, Unjudged};
 
@@ -55,12 +74,17 @@ pub enum Thing {
     Threads,
     /// File descriptors that were opened and are still open.
     Fds,
+    /// Child processes that were started and that nobody has waited for.
+    Children,
 }
 
 /// What a region has left behind by now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Left {
     pub(crate) fds: Things,
+    pub(crate) children: Things,
+    /// Bytes by which the C heap has grown, at least.
+    pub(crate) c_heap: Count,
 }
 
 /// Things of one kind that a region has left behind.
@@ -92,6 +116,16 @@ pub(crate) struct Fd {
     pub(crate) opened_at: SiteId,
 }
 
+/// A child process that nobody has waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Child {
+    pub(crate) pid: i32,
+    pub(crate) command: String,
+    pub(crate) exited: bool,
+    /// 0 where that is not known.
+    pub(crate) started_at: SiteId,
+}
+
 /// What was there when a region opened.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
@@ -99,6 +133,10 @@ pub(crate) struct Before {
     outermost: bool,
     since: alone::Since,
     fds: fds::Before,
+    children: children::Before,
+    #[cfg(c_heap)]
+    c_heap: Option<c_heap::Before>,
+    scope: Scope,
 }
 
 /// What was there is not known.
@@ -122,50 +160,105 @@ struct Found {
 ///
 /// When a limit was asked for that could never be exceeded here.
 pub(crate) fn can_see(options: &Options) -> Result<(), Error> {
-    if options.fds.is_some() && !cfg!(target_os = "linux") {
+    let linux = cfg!(target_os = "linux");
+    if options.fds.is_some() && !linux {
         return Err(Error::left_unseen("fds", "Linux, where open file descriptors can be listed"));
+    }
+    if options.children.is_some() && !linux {
+        return Err(Error::left_unseen("children", "Linux, where child processes can be listed"));
+    }
+    #[cfg(c_heap)]
+    let tells = c_heap::can_see();
+    #[cfg(not(c_heap))]
+    let tells = false;
+    if options.c_heap_bytes.is_some() && !tells {
+        return Err(Error::left_unseen("c_heap_mb", C_HEAP_NEEDS));
     }
     Ok(())
 }
 
+/// What a limit of the C heap needs.
+const C_HEAP_NEEDS: &str =
+    "glibc 2.33 or later, dynamically linked, which tells how much of its heap is in use";
+
+/// Why nothing is known of the C heap where the C library does not tell.
+const C_HEAP_UNSEEN: &str = "the C library does not tell how much of its heap is in use";
+
+/// Why nothing is known of the C heap where a region is not all of the process.
+#[cfg(target_os = "linux")]
+const C_HEAP_IS_THE_PROCESS: &str =
+    "known for a whole process only: run under nextest or give the check `scope = \"process\"`";
+
 #[cfg(target_os = "linux")]
 impl Before {
     /// To be called when a region is open.
-    pub(crate) fn new(outermost: bool) -> Self {
+    pub(crate) fn new(outermost: bool, scope: Scope) -> Self {
         process::is_this();
         fd_opened::prepare();
+        child_started::prepare();
         if outermost {
             alone::opens();
         }
-        Self { outermost, since: alone::Since::now(), fds: fds::Before::new() }
+        Self {
+            outermost,
+            since: alone::Since::now(),
+            fds: fds::Before::new(),
+            children: children::Before::new(),
+            #[cfg(c_heap)]
+            c_heap: if scope == Scope::Process { c_heap::Before::new() } else { None },
+            scope,
+        }
     }
 
     /// What the `owners`, the region and those inside it, have left behind by now. `everyone` is them and those
-    /// whose doings are allowed.
-    pub(crate) fn left(&self, owners: &[RegionId], everyone: &[RegionId]) -> Left {
+    /// whose doings are allowed, and `counts` are their figures.
+    pub(crate) fn left(&self, owners: &[RegionId], everyone: &[RegionId], counts: &Counts) -> Left {
+        let c_heap = self.c_heap(everyone, counts);
         let whose: Vec<owner::Owner> = owners.iter().copied().map(owner::Owner::region).collect();
         let alone = || self.since.was_alone(everyone);
-        Left { fds: self.fds.since(&whose).judge(alone) }
+        Left {
+            fds: self.fds.since(&whose).judge(alone),
+            children: self.children.since(&whose).judge(alone),
+            c_heap,
+        }
+    }
+
+    fn c_heap(&self, everyone: &[RegionId], counts: &Counts) -> Count {
+        if self.scope != Scope::Process {
+            return Count::none(C_HEAP_IS_THE_PROCESS);
+        }
+        #[cfg(c_heap)]
+        if let Some(grown) = self.c_heap.as_ref().and_then(|before| before.growth(counts)) {
+            return match self.since.was_alone(everyone) {
+                true => Count::Known(grown),
+                false => Count::none(alone::IN_PARALLEL),
+            };
+        }
+        _ = (everyone, counts);
+        Count::none(C_HEAP_UNSEEN)
     }
 
     /// To be called when the region is about to close.
     pub(crate) fn closes(&self, region: RegionId, parent: RegionId) {
         if self.outermost {
-            alone::closes();
-        } else {
-            fd_opened::pass_on(owner::Owner::region(region), owner::Owner::region(parent));
+            return alone::closes();
         }
+        let (inner, outer) = (owner::Owner::region(region), owner::Owner::region(parent));
+        fd_opened::pass_on(inner, outer);
+        child_started::pass_on(inner, outer);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 impl Before {
-    pub(crate) fn new(_: bool) -> Self {
+    pub(crate) fn new(_: bool, _: Scope) -> Self {
         Self
     }
 
-    pub(crate) fn left(&self, _: &[RegionId], _: &[RegionId]) -> Left {
-        Left { fds: Things { count: Count::UNSEEN, ..Things::default() } }
+    pub(crate) fn left(&self, _: &[RegionId], _: &[RegionId], _: &Counts) -> Left {
+        let unseen =
+            || Things { count: Count::none("not seen on this system"), ..Things::default() };
+        Left { fds: unseen(), children: unseen(), c_heap: Count::none(C_HEAP_UNSEEN) }
     }
 
     pub(crate) fn closes(&self, _: RegionId, _: RegionId) {}
@@ -190,7 +283,8 @@ impl Found {
 impl Left {
     /// How many things of each kind there certainly are, for who watches them grow.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (Thing, i64)> {
-        [(Thing::Fds, self.fds.count.at_least())].into_iter()
+        let fds = (Thing::Fds, self.fds.count.at_least());
+        [fds, (Thing::Children, self.children.count.at_least())].into_iter()
     }
 
     /// The descriptors that are still open, as they are now, up to a hundred.
@@ -201,9 +295,28 @@ impl Left {
         Vec::new()
     }
 
+    /// The children that nobody has waited for, as they are now, up to a hundred.
+    pub(crate) fn unwaited_children(&self) -> Vec<Child> {
+        #[cfg(target_os = "linux")]
+        return self
+            .children
+            .numbers
+            .iter()
+            .take(MOST_LISTED)
+            .copied()
+            .filter_map(children::describe)
+            .collect();
+        #[cfg(not(target_os = "linux"))]
+        Vec::new()
+    }
+
     /// The figures that are not known well enough to be judged.
     pub(crate) fn unjudged(&self) -> Vec<Unjudged> {
-        let counts = [(Figure::Fds, self.fds.count)];
+        let counts = [
+            (Figure::Fds, self.fds.count),
+            (Figure::Children, self.children.count),
+            (Figure::CHeapBytes, self.c_heap),
+        ];
         let unjudged = |(figure, count): (Figure, Count)| {
             Some(Unjudged { figure, why: count.not_judged()?.to_owned() })
         };
@@ -212,8 +325,9 @@ impl Left {
 }
 
 impl Count {
-    #[cfg(not(target_os = "linux"))]
-    const UNSEEN: Self = Self::NotJudged { at_least: 0, why: "not seen on this system" };
+    fn none(why: &'static str) -> Self {
+        Self::NotJudged { at_least: 0, why }
+    }
 
     /// What it certainly comes to.
     pub(crate) fn at_least(self) -> i64 {

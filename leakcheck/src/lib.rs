@@ -131,16 +131,22 @@
 //! |---|---|---|
 //! | threads that still run | `threads = 0` | on Linux with glibc and the feature `threads` |
 //! | file descriptors that are still open | `fds = 0` | on Linux |
+//! | child processes that nobody has waited for | `children = 0` | on Linux |
+//! | growth of the C heap | `c_heap_mb = 1` | with glibc 2.33 or later, in process scope |
 //!
 //! They are reported with the place where they come from, and limited where the test says so.
 //!
-//! With glibc on x86_64 and aarch64 and the feature `threads` it is known who opened a descriptor, so that tests in
-//! parallel are told apart. What system calls of the program's own have opened (as the crate `rustix` makes them), what
-//! came through a socket, and what the C library opened within itself is found too, without its place. Who opened that
-//! is certain only where nothing else was at work: under nextest, with `--test-threads=1`, or where a test runs alone.
+//! With glibc on x86_64 and aarch64 and the feature `threads` it is known who opened a descriptor and who
+//! started a child, so that tests in parallel are told apart. What system calls of the program's own have opened (as the crate `rustix` makes them), what
+//! came through a socket, and what the C library opened within itself is found too, without its place, and so are
+//! children of `vfork` and of system calls. Whose that is is certain only where nothing else was at work: under nextest, with `--test-threads=1`, or where a test runs alone.
 //! Otherwise the figure is *not judged*: the check says so on stderr and in its report, passes, and never guesses.
 //! Closing what was open before does not make up for what is left open, and a number that was taken already (`dup2`) is not
 //! left open.
+//!
+//! The C heap is the whole process's: the figure is what glibc's `malloc` has in use, without what Rust's blocks take
+//! of it at the most, and without what leakcheck keeps. So at least as much was left there by C code, to within what
+//! `malloc` keeps at hand for each thread (up to some 200 kB). It has no call sites.
 //!
 //! # Leak, or only warm?
 //!
@@ -155,7 +161,8 @@
 //!
 //! # What it cannot see
 //!
-//! - Memory of C libraries and memory maps: it sees what goes through Rust's global allocator.
+//! - Memory maps, and where C libraries allocate: it sees what goes through Rust's global allocator,
+//!   and of the [C heap](#what-else-is-left-behind) how much it has grown.
 //! - In test scope, what threads allocate that no test started, such as a global pool's: that is
 //!   *unattributed*. Hand them a [`Context`], or use `scope = "process"`, which watches all threads
 //!   and runs alone; under nextest, where every test has a process of its own, that is the default.
@@ -175,7 +182,8 @@
 //!   allocator of its own turns it off and wraps that one, see [`Alloc`]; as cargo unifies
 //!   features, all members of a workspace must then turn it off.
 //! - `threads` (default): on Linux with glibc, follows threads through a `pthread_create` of its
-//!   own, and file descriptors through an `open`, a `close` and so on.
+//!   own, file descriptors through an `open`, a `close` and so on, and child processes through
+//!   `fork` and `posix_spawn`.
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -89,6 +89,8 @@ pub struct Options {
     pub(crate) settle_ms: Option<u64>,
     pub(crate) threads: Option<u64>,
     pub(crate) fds: Option<u64>,
+    pub(crate) children: Option<u64>,
+    pub(crate) c_heap_bytes: Option<u64>,
     pub(crate) lost_bytes: Option<u64>,
     pub(crate) measure: Measure,
     pub(crate) top: Option<usize>,
@@ -230,6 +232,32 @@ impl Options {
     /// them.
     pub fn fds(mut self, fds: usize) -> Self {
         self.fds = Some(fds as u64);
+        self
+    }
+
+    /// How many child processes that the body started may not have been waited for at the end,
+    /// whether they still run or not. Without it, they are reported but not limited.
+    ///
+    /// As with [`fds`](Self::fds).
+    pub fn children(mut self, children: usize) -> Self {
+        self.children = Some(children as u64);
+        self
+    }
+
+    /// The most megabytes of 1,048,576 bytes by which the heap of the C library may have grown beside
+    /// Rust's blocks. Without it, the growth is reported but not limited.
+    ///
+    /// It is judged in a process of its own, as nextest gives to every test, or with
+    /// [`Scope::Process`] where nothing else ran meanwhile. Where the C library does not tell, a check
+    /// with this limit fails: that takes glibc 2.33 or later.
+    ///
+    /// # Panics
+    ///
+    /// When `mb` is negative or not a finite number.
+    #[track_caller]
+    pub fn c_heap_mb(mut self, mb: f64) -> Self {
+        self.c_heap_bytes =
+            Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("c_heap_mb", mb))));
         self
     }
 

@@ -100,7 +100,7 @@ impl Region {
             process: (scope == Scope::Process).then(|| stats_alloc::Region::new(&tally::PROCESS)),
             unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
             opened: Instant::now(),
-            before: left::Before::new(parent == 0),
+            before: left::Before::new(parent == 0, scope),
             measured: AtomicU64::new(0),
             _pass: pass,
         })
@@ -137,7 +137,7 @@ impl Region {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         let (counts, split) = self.read(account, &owners);
-        let left = self.before.left(&owners, &everyone);
+        let left = self.before.left(&owners, &everyone, &counts);
         Measurement {
             retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
@@ -167,7 +167,7 @@ impl Region {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         let (counts, split) = self.read(account, &owners);
-        let left = self.before.left(&owners, &everyone);
+        let left = self.before.left(&owners, &everyone, &counts);
         Look {
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
             split,

@@ -5,6 +5,7 @@ pub(crate) mod file;
 mod growth;
 pub(crate) mod holder;
 mod json;
+mod left;
 pub(crate) mod text;
 pub(crate) mod words;
 
@@ -36,6 +37,7 @@ pub use holder::{Holder, Holding, Root, Source, Step};
 
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
+pub use left::{Child, ChildState, Fd};
 
 /// The version of the report's schema. It changes when a reader of the last version would misread a
 /// report.
@@ -91,6 +93,9 @@ pub struct Report {
     /// File descriptors that were opened inside and are still open, up to a hundred.
     #[serde(default)]
     pub fds: Vec<Fd>,
+    /// Child processes that were started inside and that nobody has waited for, up to a hundred.
+    #[serde(default)]
+    pub children: Vec<Child>,
     /// Figures that are not known well enough to be judged.
     #[serde(default)]
     pub unjudged: Vec<Unjudged>,
@@ -145,6 +150,13 @@ pub struct Figures {
     /// File descriptors that were opened inside and are still open; none where that cannot be told.
     #[serde(default)]
     pub fds: Option<i64>,
+    /// Child processes that were started inside and that nobody has waited for; none where that
+    /// cannot be told.
+    #[serde(default)]
+    pub children: Option<i64>,
+    /// Bytes by which the C heap of the process has grown at least; none where that cannot be told.
+    #[serde(default)]
+    pub c_heap_bytes: Option<i64>,
     /// The allocator's events.
     pub events: Events,
     /// For how long the body ran, in microseconds: until the region was first measured.
@@ -243,18 +255,6 @@ pub struct Thread {
     pub started_at: Vec<Frame>,
 }
 
-/// A file descriptor that was opened inside and is still open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Fd {
-    /// Its number.
-    pub number: i32,
-    /// What it points to, as the system knows it.
-    pub target: String,
-    /// The call stack that opened it; empty where that is not known.
-    pub opened_at: Vec<Frame>,
-}
-
 /// How much the names of call sites tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -323,6 +323,7 @@ impl Report {
             suppressed: Vec::new(),
             threads: Vec::new(),
             fds: Vec::new(),
+            children: Vec::new(),
             unjudged: Vec::new(),
             call_stacks: Stacks::default(),
             symbols: Symbols::default(),
@@ -356,18 +357,15 @@ impl Report {
         let fds = measurement.left.open_fds();
         let started_at = measurement.threads.iter().map(|thread| thread.started_at);
         let opened_at = fds.iter().map(|fd| fd.opened_at);
-        let elsewhere = started_at.chain(opened_at);
+        let children = measurement.left.unwaited_children();
+        let of_children = children.iter().map(|child| child.started_at);
+        let elsewhere = started_at.chain(opened_at).chain(of_children);
         symbols::look_up(listed.iter().map(|count| count.site).chain(elsewhere));
         let mut call_sites = named(&listed, Some(&body));
         tell_growth(&mut call_sites, &listed, growing);
         let threads = measurement.threads.iter().map(|thread| Thread {
             name: thread.name.clone(),
             started_at: trim(symbols::frames(thread.started_at), Some(&body)),
-        });
-        let fds = fds.into_iter().map(|fd| Fd {
-            number: fd.number,
-            target: fd.target,
-            opened_at: trim(symbols::frames(fd.opened_at), Some(&body)),
         });
         Self {
             figures: Some(Figures {
@@ -378,6 +376,8 @@ impl Report {
                 churn: measurement.churn,
                 unattributed: measurement.unattributed,
                 fds: measurement.left.fds.count.known(),
+                children: measurement.left.children.count.known(),
+                c_heap_bytes: measurement.left.c_heap.known(),
                 events: measurement.stats().into(),
                 elapsed_us: measurement.elapsed.as_micros().try_into().unwrap_or(u64::MAX),
             }),
@@ -388,7 +388,8 @@ impl Report {
             allowed: measurement.allowed.clone(),
             suppressed: noise.suppressed,
             threads: threads.collect(),
-            fds: fds.collect(),
+            fds: fds.into_iter().map(|fd| Fd::new(fd, &body)).collect(),
+            children: children.into_iter().map(|child| Child::new(child, &body)).collect(),
             unjudged: measurement.left.unjudged(),
             ..Self::without_figures(test, verdict)
         }

@@ -173,6 +173,8 @@ impl Settings {
             peak_bytes: options.peak_bytes.map(|bytes| Limit::set_by("peak_mb", bytes)),
             threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
             fds: options.fds.map(|fds| Limit::set_by("fds", fds)),
+            children: options.children.map(|children| Limit::set_by("children", children)),
+            c_heap_bytes: options.c_heap_bytes.map(|bytes| Limit::set_by("c_heap_mb", bytes)),
             lost_bytes: self
                 .lost_bytes
                 .map(|bytes| Limit::set_by("LEAK_LOST_BYTES", bytes))

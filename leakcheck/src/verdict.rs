@@ -59,6 +59,10 @@ pub enum Figure {
     Threads,
     /// File descriptors that were opened inside and are still open.
     Fds,
+    /// Child processes that were started inside and that nobody has waited for.
+    Children,
+    /// Bytes by which the C heap of the process has grown.
+    CHeapBytes,
     /// Bytes that nothing holds any more.
     LostBytes,
     /// Bytes that every further call of the body leaves behind, rounded up.
@@ -67,6 +71,8 @@ pub enum Figure {
     ThreadsPerCall,
     /// File descriptors that every further call of the body leaves open, rounded up.
     FdsPerCall,
+    /// Child processes that every further call of the body leaves unwaited for, rounded up.
+    ChildrenPerCall,
 }
 
 /// A figure that is not known well enough to be held against a limit.
@@ -106,6 +112,12 @@ pub struct Limits {
     pub fds: Option<Limit>,
     /// Where it was asked for.
     #[serde(default)]
+    pub children: Option<Limit>,
+    /// Where it was asked for.
+    #[serde(default)]
+    pub c_heap_bytes: Option<Limit>,
+    /// Where it was asked for.
+    #[serde(default)]
     pub lost_bytes: Option<Limit>,
 }
 
@@ -142,12 +154,15 @@ pub(crate) fn judged(measurement: &Measurement, measure: Measure, excused: Excus
 
 /// Holds the figures against the limits. A figure that equals its limit passes.
 pub(crate) fn judge(judged: Growth, measurement: &Measurement, limits: &Limits) -> Verdict {
+    let left = &measurement.left;
     let figures = [
         (Figure::Bytes, judged.bytes, limits.bytes.as_ref()),
         (Figure::Blocks, judged.blocks, limits.blocks.as_ref()),
         (Figure::PeakBytes, measurement.peak_bytes as i64, limits.peak_bytes.as_ref()),
         (Figure::Threads, measurement.threads.len() as i64, limits.threads.as_ref()),
-        (Figure::Fds, measurement.left.fds.count.at_least(), limits.fds.as_ref()),
+        (Figure::Fds, left.fds.count.at_least(), limits.fds.as_ref()),
+        (Figure::Children, left.children.count.at_least(), limits.children.as_ref()),
+        (Figure::CHeapBytes, left.c_heap.at_least(), limits.c_heap_bytes.as_ref()),
     ];
     let excesses: Vec<Excess> = figures
         .into_iter()
@@ -163,6 +178,8 @@ pub(crate) fn unjudged(measurement: &Measurement, limits: &Limits) -> Vec<Unjudg
     let mut unjudged = measurement.left.unjudged();
     unjudged.retain(|unjudged| match unjudged.figure {
         Figure::Fds => limits.fds.is_some(),
+        Figure::Children => limits.children.is_some(),
+        Figure::CHeapBytes => limits.c_heap_bytes.is_some(),
         _ => false,
     });
     unjudged
@@ -189,6 +206,7 @@ impl Figure {
         match thing {
             Thing::Threads => Self::ThreadsPerCall,
             Thing::Fds => Self::FdsPerCall,
+            Thing::Children => Self::ChildrenPerCall,
         }
     }
 }
@@ -252,6 +270,8 @@ mod tests {
             peak_bytes: None,
             threads: None,
             fds: None,
+            children: None,
+            c_heap_bytes: None,
             lost_bytes: None,
         }
     }

@@ -17,7 +17,7 @@ pub use folder::Folder;
 pub use output::{Finished, Outcome};
 pub use report::{
     Allowed, Amount, CallSite, Events, Figures, Frame, Growing, Growth, Holder, LeftGrowing,
-    Repetition, Report, Sensitivity, Suppressed, Thread,
+    Repetition, Report, Sensitivity, Suppressed, Thread, Unjudged,
 };
 pub use run::Run;
 pub use schema::{mistake_in, schema_file};

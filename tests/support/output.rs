@@ -104,8 +104,9 @@ fn gather(directory: &Path, reports: &mut BTreeMap<String, Report>) {
             continue;
         }
         let json = fs::read(&path).expect("a report can be read");
-        let report: Report = serde_json::from_slice(&json)
+        let mut report: Report = serde_json::from_slice(&json)
             .unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
+        report.json = serde_json::from_slice(&json).expect("a report is JSON");
         reports.insert(report.test.name.clone(), report);
     }
 }

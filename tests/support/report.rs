@@ -37,8 +37,13 @@ pub struct Report {
     pub symbols: String,
     /// What is still open.
     pub fds: Vec<Fd>,
+    /// What was not waited for.
+    pub children: Vec<Child>,
     /// What could not be judged.
     pub unjudged: Vec<Unjudged>,
+    /// All of it.
+    #[serde(skip)]
+    pub json: serde_json::Value,
 }
 
 /// Who holds blocks of a call site.
@@ -263,6 +268,17 @@ pub struct Fd {
     pub opened_at: Vec<Frame>,
 }
 
+/// A child process that was not waited for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Child {
+    /// What runs in it.
+    pub command: String,
+    /// `running` or `exited`.
+    pub state: String,
+    /// Who started it.
+    pub started_at: Vec<Frame>,
+}
+
 /// A figure that could not be judged.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Unjudged {
@@ -273,6 +289,16 @@ pub struct Unjudged {
 }
 
 impl Report {
+    /// The number at a place in the JSON, if there is one.
+    pub fn number(&self, pointer: &str) -> Option<i64> {
+        self.json.pointer(pointer)?.as_i64()
+    }
+
+    /// Whether a figure could not be judged.
+    pub fn leaves_unjudged(&self, figure: &str) -> bool {
+        self.unjudged.iter().any(|unjudged| unjudged.figure == figure)
+    }
+
     /// The figures of a check that measured.
     #[track_caller]
     pub fn figures(&self) -> Figures {

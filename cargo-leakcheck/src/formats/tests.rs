@@ -58,6 +58,8 @@ pub(crate) fn a_run() -> Run {
             peak_bytes: None,
             threads: None,
             fds: None,
+            children: None,
+            c_heap_bytes: None,
             lost_bytes: None,
         };
         let check = Check {

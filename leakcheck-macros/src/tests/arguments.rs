@@ -35,7 +35,7 @@ fn no_argument_is_needed() {
 fn every_argument_becomes_a_call() {
     gives(
         quote! {
-            top = 5, fds = 2, lost_bytes = 3, threads = 0, settle_ms = 50, skip = "reason", measure = "retained", scope = "process",
+            top = 5, c_heap_mb = 0.5, children = 1, fds = 2, lost_bytes = 3, threads = 0, settle_ms = 50, skip = "reason", measure = "retained", scope = "process",
             kind = "long_running", peak_mb = 1.5, threshold_blocks = 3, threshold_mb = 5
         },
         quote! {
@@ -43,7 +43,7 @@ fn every_argument_becomes_a_call() {
             .kind(::leakcheck::Kind::LongRunning)
             .scope(::leakcheck::Scope::Process)
             .measure(::leakcheck::Measure::Retained)
-            .skip("reason").settle_ms(50u64).threads(0usize).fds(2usize).lost_bytes(3u64).top(5usize)
+            .skip("reason").settle_ms(50u64).threads(0usize).fds(2usize).children(1usize).c_heap_mb(0.5f64).lost_bytes(3u64).top(5usize)
         },
     );
 }
@@ -147,6 +147,8 @@ fn counts_are_whole_numbers() {
     is_wrong(quote!(threads = -1), message);
     let message = "`fds` expects a number of file descriptors such as `0`, found `some`";
     is_wrong(quote!(fds = some), message);
+    let message = "`children` expects a number of child processes such as `0`, found `0.5`";
+    is_wrong(quote!(children = 0.5), message);
 }
 
 #[test]
@@ -193,7 +195,8 @@ fn a_body_is_repeated_so_often() {
 }
 
 const KNOWN: &str = "known arguments: `threshold_mb`, `threshold_bytes`, `threshold_blocks`, `peak_mb`, \
-                     `kind`, `scope`, `measure`, `skip`, `iterations`, `warmup`, `settle_ms`, `threads`, `fds`, `lost_bytes`, `top`, `crate`";
+                     `kind`, `scope`, `measure`, `skip`, `iterations`, `warmup`, `settle_ms`, `threads`, `fds`, \
+                     `children`, `c_heap_mb`, `lost_bytes`, `top`, `crate`";
 
 #[test]
 fn an_unknown_name_is_an_error() {

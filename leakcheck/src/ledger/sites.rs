@@ -7,6 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
 
 use super::record::Record;
+use crate::left::own_heap;
 use crate::stack::site::Site;
 use crate::stack::unwind::trail::Trail;
 
@@ -103,6 +104,7 @@ impl Sites {
         if entries.is_null() {
             return false;
         }
+        own_heap::table_came(layout.size());
         let mut old = Self { entries, mask: room - 1, used: self.used };
         std::mem::swap(self, &mut old);
         if !old.entries.is_null() {
@@ -124,6 +126,7 @@ impl Sites {
         if let Ok(layout) = Layout::array::<Entry>(self.mask + 1) {
             // SAFETY: `grow` allocated the table with this layout, and it is forgotten below.
             unsafe { System.dealloc(self.entries.cast(), layout) };
+            own_heap::table_went(layout.size());
         }
         *self = Self { entries: null_mut(), mask: 0, used: 0 };
     }

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::owner::Owner;
 use super::proc::{access, most_fds, numbers_in};
+use super::under_way::OPENING;
 use super::{Fd, Found, fd_opened, socket};
 
 /// Where the system keeps no list, larger numbers are not looked for.
@@ -29,6 +30,10 @@ impl Before {
     /// Those that are open now and were not, parted into the regions' own and those that nobody is known to have
     /// opened.
     pub(super) fn since(&self, owners: &[Owner]) -> Found {
+        OPENING.look(|| self.since_once(owners))
+    }
+
+    fn since_once(&self, owners: &[Owner]) -> Found {
         let mut found = Found::default();
         for open in open() {
             let opener = fd_opened::opener(open.number, open.identity);

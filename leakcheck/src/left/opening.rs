@@ -16,6 +16,7 @@ use libc::{DIR, FILE, mode_t, sockaddr, socklen_t};
 
 use super::fd_opened::{closed, closes, closes_all, opened, replaced};
 use super::process::keeping_errno;
+use super::under_way::OPENING;
 use crate::interposed::Next;
 use crate::stack::unwind::Registers;
 
@@ -58,6 +59,18 @@ macro_rules! interposed {
 /// Calls the real function and notes the descriptor that it returns.
 macro_rules! opening {
     ($call:expr) => {{
+        let watched = OPENING.begins();
+        // SAFETY: the caller's promise, unchanged.
+        let fd = unsafe { $call };
+        opened(fd, &Registers::here());
+        OPENING.ends(watched);
+        fd
+    }};
+}
+
+/// As `opening`, for a call that may take as long as it likes.
+macro_rules! waiting {
+    ($call:expr) => {{
         // SAFETY: the caller's promise, unchanged.
         let fd = unsafe { $call };
         opened(fd, &Registers::here());
@@ -68,6 +81,7 @@ macro_rules! opening {
 /// Calls the real function and notes the two descriptors that it has put into a place of the caller's.
 macro_rules! opening_two {
     ($call:expr, $place:ident) => {{
+        let watched = OPENING.begins();
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { $call };
         if outcome == 0 {
@@ -76,6 +90,7 @@ macro_rules! opening_two {
             opened(one, &Registers::here());
             opened(other, &Registers::here());
         }
+        OPENING.ends(watched);
         outcome
     }};
 }
@@ -83,6 +98,7 @@ macro_rules! opening_two {
 /// Calls the real function, which gives one descriptor the number of another one that may be open.
 macro_rules! replacing {
     ($call:expr, $to:ident) => {{
+        let watched = OPENING.begins();
         let was_open = is_open($to);
         // SAFETY: the caller's promise, unchanged.
         let fd = unsafe { $call };
@@ -91,6 +107,7 @@ macro_rules! replacing {
         } else {
             opened(fd, &Registers::here());
         }
+        OPENING.ends(watched);
         fd
     }};
 }
@@ -138,9 +155,9 @@ interposed! {
     fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int, -1,
         |real| opening_two!(real(domain, kind, protocol, pair), pair)
     fn accept(fd: c_int, from: *mut sockaddr, length: *mut socklen_t) -> c_int, -1,
-        |real| opening!(real(fd, from, length))
+        |real| waiting!(real(fd, from, length))
     fn accept4(fd: c_int, from: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int, -1,
-        |real| opening!(real(fd, from, length, flags))
+        |real| waiting!(real(fd, from, length, flags))
 
     fn pipe(pair: *mut c_int) -> c_int, -1, |real| opening_two!(real(pair), pair)
     fn pipe2(pair: *mut c_int, flags: c_int) -> c_int, -1, |real| opening_two!(real(pair, flags), pair)
@@ -162,34 +179,44 @@ interposed! {
     fn dup2(fd: c_int, to: c_int) -> c_int, -1, |real| replacing!(real(fd, to), to)
     fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int, -1, |real| replacing!(real(fd, to, flags), to)
     fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int, -1, |real| {
+        let watched = opens_by_fcntl(command);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { real(fd, command, argument) };
         opened_by_fcntl(command, outcome, &Registers::here());
+        OPENING.ends(watched);
         outcome
     }
     fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int, -1, |real| {
+        let watched = opens_by_fcntl(command);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { real(fd, command, argument) };
         opened_by_fcntl(command, outcome, &Registers::here());
+        OPENING.ends(watched);
         outcome
     }
 
     fn fopen(path: Name, mode: Name) -> *mut FILE, std::ptr::null_mut(), |real| {
+        let watched = OPENING.begins();
         // SAFETY: the caller's promise, unchanged.
         let file = unsafe { real(path, mode) };
         opened(number_of_file(file), &Registers::here());
+        OPENING.ends(watched);
         file
     }
     fn fopen64(path: Name, mode: Name) -> *mut FILE, std::ptr::null_mut(), |real| {
+        let watched = OPENING.begins();
         // SAFETY: the caller's promise, unchanged.
         let file = unsafe { real(path, mode) };
         opened(number_of_file(file), &Registers::here());
+        OPENING.ends(watched);
         file
     }
     fn opendir(path: Name) -> *mut DIR, std::ptr::null_mut(), |real| {
+        let watched = OPENING.begins();
         // SAFETY: the caller's promise, unchanged.
         let directory = unsafe { real(path) };
         opened(number_of_directory(directory), &Registers::here());
+        OPENING.ends(watched);
         directory
     }
 
@@ -229,8 +256,17 @@ fn missing<T>(outcome: T) -> T {
     outcome
 }
 
+fn duplicates(command: c_int) -> bool {
+    command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC
+}
+
+/// Setting a lock may take as long as it likes.
+fn opens_by_fcntl(command: c_int) -> bool {
+    duplicates(command) && OPENING.begins()
+}
+
 fn opened_by_fcntl(command: c_int, outcome: c_int, from: &Registers) {
-    if command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC {
+    if duplicates(command) {
         opened(outcome, from);
     }
 }

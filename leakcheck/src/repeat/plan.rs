@@ -124,7 +124,7 @@ impl Plan {
 /// Nor when it would leave more of these: systems have limits, a thousand descriptors being usual.
 fn most(thing: Thing) -> i64 {
     match thing {
-        Thing::Threads => 32,
+        Thing::Threads | Thing::Children => 32,
         Thing::Fds => 128,
     }
 }

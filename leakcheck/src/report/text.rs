@@ -122,6 +122,15 @@ fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
             let threads = counted(value, "thread", "threads");
             format!("left {threads} running, limit {} ({source})", count(limit.value))
         }
+        Figure::Children => {
+            let children = left::children(value);
+            format!("left {children} unwaited for, limit {} ({source})", count(limit.value))
+        }
+        Figure::CHeapBytes => format!(
+            "left the C heap larger by {} at least, limit {} ({source})",
+            exact(value),
+            bound(limit.value)
+        ),
         Figure::Fds => {
             let fds = left::fds(value);
             format!("left {fds} open, limit {} ({source})", count(limit.value))
@@ -136,6 +145,10 @@ fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
         Figure::ThreadsPerCall => {
             let threads = counted(value, "thread", "threads");
             format!("leaves {threads} running per call{}", growth::over_calls(report))
+        }
+        Figure::ChildrenPerCall => {
+            let children = left::children(value);
+            format!("leaves {children} unwaited for per call{}", growth::over_calls(report))
         }
         Figure::FdsPerCall => {
             format!("leaves {} open per call{}", left::fds(value), growth::over_calls(report))

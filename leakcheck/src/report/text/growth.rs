@@ -39,6 +39,7 @@ pub(super) fn write_sensitivity(out: &mut String, report: &Report) -> fmt::Resul
         let what = match left.what {
             Thing::Threads => "threads left running",
             Thing::Fds => "file descriptors left open",
+            Thing::Children => "child processes left unwaited for",
         };
         writeln!(out, "  {what}: {}", course(&left.by_batch, &repetition.batches))?;
     }

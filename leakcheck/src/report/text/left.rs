@@ -3,16 +3,20 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::{WIDTH, counted, len, line};
-use crate::report::{Class, Fd, Frame, Report};
+use super::{WIDTH, counted, len, line, size};
+use crate::report::{Child, ChildState, Class, Fd, Frame, Report};
 use crate::stack::frame::from_workspace;
-use crate::verdict::Figure;
+use crate::verdict::{Figure, Unjudged};
 
 /// The most entries of a list that are shown.
 const MOST_SHOWN: usize = 10;
+/// Growth of the C heap below this may be what `malloc` keeps at hand.
+const C_HEAP_NOISE: i64 = 1 << 20;
 
 pub(super) fn write(out: &mut String, report: &Report) -> fmt::Result {
     write_fds(out, report)?;
+    write_children(out, report)?;
+    write_c_heap(out, report)?;
     write_unjudged(out, report)
 }
 
@@ -46,6 +50,43 @@ fn write_entry(out: &mut String, number: &str, what: &str, place: Option<String>
     }
 }
 
+fn write_children(out: &mut String, report: &Report) -> fmt::Result {
+    if report.children.is_empty() {
+        return Ok(());
+    }
+    let known = report.figures.and_then(|figures| figures.children).map_or(0, i64::unsigned_abs);
+    let number = known.max(report.children.len() as u64);
+    writeln!(out, "  not waited for: {} started here", children(number))?;
+    let width = report.children.iter().map(|child| child.pid.to_string().len()).max().unwrap_or(0);
+    for Child { pid, command, state, started_at } in report.children.iter().take(MOST_SHOWN) {
+        let state = match state {
+            ChildState::Running => "running",
+            ChildState::Exited => "exited",
+        };
+        let what = format!("`{command}`, {state}");
+        write_entry(out, &format!("{pid:>width$}"), &what, place(started_at, "started"))?;
+    }
+    write_more(out, number)
+}
+
+/// Where it is over its limit, or large enough to be of interest.
+fn write_c_heap(out: &mut String, report: &Report) -> fmt::Result {
+    let grown = report.figures.and_then(|figures| figures.c_heap_bytes).unwrap_or(0);
+    let limit = report.limits.as_ref().and_then(|limits| limits.c_heap_bytes.as_ref());
+    let told = match limit {
+        Some(limit) => u64::try_from(grown).is_ok_and(|grown| grown > limit.value),
+        None => grown > C_HEAP_NOISE,
+    };
+    if !told {
+        return Ok(());
+    }
+    let grown = size(grown.unsigned_abs());
+    writeln!(
+        out,
+        "  C heap: larger by {grown} at least, in the whole process; C code has no call sites"
+    )
+}
+
 fn write_more(out: &mut String, number: u64) -> fmt::Result {
     match number.saturating_sub(MOST_SHOWN as u64) {
         0 => Ok(()),
@@ -62,7 +103,11 @@ fn place(frames: &[Frame], done: &str) -> Option<String> {
 }
 
 fn write_unjudged(out: &mut String, report: &Report) -> fmt::Result {
-    for unjudged in &report.unjudged {
+    // That the C heap is not judged is the rule, and of interest only where it was to be.
+    let limits = report.limits.as_ref();
+    let c_heap = limits.is_some_and(|limits| limits.c_heap_bytes.is_some());
+    let told = |unjudged: &&Unjudged| unjudged.figure != Figure::CHeapBytes || c_heap;
+    for unjudged in report.unjudged.iter().filter(told) {
         writeln!(out, "  {}: {}", of_figure(unjudged.figure), unjudged.why)?;
     }
     Ok(())
@@ -70,6 +115,10 @@ fn write_unjudged(out: &mut String, report: &Report) -> fmt::Result {
 
 pub(super) fn fds(number: u64) -> String {
     counted(number, "file descriptor", "file descriptors")
+}
+
+pub(super) fn children(number: u64) -> String {
+    counted(number, "child process", "child processes")
 }
 
 /// What a figure counts.
@@ -84,5 +133,8 @@ pub(crate) fn of_figure(figure: Figure) -> &'static str {
         Figure::BytesPerCall => "bytes per call",
         Figure::ThreadsPerCall => "threads per call",
         Figure::FdsPerCall => "file descriptors per call",
+        Figure::ChildrenPerCall => "child processes per call",
+        Figure::Children => "child processes",
+        Figure::CHeapBytes => "the C heap",
     }
 }

@@ -1,0 +1,87 @@
+//! The heap of the C library is judged beside Rust's blocks, where a test has the process to itself.
+
+use leakcheck_tests::{Finished, Fixture, Outcome, Report};
+
+const MB: i64 = 1 << 20;
+
+#[test]
+fn what_c_code_left_behind_is_counted() {
+    for test in ["leaves_3_mb", "leaves_one_block_of_3_mb"] {
+        let run = run(test);
+        assert_eq!(run.outcome(test), Outcome::Failed);
+        let grown = grown(run.report(test));
+        assert!((3 * MB - MB / 20..3 * MB + MB / 5).contains(&grown), "`{test}`: {grown}");
+        let said = run.said(test);
+        assert!(said.contains(&format!("`{test}` left the C heap larger by ")), "{said}");
+        assert!(said.contains(" at least, limit 1.00 MB (c_heap_mb)"), "{said}");
+        assert!(said.contains("  C heap: larger by "), "{said}");
+    }
+}
+
+#[test]
+fn growth_up_to_the_limit_passes() {
+    let test = "leaves_3_mb_and_may";
+    assert_eq!(run(test).outcome(test), Outcome::Passed);
+}
+
+#[test]
+fn neither_what_was_freed_nor_rusts_blocks_count() {
+    for test in ["frees_all", "leaves_nothing_but_rusts_blocks"] {
+        let run = run(test);
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        let grown = grown(run.report(test));
+        assert!(grown < MB / 4, "`{test}`: {grown}");
+    }
+}
+
+#[test]
+fn what_leakcheck_keeps_does_not_count() {
+    let test = "leaves_rusts_blocks_over_their_limit";
+    let run = run(test);
+    let said = run.said(test);
+    assert!(said.contains("leaked 1000 B") && !said.contains("C heap"), "{said}");
+    let grown = grown(run.report(test));
+    assert!(grown.abs() < MB / 4, "{grown}");
+}
+
+#[test]
+fn one_test_of_many_cannot_know() {
+    let test = "leaves_3_mb_and_nobody_can_know";
+    let run = run(test);
+    assert_eq!(run.outcome(test), Outcome::Passed);
+    assert!(run.report(test).leaves_unjudged("c_heap_bytes"));
+    let told = "the C heap of `leaves_3_mb_and_nobody_can_know`: known for a whole process only: \
+                run under nextest or give the check `scope = \"process\"`";
+    assert!(run.stderr().contains(told), "{}", run.stderr());
+}
+
+#[test]
+fn under_nextest_every_test_can_know() {
+    let test = "leaves_3_mb_and_nobody_can_know";
+    let run = C_HEAP.run().only(test).env("NEXTEST_EXECUTION_MODE", "process-per-test").go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+}
+
+#[test]
+fn around_an_allocator_of_the_programs_own_rusts_blocks_are_elsewhere() {
+    let own = C_HEAP.with_features("threads,mimalloc");
+    let test = "leaves_3_mb";
+    let run = own.run().only(test).threads(1).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let grown = grown(run.report(test));
+    assert!((3 * MB - MB / 20..3 * MB + MB / 5).contains(&grown), "{grown}");
+    let test = "leaves_nothing_but_rusts_blocks";
+    let run = own.run().only(test).threads(1).go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+}
+
+const C_HEAP: Fixture = Fixture::new("leaks", "c_heap");
+
+fn run(test: &str) -> Finished {
+    C_HEAP.run().only(test).threads(1).go()
+}
+
+#[track_caller]
+fn grown(report: &Report) -> i64 {
+    report.number("/figures/c_heap_bytes").expect("it is known")
+}

@@ -1,0 +1,110 @@
+//! A test is charged with the child processes that it does not wait for, and not with other tests'.
+
+use leakcheck_tests::{Finished, Fixture, Outcome, Unjudged};
+
+const CHILDREN: Fixture = Fixture::new("leaks", "children");
+
+/// What is left, with what runs in it and its state.
+const LEFT: [(&str, &str, &str); 5] = [
+    ("leaves_one_running", "cat -", "running"),
+    ("leaves_one_that_is_over", "cat", "exited"),
+    ("leaves_a_fork", "children-", "running"),
+    ("leaves_one_that_runs_code_before_it_is_another_program", "cat", "running"),
+    ("leaves_one_on_a_thread_of_its_own", "cat -", "running"),
+];
+
+#[test]
+fn what_nobody_waits_for_is_named_with_its_place_also_in_parallel() {
+    for threads in [1, 8] {
+        let run = CHILDREN.run().arg("leaves_").threads(threads).go();
+        for (test, command, state) in LEFT {
+            assert_eq!(run.outcome(test), Outcome::Failed, "`{test}` on {threads} threads");
+            let children = &run.report(test).children;
+            let [child] = &children[..] else { panic!("`{test}` leaves one: {children:#?}") };
+            assert!(child.command.contains(command), "`{test}`: {}", child.command);
+            assert_eq!(child.state, state, "`{test}`");
+            assert!(child.started_at.iter().any(|frame| frame.is_in(test)), "`{test}`: {child:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_report_says_what_was_started_and_where() {
+    let run = alone("leaves_one_running");
+    let said = run.said("leaves_one_running");
+    let headline = "`leaves_one_running` left 1 child process unwaited for, limit 0 (children)";
+    assert!(said.contains(headline), "{said}");
+    assert!(said.contains("not waited for: 1 child process started here\n"), "{said}");
+    assert!(said.contains("`cat -`, running, started at leaks/tests/children.rs:"), "{said}");
+}
+
+#[test]
+fn children_up_to_the_limit_may_be_left() {
+    let run = alone("leaves_two_and_may");
+    assert_eq!(run.outcome("leaves_two_and_may"), Outcome::Passed);
+    assert_eq!(run.report("leaves_two_and_may").children.len(), 2);
+}
+
+#[test]
+fn what_was_waited_for_or_started_by_others_is_not_left() {
+    for test in [
+        "waits_for_all",
+        "is_waited_for_while_the_check_settles",
+        "has_one_from_before",
+        "starts_one_that_is_allowed_to_stay",
+        "checks_in_a_fork",
+    ] {
+        let run = alone(test);
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    }
+}
+
+#[test]
+fn what_an_inner_region_started_counts_around_it_and_not_later() {
+    let test = "starts_one_in_a_region_inside";
+    let run = alone(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.report("outer").children.len(), 1);
+    assert_eq!(run.report("afterwards").children.len(), 0);
+}
+
+#[test]
+fn what_nobody_is_known_to_have_started_counts_where_the_test_was_alone() {
+    let test = "leaves_one_started_unseen";
+    let run = alone(test);
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let [child] = &run.report(test).children[..] else { panic!("one") };
+    assert!(child.started_at.is_empty(), "{child:#?}");
+}
+
+#[test]
+fn what_another_test_starts_meanwhile_is_never_blamed_on_a_test() {
+    let run = CHILDREN.run().arg("beside").threads(2).go();
+    for test in ["beside_a_test_that_starts_one", "starts_one_beside_another_test"] {
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    }
+    let beside = run.report("beside");
+    assert!(beside.children.is_empty() && !beside.leaves_unjudged("children"), "{beside:#?}");
+    let without = CHILDREN.with_features("install").run().arg("beside").threads(2).go();
+    let why = "not judged in parallel: run under nextest or --test-threads=1".to_owned();
+    let unjudged = Unjudged { figure: "children".into(), why };
+    assert!(without.report("beside").unjudged.contains(&unjudged));
+}
+
+#[test]
+fn handlers_of_signals_may_open_files() {
+    let test = "opens_in_the_handler_of_a_signal";
+    assert_eq!(alone(test).outcome(test), Outcome::Passed);
+}
+
+#[test]
+fn threads_may_start_children_and_open_files_at_once() {
+    let test = "starts_many_on_many_threads";
+    let run = alone(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+}
+
+#[track_caller]
+fn alone(test: &str) -> Finished {
+    CHILDREN.run().only(test).threads(1).go()
+}

@@ -1,0 +1,8 @@
+use leakcheck::leak_check;
+
+#[leak_check(children = -1)]
+fn stays() {}
+
+fn main() {
+    stays();
+}
