@@ -233,6 +233,7 @@ impl Settings {
     }
 
     /// Whether nothing else is tested in this process.
+    #[cfg(target_os = "linux")]
     pub(crate) fn has_own_process(&self) -> bool {
         self.own_process
     }

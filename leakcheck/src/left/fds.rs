@@ -12,19 +12,21 @@ use super::{Fd, Found, fd_opened, socket};
 const MOST_TRIED: u64 = 1 << 16;
 
 /// A descriptor that was open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Open {
     number: c_int,
     identity: u64,
 }
 
-/// Those that were open when a region opened.
+/// Those that were open when a region opened, in order.
 #[derive(Debug, Default)]
 pub(super) struct Before(Vec<Open>);
 
 impl Before {
     pub(super) fn new() -> Self {
-        Self(open())
+        let mut open = open();
+        open.sort_unstable();
+        Self(open)
     }
 
     /// Those that are open now and were not, parted into the regions' own and those that nobody is known to have
@@ -39,7 +41,7 @@ impl Before {
             let opener = fd_opened::opener(open.number, open.identity);
             if owners.contains(&opener) {
                 found.own.push(open.number);
-            } else if opener == Owner::UNKNOWN && !self.0.contains(&open) {
+            } else if opener == Owner::UNKNOWN && self.0.binary_search(&open).is_err() {
                 found.unclear.push(open.number);
             }
         }

@@ -1,6 +1,6 @@
 //! What the system tells of this process.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 
 /// The names in a directory that are numbers, without that of the descriptor that reads it. `None` where there is no
@@ -22,14 +22,31 @@ pub(super) fn numbers_in(directory: &CStr) -> Option<Vec<c_int>> {
         }
         // SAFETY: the entry is there until the next one is read.
         let entry = unsafe { &*entry };
-        // SAFETY: its name is a C string.
-        let name = unsafe { CStr::from_ptr(entry.d_name.as_ptr()) };
-        let number: Option<c_int> = name.to_str().ok().and_then(|name| name.parse().ok());
-        numbers.extend(number.filter(|number| *number != own));
+        if let Some(number) = number(&entry.d_name)
+            && number != own
+        {
+            numbers.push(number);
+        }
     }
     // SAFETY: it was opened above, and nobody reads it any more.
     unsafe { libc::closedir(stream) };
     Some(numbers)
+}
+
+/// A name as a number, where it is one. Step by step, as this is done for every descriptor of the process, often in a build
+/// without optimisation.
+fn number(name: &[c_char]) -> Option<c_int> {
+    let mut number: c_int = 0;
+    let mut at = 0;
+    while name[at] != 0 {
+        let digit = (name[at] as u8).wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.wrapping_mul(10).wrapping_add(c_int::from(digit));
+        at += 1;
+    }
+    Some(number)
 }
 
 /// How many descriptors the process may have.

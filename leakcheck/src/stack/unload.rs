@@ -12,6 +12,8 @@ use std::ptr::null_mut;
 use super::{site, symbols, unwind};
 use crate::interposed::Next;
 use crate::ledger;
+#[cfg(noted)]
+use crate::left;
 use crate::thread::Quiet;
 
 type Close = unsafe extern "C" fn(*mut c_void) -> c_int;
@@ -38,6 +40,8 @@ unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
 fn before_closing(handle: *mut c_void) -> Vec<Range<usize>> {
     let _quiet = Quiet::new();
     let loaded = loaded();
+    #[cfg(noted)]
+    left::keep_places();
     // Nobody will report what no region is open for.
     let begin = if ledger::any_open() { begin_of(handle) } else { None };
     for code in loaded.iter().filter(|code| Some(code.start) == begin) {
