@@ -58,12 +58,20 @@ pub(crate) fn free_later() {
 static KEPT: [AtomicPtr<c_void>; KEPT_BLOCKS] = [const { AtomicPtr::new(null_mut()) }; KEPT_BLOCKS];
 const KEPT_BLOCKS: usize = 1 << 14;
 const KEPT_SIZE: usize = 1 << 10;
+/// A block is larger than it was asked for by less than this.
+const ROUNDING: usize = 32;
 static NEXT_KEPT: AtomicUsize = AtomicUsize::new(0);
 
 unsafe extern "C" fn keep(start: *mut c_void) {
     let mut going = start;
     // SAFETY: the block is the C library's.
-    if unsafe { libc::malloc_usable_size(start) } <= KEPT_SIZE {
+    let size = unsafe { libc::malloc_usable_size(start) };
+    // What the user had of it is clear; what there is beyond it, up to a few words, may have been
+    // there before.
+    let rest = if size < ROUNDING { size } else { ROUNDING };
+    // SAFETY: the end of a block that nobody has any more.
+    unsafe { (start as *mut u8).wrapping_add(size - rest).write_bytes(0, rest) };
+    if size <= KEPT_SIZE {
         let place = NEXT_KEPT.fetch_add(1, Ordering::Relaxed) % KEPT_BLOCKS;
         going = KEPT[place].swap(start, Ordering::AcqRel);
     }
@@ -82,7 +90,24 @@ unsafe fn moved(start: *mut Header, layout: Layout, new_size: usize) -> *mut c_v
     let outer = |size: usize| Layout::from_size_align(size + SIZE, MALLOC_ALIGN);
     let (Ok(old), Ok(new)) = (outer(layout.size()), outer(new_size)) else { return null_mut() };
     // SAFETY: the C library's blocks are those of `System` up to this alignment.
-    unsafe { moved_by_hand(&System, start.cast(), (old, new), layout).cast() }
+    unsafe { moved_by_hand(&FreedLater, start.cast(), (old, new), layout).cast() }
+}
+
+/// The C library's allocator, but for what takes blocks back.
+struct FreedLater;
+
+// SAFETY: blocks are those of `System`, which takes them from the C library up to the alignment that
+// is asked for here.
+unsafe impl GlobalAlloc for FreedLater {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise, unchanged.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
+        // SAFETY: the block is the C library's, and nobody has it any more.
+        unsafe { keep(block.cast()) };
+    }
 }
 
 /// What the user sees of a block of the C library's, told to the ledger.

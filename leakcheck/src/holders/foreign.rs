@@ -131,10 +131,12 @@ impl Graph<'_> {
         let after = place.wrapping_add(size);
         let is_last = next == root.end;
         let target = if is_last { root.end } else { next - TO_BLOCK };
-        if after >= end && after == target {
+        // Of the header behind it, a chunk in use has the first word.
+        let is_chunk = size >= TO_BLOCK && after + 8 >= end;
+        if is_chunk && after == target {
             return;
         }
-        if size >= TO_BLOCK && after >= end && self.follow_chunks(root, after, target, None) {
+        if is_chunk && self.follow_chunks(root, after, target, None) {
             self.follow_chunks(root, after, target, Some(scan));
         } else {
             self.scan_present(root.start, end, next, scan);
@@ -173,7 +175,7 @@ impl Graph<'_> {
                 // SAFETY: as above.
                 && unsafe { chunk(next) }.1;
             if let Some(scan) = scan.filter(|_| in_use) {
-                self.scan_present(root.start, place + CHUNK_HEADER, next, scan);
+                self.scan_present(root.start, place + CHUNK_HEADER, next + 8, scan);
             }
             place = next;
         }

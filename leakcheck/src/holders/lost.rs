@@ -51,7 +51,7 @@ impl Graph<'_> {
         mut each: impl FnMut(usize, usize, Evidence) -> bool,
     ) -> usize {
         let start = self.heap.start(block);
-        let words = self.heap.words(block);
+        let words = (self.heap.bytes(block) / 8) as usize;
         while at < words {
             // SAFETY: within a live block, rounded up to whole words.
             let value = unsafe { word(start + 8 * at) };

@@ -21,6 +21,12 @@ pub(super) struct Module {
 }
 
 impl Module {
+    /// Whether it is the C library or the dynamic linker, whose own management points into blocks.
+    pub(super) fn is_c_library(&self) -> bool {
+        let name = self.name();
+        ["libc.so", "libc-", "ld-linux", "ld-2"].iter().any(|start| name.starts_with(start))
+    }
+
     /// The file's name.
     pub(super) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()

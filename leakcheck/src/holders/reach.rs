@@ -193,7 +193,10 @@ impl<'a> Graph<'a> {
         let certain = Scan { from, class, vague: false, exact: false, foreign: false, own: false };
         let vague = Scan { vague: true, ..certain };
         match root.kind {
-            Kind::Static => self.scan(root.start, root.start, root.end, certain),
+            Kind::Static => {
+                let exact = root.is_managing;
+                self.scan(root.start, root.start, root.end, Scan { exact, ..certain });
+            }
             Kind::Local => self.scan_locals(root, certain),
             Kind::Control => self.scan_present(root.start, root.start, root.end, vague),
             Kind::Foreign => self.scan_foreign(root, Scan { exact: true, ..vague }),
@@ -229,7 +232,8 @@ impl<'a> Graph<'a> {
             }
             let Some(class) = self.class(block) else { continue };
             let start = self.heap.start(block);
-            let end = start + 8 * self.heap.words(block);
+            // Behind the last whole word is what nobody asked for.
+            let end = start + (self.heap.bytes(block) as usize & !7);
             self.scan(
                 start,
                 start,

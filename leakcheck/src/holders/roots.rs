@@ -31,6 +31,8 @@ pub(super) struct Root {
     pub(super) module: usize,
     /// Of thread-locals and stacks.
     pub(super) thread: usize,
+    /// Of the C library, which manages blocks: only what points to their beginnings counts.
+    pub(super) is_managing: bool,
 }
 
 /// All roots of the process, and what they belong to.
@@ -53,29 +55,57 @@ impl Roots {
         let threads = threads::all(stack_pointer);
         let mut all = Vec::new();
         for (index, module) in modules.iter().enumerate() {
+            let is_managing = module.is_c_library();
             for range in &module.statics {
                 let (start, end) = (range.start, range.end);
-                all.push(Root { kind: Kind::Static, start, end, module: index, thread: 0 });
+                all.push(Root {
+                    kind: Kind::Static,
+                    start,
+                    end,
+                    module: index,
+                    thread: 0,
+                    is_managing,
+                });
             }
         }
         let known = |(_, thread): &(usize, &Seen)| thread.pointer != 0;
         for (index, _) in threads.iter().enumerate().filter(known) {
             let has_locals = |(_, module): &(usize, &Module)| module.locals.is_some();
             for (module, _) in modules.iter().enumerate().filter(has_locals) {
-                all.push(Root { kind: Kind::Local, start: 0, end: 0, module, thread: index });
+                all.push(Root {
+                    kind: Kind::Local,
+                    start: 0,
+                    end: 0,
+                    module,
+                    thread: index,
+                    is_managing: false,
+                });
             }
         }
         for (index, thread) in threads.iter().enumerate() {
             let from = if thread.stack_pointer == 0 { thread.low } else { thread.stack_pointer };
             let start = from & !7;
-            let stack =
-                Root { kind: Kind::Stack, start, end: thread.top, module: 0, thread: index };
+            let stack = Root {
+                kind: Kind::Stack,
+                start,
+                end: thread.top,
+                module: 0,
+                thread: index,
+                is_managing: false,
+            };
             all.push(stack);
         }
         for (index, thread) in threads.iter().enumerate().filter(known) {
             let (start, end) = (thread.pointer, thread.pointer + CONTROL);
             if cfg!(target_arch = "x86_64") {
-                all.push(Root { kind: Kind::Control, start, end, module: 0, thread: index });
+                all.push(Root {
+                    kind: Kind::Control,
+                    start,
+                    end,
+                    module: 0,
+                    thread: index,
+                    is_managing: false,
+                });
             }
         }
         let mut roots = Self { modules, threads, all };
@@ -109,7 +139,14 @@ impl Roots {
 
     fn add_foreign_part(&mut self, start: usize, end: usize) {
         if start < end {
-            self.all.push(Root { kind: Kind::Foreign, start, end, module: 0, thread: 0 });
+            self.all.push(Root {
+                kind: Kind::Foreign,
+                start,
+                end,
+                module: 0,
+                thread: 0,
+                is_managing: false,
+            });
         }
     }
 }

@@ -1,0 +1,97 @@
+//! Heap graphs that are made by chance, with every kind of holder, and known to the byte.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use leakcheck_tests::{Fixture, Folder};
+use serde_json::Value;
+
+/// How many graphs, by how many processes.
+const GRAPHS: u64 = 200;
+const PROCESSES: u64 = 4;
+
+/// What a report says of the bytes that came through a function: the function, the class, the bytes.
+type Told = BTreeMap<(&'static str, String), u64>;
+
+/// The functions that a leaf or a node is made by, and what is to become of it.
+const MAKERS: [(&str, &str); 5] = [
+    ("kept_by_a_static", "held_by_static"),
+    ("kept_by_a_local", "held_by_thread_local"),
+    ("forgotten", "lost"),
+    ("in_a_cycle", "lost_in_a_cycle"),
+    ("hanging", "indirectly_lost"),
+];
+
+/// Makes graphs and returns, for each, what was to be told and what was.
+fn run(first: u64, count: u64) -> Vec<(Told, Told)> {
+    let folder = Folder::new();
+    let made = folder.path().join("made.txt");
+    let output = Command::new(Fixture::new("holders", "generated").program())
+        .env("FIRST_SEED", first.to_string())
+        .env("SEEDS", count.to_string())
+        .env("MADE", &made)
+        .env("LEAK_HOLDERS", "on")
+        .env("LEAK_REPORT_DIR", folder.path())
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made = fs::read_to_string(&made).expect("it says what it has made");
+    let reports = folder.reports();
+    let graph = |line: &str| {
+        let mut numbers = line.split(' ').map(|number| number.parse::<u64>().expect("a number"));
+        let name = format!("seed {}", numbers.next().expect("a seed"));
+        let expected = MAKERS.into_iter().zip(numbers).filter(|(_, bytes)| *bytes > 0);
+        let expected = expected.map(|((by, class), bytes)| ((by, class.to_owned()), bytes));
+        let report = reports.values().find(|report| report["test"]["name"] == *name);
+        (expected.collect(), report.map(told).unwrap_or_default())
+    };
+    made.lines().map(graph).collect()
+}
+
+fn told(report: &Value) -> Told {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut told = Told::new();
+    for site in list(&report["call_sites"]) {
+        let through = |maker: &str| {
+            let end = format!("::{maker}");
+            let function = |frame: &Value| frame["function"].as_str().map(str::to_owned);
+            let frames = list(&site["frames"]);
+            frames.iter().filter_map(function).any(|function| function.ends_with(&end))
+        };
+        let Some((by, _)) = MAKERS.into_iter().find(|(by, _)| through(by)) else { continue };
+        for holder in list(&site["holders"]) {
+            let class = holder["class"].as_str().unwrap_or_default().to_owned();
+            *told.entry((by, class)).or_default() += holder["bytes"].as_u64().unwrap_or_default();
+        }
+    }
+    told
+}
+
+#[test]
+fn two_hundred_graphs_are_told_as_they_are() {
+    let each = GRAPHS / PROCESSES;
+    let graphs: Vec<(Told, Told)> = std::thread::scope(|scope| {
+        let runs = (0..PROCESSES).map(|number| scope.spawn(move || run(1 + number * each, each)));
+        let runs: Vec<_> = runs.collect();
+        runs.into_iter().flat_map(|run| run.join().expect("it runs")).collect()
+    });
+    assert_eq!(graphs.len() as u64, GRAPHS);
+    let (mut exact, mut all_bytes, mut possible) = (0, 0, 0);
+    for (number, (expected, told)) in graphs.iter().enumerate() {
+        exact += u64::from(expected == told);
+        all_bytes += told.values().sum::<u64>();
+        for ((by, class), bytes) in told {
+            possible += if class == "possibly_held" { *bytes } else { 0 };
+            // What is held is never called lost.
+            let is_held = by.starts_with("kept");
+            let says_lost = class.contains("lost");
+            assert!(!(is_held && says_lost), "graph {}: {told:#?}", number + 1);
+        }
+    }
+    println!("{exact} of {GRAPHS} to the byte, {possible} of {all_bytes} bytes possibly held");
+    // What is left on stacks and in the C library's memory may look like a pointer, by chance.
+    assert!(exact >= GRAPHS * 95 / 100, "{exact} of {GRAPHS} are told to the byte");
+    assert!(possible * 10 <= all_bytes, "{possible} of {all_bytes} bytes are possibly held");
+}
