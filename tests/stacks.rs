@@ -170,6 +170,16 @@ fn a_library_that_is_gone_keeps_its_name() {
 }
 
 #[test]
+fn what_a_library_that_is_gone_has_opened_keeps_its_place() {
+    let test = "opens_through_a_library_that_is_gone";
+    let run = loaded(test);
+    let [fd] = &run.report(test).fds[..] else { panic!("one: {:#?}", run.report(test)) };
+    for function in ["opened", "first_inner", "first_visit", test] {
+        assert!(fd.opened_at.iter().any(|frame| frame.is_in(function)), "{function}: {fd:#?}");
+    }
+}
+
+#[test]
 fn a_library_in_anothers_place_is_passed_by_its_own_frames() {
     let test = "through_a_library_in_anothers_place";
     check_stack(&loaded(test), test, &["other_inner", "other_visit", "call", test]);
