@@ -223,8 +223,11 @@ pub(crate) struct MergeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) history: Option<PathBuf>,
     /// Tell leaks, but end as if there were none
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fail_on_leaks")]
     pub(crate) warn_only: bool,
+    /// Fail on leaks, though the runs were told not to
+    #[arg(long)]
+    pub(crate) fail_on_leaks: bool,
     /// List tests in the table that are in order, too
     #[arg(long)]
     pub(crate) all: bool,

@@ -197,7 +197,7 @@ fn merge(args: &MergeArgs) -> Result<Exit> {
     let files = merge::files(&args.runs)?;
     let runs = files.iter().map(|file| merge::read(file)).collect::<Result<Vec<Run>>>()?;
     let mut run = merge::join(runs, args.shards);
-    run.meta.warn_only |= args.warn_only;
+    run.meta.warn_only = (run.meta.warn_only || args.warn_only) && !args.fail_on_leaks;
     let workspace = Workspace::find_or_here();
     let conclusion = Conclusion {
         workspace: &workspace,
