@@ -12,6 +12,7 @@ usage: cargo run -p leakcheck-benches -- WHAT [ROUNDS] [--write]
   memory                  what is resident beyond what the system's allocator needs
   suite                   test suites of published crates, with and without leakcheck
   build                   what the dependency costs to build
+  reports                 the command's reports of 5,000 tests
   all                     all of these, one after the other
 
 ROUNDS   how often each program runs, in turns; medians count
@@ -29,10 +30,11 @@ pub(crate) enum What {
     Memory,
     Suite,
     Build,
+    Reports,
 }
 
 impl What {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Dev,
         Self::DevOpt,
         Self::Release,
@@ -42,6 +44,7 @@ impl What {
         Self::Memory,
         Self::Suite,
         Self::Build,
+        Self::Reports,
     ];
 
     /// As the command line and the page call it.
@@ -56,6 +59,7 @@ impl What {
             Self::Memory => "memory",
             Self::Suite => "suite",
             Self::Build => "build",
+            Self::Reports => "reports",
         }
     }
 

@@ -14,6 +14,7 @@ mod memory;
 mod page;
 mod profile;
 mod program;
+mod reports;
 mod rival;
 mod sites;
 mod suite;
@@ -63,5 +64,6 @@ fn measure(what: What, rounds: usize) -> Result<String> {
         What::Memory => memory::run(rounds),
         What::Suite => suite::run(rounds),
         What::Build => dependency::run(rounds),
+        What::Reports => reports::run(rounds),
     }
 }

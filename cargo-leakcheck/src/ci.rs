@@ -25,7 +25,8 @@ pub(crate) fn tell(run: &Run) -> Result<()> {
         return Ok(());
     };
     let path = PathBuf::from(path);
-    let summary = formats::render(Format::Markdown, run, &Context::default())?;
+    let mut summary = Vec::new();
+    formats::render(Format::Markdown, run, &Context::default(), &mut summary)?;
     let file = OpenOptions::new().create(true).append(true).open(&path);
     file.and_then(|mut file| file.write_all(&summary))
         .map_err(|error| Error::file("written", &path, error))

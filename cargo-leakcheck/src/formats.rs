@@ -1,4 +1,4 @@
-//! The formats of reports: each a function from a run to bytes, without any input or output of its own.
+//! The formats of reports: each a function from a run to bytes, which knows nothing of files.
 
 mod dhat;
 mod folded;
@@ -14,6 +14,7 @@ mod speedscope;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -90,23 +91,31 @@ pub(crate) struct Past {
     pub(crate) tests: BTreeMap<String, (i64, u64, u64)>,
 }
 
-/// A run in a format.
-pub(crate) fn render(format: Format, run: &Run, context: &Context) -> Result<Vec<u8>> {
+/// Writes a run in a format.
+pub(crate) fn render(
+    format: Format,
+    run: &Run,
+    context: &Context,
+    out: &mut dyn Write,
+) -> Result<()> {
     let rendered = match format {
-        Format::Html => html::render(run, context),
-        Format::Json => json::render(run),
-        Format::Junit => junit::render(run),
-        Format::Sarif => sarif::render(run),
-        Format::Gitlab => gitlab::render(run),
-        Format::Markdown => Ok(markdown::render(run).into_bytes()),
-        Format::Folded => Ok(folded::render(run).into_bytes()),
-        Format::Speedscope => speedscope::render(run),
-        Format::Dhat => dhat::render(run),
-        Format::Pprof => pprof::render(run),
+        Format::Html => html::render(run, context, out),
+        Format::Json => json::render(run, out),
+        Format::Junit => junit::render(run, out),
+        Format::Sarif => sarif::render(run, out),
+        Format::Gitlab => gitlab::render(run, out),
+        Format::Markdown => markdown::render(run, out),
+        Format::Folded => folded::render(run, out),
+        Format::Speedscope => speedscope::render(run, out),
+        Format::Dhat => dhat::render(run, out),
+        Format::Pprof => pprof::render(run, out),
     };
     let word = format.word();
     rendered.map_err(|why| Error::unusable(format!("the {word} report cannot be made: {why}")))
 }
+
+/// What a format comes to: that it is written, or why not.
+type Rendered = std::result::Result<(), Box<dyn std::error::Error>>;
 
 impl Format {
     pub(crate) fn word(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! Files that the command writes: beside their place and renamed, so that a reader never sees half a file.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,6 +9,16 @@ use crate::error::{Error, Result};
 
 /// Writes a file, and the directories around it.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    write_with(path, |out| {
+        out.write_all(content).map_err(|error| Error::file("written", path, error))
+    })
+}
+
+/// The same with what somebody writes bit by bit.
+pub(crate) fn write_with(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(directory) = directory {
@@ -16,10 +27,16 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
-    let written = fs::write(&beside, content).and_then(|()| fs::rename(&beside, path));
+    let cannot = |error| Error::file("written", path, error);
+    let written = File::create(&beside).map_err(cannot).and_then(|file| {
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        content(&mut out)?;
+        out.flush().map_err(cannot)?;
+        fs::rename(&beside, path).map_err(cannot)
+    });
     if written.is_err() {
         // What was begun must not stay; that it may not even have been begun is no second error.
         _ = fs::remove_file(&beside);
     }
-    written.map_err(|error| Error::file("written", path, error))
+    written
 }

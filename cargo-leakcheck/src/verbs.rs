@@ -86,6 +86,8 @@ fn show_failures(finished: &Finished, settings: &Settings) {
 /// What is made of a run that is over.
 struct Conclusion<'a> {
     workspace: &'a Workspace,
+    /// Whether the reports are written that every run leaves in the target directory.
+    always: bool,
     extent: Extent,
     reports: Vec<Target>,
     history: Option<&'a Path>,
@@ -95,6 +97,7 @@ impl<'a> Conclusion<'a> {
     fn of(settings: &'a Settings, workspace: &'a Workspace) -> Self {
         Self {
             workspace,
+            always: true,
             extent: extent(settings.all, settings.top.value),
             reports: settings.reports.iter().map(|report| report.value.clone()).collect(),
             history: settings.history.as_ref().map(|set| set.value.as_path()),
@@ -111,10 +114,12 @@ impl<'a> Conclusion<'a> {
         }
         let own = |format, name: &str| Target { format, path: self.workspace.output.join(name) };
         let always = [own(Format::Json, "report.json"), own(Format::Html, "report.html")];
+        let always = always.into_iter().filter(|_| self.always);
         let mut problems = Vec::new();
-        for target in always.into_iter().chain(self.reports) {
-            let written = formats::render(target.format, run, &context)
-                .and_then(|report| output::write(&target.path, &report));
+        for target in always.chain(self.reports) {
+            let written = output::write_with(&target.path, |out| {
+                formats::render(target.format, run, &context, out)
+            });
             match written {
                 Ok(()) => println!("  {}: {}", target.format.word(), shown(&target.path)),
                 // The others are of use all the same.
@@ -201,6 +206,7 @@ fn merge(args: &MergeArgs) -> Result<Exit> {
     let workspace = Workspace::find_or_here();
     let conclusion = Conclusion {
         workspace: &workspace,
+        always: args.report.is_empty(),
         extent: extent(args.all, args.top.unwrap_or(3)),
         reports: args.report.clone(),
         history: args.history.as_deref(),

@@ -634,3 +634,21 @@ fn the_workflow_for_gitlab_fails_on_leaks() {
     assert!(folder.read("leaks/junit.xml").contains("type=\"leak\""));
     ci(&script, "", folder.path()).ends_with(CLEAN);
 }
+
+#[test]
+fn the_page_of_exit_codes_says_what_the_help_says() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md"))
+        .unwrap();
+    let help = visit("", &["--help"]).ends_with(CLEAN).stdout;
+    let codes = help.split("Exit codes:\n").nth(1).unwrap();
+    let lines: Vec<(&str, &str)> =
+        codes.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    assert_eq!(lines.len(), 10, "{codes}");
+    for (code, meaning) in lines {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {code} | ")));
+        assert!(
+            row.is_some_and(|row| row.ends_with(&format!(" | {meaning} |"))),
+            "{code}: {meaning}"
+        );
+    }
+}

@@ -1,9 +1,10 @@
 //! DHAT's viewer, version 2 of its format. It is told what is retained, not how long blocks lived.
 
-use std::error::Error;
+use std::io::Write;
 
 use serde::Serialize;
 
+use super::Rendered;
 use crate::model::{Frame, Run};
 
 #[derive(Serialize)]
@@ -33,7 +34,7 @@ struct Point {
     fs: Vec<usize>,
 }
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut table = vec!["[root]".to_owned()];
     table.extend(run.frames.iter().map(line));
     let mut points = Vec::new();
@@ -63,7 +64,8 @@ pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
         pps: points,
         ftbl: table,
     };
-    Ok(serde_json::to_vec(&file)?)
+    serde_json::to_writer(out, &file)?;
+    Ok(())
 }
 
 fn line(frame: &Frame) -> String {

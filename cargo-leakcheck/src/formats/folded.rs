@@ -1,21 +1,27 @@
 //! Folded stacks: a line a call site, the test first, with the bytes that it retains; what flame graph tools read.
 
-use crate::model::{Frame, Run};
+use std::io::Write;
 
-pub(super) fn render(run: &Run) -> String {
-    let mut text = String::new();
+use super::Rendered;
+use crate::model::Run;
+
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
+    let names: Vec<String> = run.frames.iter().map(|frame| part(&frame.name())).collect();
+    let mut frames = Vec::new();
     for test in &run.tests {
+        let id = part(&test.id());
         for site in test.sites() {
-            text.push_str(&part(&test.id()));
-            let frames: Vec<&Frame> = run.stack(site.stack).collect();
-            for frame in frames.iter().rev() {
-                text.push(';');
-                text.push_str(&part(&frame.name()));
+            out.write_all(id.as_bytes())?;
+            frames.clear();
+            frames.extend(run.places(site.stack));
+            for name in frames.iter().rev().filter_map(|frame| names.get(*frame as usize)) {
+                out.write_all(b";")?;
+                out.write_all(name.as_bytes())?;
             }
-            text.extend([" ", &site.bytes.to_string(), "\n"]);
+            writeln!(out, " {}", site.bytes)?;
         }
     }
-    text
+    Ok(())
 }
 
 /// A name without what parts names and lines.

@@ -1,12 +1,13 @@
 //! GitLab's code quality: a list of what is found at which line.
 
-use std::error::Error;
+use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::Rendered;
 use crate::model::Run;
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let issues: Vec<Value> = super::leaks(run)
         .filter_map(|leak| {
             let (path, line) = leak.place()?;
@@ -19,7 +20,7 @@ pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
             }))
         })
         .collect();
-    let mut text = serde_json::to_vec_pretty(&issues)?;
-    text.push(b'\n');
-    Ok(text)
+    serde_json::to_writer_pretty(&mut *out, &issues)?;
+    out.write_all(b"\n")?;
+    Ok(())
 }

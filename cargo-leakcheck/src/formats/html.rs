@@ -1,7 +1,6 @@
 //! The page: one file that opens from disk, with everything in it.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 
@@ -10,7 +9,7 @@ use leakcheck::report::Class;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Context;
+use super::{Context, Rendered};
 use crate::model::{Check, Fixed, Meta, Run, Status, Test};
 
 const PAGE: &str = include_str!("../../assets/report.html");
@@ -94,20 +93,19 @@ struct PageCheck<'a> {
     more: BTreeMap<&'a str, &'a Value>,
 }
 
-pub(super) fn render(run: &Run, context: &Context) -> Result<Vec<u8>, Box<dyn Error>> {
+pub(super) fn render(run: &Run, context: &Context, out: &mut dyn Write) -> Rendered {
     let nonce = nonce();
-    let mut page = Vec::new();
     // One pass over the page alone, so that nothing in the data is taken for a place to be filled in.
     for (at, part) in PAGE.split('%').enumerate() {
         match (at % 2, part) {
-            (1, "STYLE") => page.extend_from_slice(STYLE.as_bytes()),
-            (1, "SCRIPT") => page.extend_from_slice(SCRIPT.as_bytes()),
-            (1, "NONCE") => page.extend_from_slice(nonce.as_bytes()),
-            (1, "DATA") => serde_json::to_writer(Escaping(&mut page), &data(run, context))?,
-            _ => page.extend_from_slice(part.as_bytes()),
+            (1, "STYLE") => out.write_all(STYLE.as_bytes())?,
+            (1, "SCRIPT") => out.write_all(SCRIPT.as_bytes())?,
+            (1, "NONCE") => out.write_all(nonce.as_bytes())?,
+            (1, "DATA") => serde_json::to_writer(Escaping(&mut *out), &data(run, context))?,
+            _ => out.write_all(part.as_bytes())?,
         }
     }
-    Ok(page)
+    Ok(())
 }
 
 /// What no text in the data can know before, so that only the page's own script runs.
@@ -117,22 +115,22 @@ fn nonce() -> String {
 }
 
 /// JSON that means the same and has nothing in it that ends a script or begins a comment.
-struct Escaping<'a>(&'a mut Vec<u8>);
+struct Escaping<'a>(&'a mut dyn Write);
 
 impl Write for Escaping<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         let mut rest = text;
         while let Some(at) = rest.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&')) {
-            self.0.extend_from_slice(&rest[..at]);
+            self.0.write_all(&rest[..at])?;
             write!(self.0, "\\u{:04x}", rest[at])?;
             rest = &rest[at + 1..];
         }
-        self.0.extend_from_slice(rest);
+        self.0.write_all(rest)?;
         Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.0.flush()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The run as it is: `docs/run-schema.md` describes it.
 
-use std::error::Error;
+use std::io::Write;
 
+use super::Rendered;
 use crate::model::Run;
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut text = serde_json::to_vec(run)?;
-    text.push(b'\n');
-    Ok(text)
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
+    serde_json::to_writer(&mut *out, run)?;
+    out.write_all(b"\n")?;
+    Ok(())
 }

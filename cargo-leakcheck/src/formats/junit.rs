@@ -1,14 +1,15 @@
 //! JUnit's XML: a suite a target, a case a test; a leak is a failure of the type `leak`.
 
 use std::collections::BTreeMap;
-use std::error::Error;
+use std::io::Write;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::Rendered;
 use crate::model::{Run, Status, Test};
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for test in &run.tests {
         let suite =
@@ -26,9 +27,9 @@ pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut report = Report::new("leakcheck");
     report.set_time(duration(run.meta.seconds));
     report.add_test_suites(suites.into_values());
-    let mut text = report.to_string()?.into_bytes();
-    text.push(b'\n');
-    Ok(text)
+    report.serialize(&mut *out)?;
+    out.write_all(b"\n")?;
+    Ok(())
 }
 
 fn case(run: &Run, test: &Test) -> TestCase {

@@ -1,14 +1,21 @@
 //! Markdown: a table of what is not in order, for a comment on a change or the summary of a job.
 
 use std::fmt::Write as _;
+use std::io::Write;
 
+use super::Rendered;
 use crate::model::{Run, Status, Test};
 use crate::size;
 
 const MOST_ROWS: usize = 30;
 const MOST_SITES: usize = 3;
 
-pub(crate) fn render(run: &Run) -> String {
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
+    out.write_all(text(run).as_bytes())?;
+    Ok(())
+}
+
+fn text(run: &Run) -> String {
     let mut out = String::from("## leakcheck\n\n");
     for problem in &run.problems {
         let _ = writeln!(out, "> **Incomplete:** {}\n", plain(problem));

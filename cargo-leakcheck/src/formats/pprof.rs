@@ -1,13 +1,13 @@
 //! pprof's profile: bytes and blocks in use, the test as a label and as the outermost frame.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 
+use super::Rendered;
 use crate::model::Run;
 
 /// The messages of `profile.proto` that are used; the numbers are its.
@@ -97,26 +97,11 @@ pub(super) mod proto {
 
 use proto::{Function, Label, Line, Location, Profile, Sample, ValueType};
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
-    let profile = profile(run);
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(&profile.encode_to_vec())?;
-    Ok(gzip.finish()?)
-}
-
-fn profile(run: &Run) -> Profile {
+/// Messages that stand one after the other are read as one, so that the samples need not be in memory together.
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
+    let mut gzip = GzEncoder::new(out, Compression::fast());
     let mut strings = Strings::new();
-    let space = ValueType { of: strings.place("inuse_space"), unit: strings.place("bytes") };
-    let objects = ValueType { of: strings.place("inuse_objects"), unit: strings.place("count") };
-    let mut profile = Profile {
-        sample_type: vec![objects, space],
-        time_nanos: signed(run.meta.started).saturating_mul(1_000_000_000),
-        duration_nanos: (run.meta.seconds * 1e9) as i64,
-        period_type: Some(space),
-        period: 1,
-        default_sample_type: space.of,
-        ..Profile::default()
-    };
+    let mut profile = head(run, &mut strings);
     for frame in &run.frames {
         let line = i64::from(frame.line.unwrap_or(0));
         let name = strings.place(&frame.name());
@@ -127,17 +112,35 @@ fn profile(run: &Run) -> Profile {
     for test in run.tests.iter().filter(|test| !test.sites().is_empty()) {
         let text = strings.place(&test.id());
         let root = profile.add_function(text, 0, 0, 0);
-        for site in test.sites() {
+        let samples = test.sites().iter().map(|site| {
             let locations = run.places(site.stack).map(|frame| u64::from(frame) + 1);
-            profile.sample.push(Sample {
+            Sample {
                 location_id: locations.chain([root]).collect(),
                 value: vec![signed(site.blocks), signed(site.bytes)],
                 label: vec![Label { key, text }],
-            });
-        }
+            }
+        });
+        let part = Profile { sample: samples.collect(), ..Profile::default() };
+        gzip.write_all(&part.encode_to_vec())?;
     }
     profile.string_table = strings.all;
-    profile
+    gzip.write_all(&profile.encode_to_vec())?;
+    gzip.finish()?;
+    Ok(())
+}
+
+fn head(run: &Run, strings: &mut Strings) -> Profile {
+    let space = ValueType { of: strings.place("inuse_space"), unit: strings.place("bytes") };
+    let objects = ValueType { of: strings.place("inuse_objects"), unit: strings.place("count") };
+    Profile {
+        sample_type: vec![objects, space],
+        time_nanos: signed(run.meta.started).saturating_mul(1_000_000_000),
+        duration_nanos: (run.meta.seconds * 1e9) as i64,
+        period_type: Some(space),
+        period: 1,
+        default_sample_type: space.of,
+        ..Profile::default()
+    }
 }
 
 impl Profile {

@@ -2,35 +2,70 @@
 //!
 //! Written with serde from the few objects that it takes; a test holds it against the standard's schema.
 
-use std::error::Error;
+use std::io::Write;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::Leak;
-use crate::model::{Frame, Run, Status};
+use super::{Leak, Rendered};
+use crate::model::{Frame, Run, Status, Test};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut results: Vec<Value> = super::leaks(run).map(|leak| result(run, &leak)).collect();
+/// The most results: code scanning shows no more of a file, and refuses larger ones.
+const MOST_RESULTS: usize = 5_000;
+
+/// The most frames of a stack.
+const MOST_FRAMES: usize = 30;
+
+#[derive(Serialize)]
+struct Log<'a> {
+    #[serde(rename = "$schema")]
+    schema: &'a str,
+    version: &'a str,
+    runs: [RunOfTool<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunOfTool<'a> {
+    tool: Value,
+    original_uri_base_ids: Value,
+    invocations: Value,
+    column_kind: &'a str,
+    results: Results<'a>,
+}
+
+/// Made one by one as they are written.
+struct Results<'a>(&'a Run);
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(results(self.0).take(MOST_RESULTS))
+    }
+}
+
+fn results(run: &Run) -> impl Iterator<Item = Value> {
+    let leaks = super::leaks(run).map(|leak| result(run, &leak));
     let regressed = run.tests.iter().filter(|test| test.status == Status::Regressed);
-    results.extend(regressed.map(|test| {
-        let check = test.check.as_ref();
-        let place = check.and_then(|check| Some((check.file.as_deref()?, check.line?)));
-        json!({
-            "ruleId": "regression",
-            "ruleIndex": 1,
-            "level": "error",
-            "message": { "text": super::headline(test) },
-            "locations": place.map(|place| location(place, None)).into_iter().collect::<Vec<_>>(),
-            "partialFingerprints": { "leakcheckTest/v1": test.id() },
-        })
-    }));
-    let log = json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
+    leaks.chain(regressed.map(regression))
+}
+
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
+    let regressed = run.tests.iter().filter(|test| test.status == Status::Regressed).count();
+    let number = super::leaks(run).count() + regressed;
+    let left_out = number.saturating_sub(MOST_RESULTS);
+    let left_out = (left_out > 0).then(|| format!("{left_out} more results are left out"));
+    let notes = run
+        .problems
+        .iter()
+        .chain(&left_out)
+        .map(|problem| json!({ "level": "error", "message": { "text": problem } }));
+    let log = Log {
+        schema: SCHEMA,
+        version: "2.1.0",
+        runs: [RunOfTool {
+            tool: json!({ "driver": {
                 "name": "leakcheck",
                 "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
@@ -38,21 +73,34 @@ pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
                     rule("leak", "A test leaves more memory behind than its limit"),
                     rule("regression", "A test's memory is beyond its tolerance over the baseline"),
                 ],
-            }},
-            "originalUriBaseIds": { "SRCROOT": { "description": { "text": "the root of the workspace" } } },
-            "invocations": [{
+            }}),
+            original_uri_base_ids: json!({
+                "SRCROOT": { "description": { "text": "the root of the workspace" } },
+            }),
+            invocations: json!([{
                 "executionSuccessful": run.problems.is_empty(),
-                "toolExecutionNotifications": run.problems.iter().map(|problem| json!({
-                    "level": "error", "message": { "text": problem },
-                })).collect::<Vec<_>>(),
-            }],
-            "columnKind": "utf16CodeUnits",
-            "results": results,
+                "toolExecutionNotifications": notes.collect::<Vec<_>>(),
+            }]),
+            column_kind: "utf16CodeUnits",
+            results: Results(run),
         }],
-    });
-    let mut text = serde_json::to_vec_pretty(&log)?;
-    text.push(b'\n');
-    Ok(text)
+    };
+    serde_json::to_writer(&mut *out, &log)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+fn regression(test: &Test) -> Value {
+    let check = test.check.as_ref();
+    let place = check.and_then(|check| Some((check.file.as_deref()?, check.line?)));
+    json!({
+        "ruleId": "regression",
+        "ruleIndex": 1,
+        "level": "error",
+        "message": { "text": super::headline(test) },
+        "locations": place.map(|place| location(place, None)).into_iter().collect::<Vec<_>>(),
+        "partialFingerprints": { "leakcheckTest/v1": test.id() },
+    })
 }
 
 fn rule(id: &str, text: &str) -> Value {
@@ -67,6 +115,7 @@ fn rule(id: &str, text: &str) -> Value {
 fn result(run: &Run, leak: &Leak<'_>) -> Value {
     let frames: Vec<Value> = run
         .stack(leak.site.stack)
+        .take(MOST_FRAMES)
         .map(|frame| {
             let location = match place(frame) {
                 Some(place) => location(place, Some(&frame.name())),

@@ -1,9 +1,10 @@
 //! speedscope's file: one profile with every test at its root, and one for each of the tests that leak most.
 
-use std::error::Error;
+use std::io::Write;
 
 use serde::Serialize;
 
+use super::Rendered;
 use crate::model::{Run, Status, Test};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
@@ -51,7 +52,7 @@ struct Profile {
     weights: Vec<u64>,
 }
 
-pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
+pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut frames: Vec<Frame<'_>> = run
         .frames
         .iter()
@@ -73,7 +74,8 @@ pub(super) fn render(run: &Run) -> Result<Vec<u8>, Box<dyn Error>> {
         shared: Shared { frames },
         profiles,
     };
-    Ok(serde_json::to_vec(&file)?)
+    serde_json::to_writer(out, &file)?;
+    Ok(())
 }
 
 /// A sample is a call site; its weight is the bytes that it retains.

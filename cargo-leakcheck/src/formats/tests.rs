@@ -96,8 +96,14 @@ pub(crate) fn a_run() -> Run {
     run
 }
 
+fn bytes(format: Format) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    render(format, &a_run(), &Context::default(), &mut bytes).unwrap();
+    bytes
+}
+
 fn text(format: Format) -> String {
-    String::from_utf8(render(format, &a_run(), &Context::default()).unwrap()).unwrap()
+    String::from_utf8(bytes(format)).unwrap()
 }
 
 fn json(format: Format) -> serde_json::Value {
@@ -198,7 +204,7 @@ fn pprof_reads_back() {
     use prost::Message;
     use std::io::Read;
 
-    let bytes = render(Format::Pprof, &a_run(), &Context::default()).unwrap();
+    let bytes = bytes(Format::Pprof);
     let mut plain = Vec::new();
     GzDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
     let profile = pprof::proto::Profile::decode(&plain[..]).unwrap();
@@ -307,4 +313,17 @@ fn gitlab_has_a_fingerprint_for_each_issue() {
     assert_eq!(issues[0]["location"]["path"], "src/a cache.rs");
     assert_eq!(issues[0]["location"]["lines"]["begin"], 12);
     assert_ne!(issues[0]["fingerprint"], issues[1]["fingerprint"]);
+}
+
+#[test]
+fn the_page_on_runs_names_every_field() {
+    let page = include_str!("../../../docs/run-schema.md");
+    let run = json(Format::Json);
+    let test = run["tests"].as_array().unwrap().iter().find(|test| test["check"].is_object());
+    let check = &test.unwrap()["check"];
+    for object in [&run, &run["meta"], test.unwrap(), check, &check["sites"][0]] {
+        for name in object.as_object().unwrap().keys() {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }

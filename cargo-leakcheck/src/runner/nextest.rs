@@ -1,6 +1,7 @@
 //! `cargo nextest run`: its events, a JSON object a line.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
@@ -141,10 +142,9 @@ impl Listener {
             *known = (*known).max(ignored);
         }
         // A target is told of again where its tests do not run in one go.
-        if !self.targets.contains_key(&binary) {
+        if let Entry::Vacant(place) = self.targets.entry(binary) {
             progress.expect(event.test_count.unwrap_or(0));
-            let target = folder(&suite.package, &suite.kind, &suite.test_binary);
-            self.targets.insert(binary, target);
+            place.insert(folder(&suite.package, &suite.kind, &suite.test_binary));
         }
     }
 
