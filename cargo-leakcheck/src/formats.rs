@@ -270,6 +270,9 @@ pub(crate) fn excess(excess: &Excess) -> String {
         Figure::ChildrenPerCall => {
             format!("every call leaves {value} more children unwaited for")
         }
+        Figure::CHeapBytesPerCall => {
+            format!("every call leaves {} more in the C heap", size::bytes(value))
+        }
         _ => format!("{value} is over a limit of {}", limit.value),
     };
     format!("{words} ({})", limit.source)

@@ -76,6 +76,8 @@ pub enum Thing {
     Fds,
     /// Child processes that were started and that nobody has waited for.
     Children,
+    /// Bytes of the C heap.
+    CHeap,
 }
 
 /// What a region has left behind by now.
@@ -291,8 +293,12 @@ impl Found {
 impl Left {
     /// How many things of each kind there certainly are, for who watches them grow.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (Thing, i64)> {
-        let fds = (Thing::Fds, self.fds.count.at_least());
-        [fds, (Thing::Children, self.children.count.at_least())].into_iter()
+        [
+            (Thing::Fds, self.fds.count.at_least()),
+            (Thing::Children, self.children.count.at_least()),
+            (Thing::CHeap, self.c_heap.at_least()),
+        ]
+        .into_iter()
     }
 
     /// The descriptors that are still open, as they are now, up to a hundred.

@@ -47,8 +47,8 @@
 //! it does not come that far is judged by the limits of a single run, and stderr says that growth did
 //! not decide. With a number of calls (`iterations = 10`), those are enough.
 //!
-//! Threads that the body started and that still run, and file descriptors that it left open, are counted in the same
-//! way.
+//! Threads that the body started and that still run, file descriptors that it left open, child processes
+//! that nobody has waited for and, in process scope, bytes of the C heap are counted in the same way.
 //!
 //! A leak fails the test, whatever its size. Limits of bytes and blocks hold in a repeated check
 //! only where they were given beside `iterations` or by `LEAK_THRESHOLD_MB`, and are held against net growth

@@ -73,6 +73,8 @@ pub enum Figure {
     FdsPerCall,
     /// Child processes that every further call of the body leaves unwaited for, rounded up.
     ChildrenPerCall,
+    /// Bytes of the C heap that every further call of the body leaves behind, rounded up.
+    CHeapBytesPerCall,
 }
 
 /// A figure that is not known well enough to be held against a limit.
@@ -207,6 +209,7 @@ impl Figure {
             Thing::Threads => Self::ThreadsPerCall,
             Thing::Fds => Self::FdsPerCall,
             Thing::Children => Self::ChildrenPerCall,
+            Thing::CHeap => Self::CHeapBytesPerCall,
         }
     }
 }

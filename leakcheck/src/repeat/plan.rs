@@ -126,6 +126,7 @@ fn most(thing: Thing) -> i64 {
     match thing {
         Thing::Threads | Thing::Children => 32,
         Thing::Fds => 128,
+        Thing::CHeap => MOST_BYTES,
     }
 }
 

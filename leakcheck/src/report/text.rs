@@ -146,6 +146,9 @@ fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
             let threads = counted(value, "thread", "threads");
             format!("leaves {threads} running per call{}", growth::over_calls(report))
         }
+        Figure::CHeapBytesPerCall => {
+            format!("leaves {} in the C heap per call{}", size(value), growth::over_calls(report))
+        }
         Figure::ChildrenPerCall => {
             let children = left::children(value);
             format!("leaves {children} unwaited for per call{}", growth::over_calls(report))

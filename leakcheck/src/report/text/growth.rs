@@ -40,6 +40,7 @@ pub(super) fn write_sensitivity(out: &mut String, report: &Report) -> fmt::Resul
             Thing::Threads => "threads left running",
             Thing::Fds => "file descriptors left open",
             Thing::Children => "child processes left unwaited for",
+            Thing::CHeap => "bytes left in the C heap",
         };
         writeln!(out, "  {what}: {}", course(&left.by_batch, &repetition.batches))?;
     }

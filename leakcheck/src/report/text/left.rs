@@ -134,6 +134,7 @@ pub(crate) fn of_figure(figure: Figure) -> &'static str {
         Figure::ThreadsPerCall => "threads per call",
         Figure::FdsPerCall => "file descriptors per call",
         Figure::ChildrenPerCall => "child processes per call",
+        Figure::CHeapBytesPerCall => "the C heap per call",
         Figure::Children => "child processes",
         Figure::CHeapBytes => "the C heap",
     }
