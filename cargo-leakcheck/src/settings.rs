@@ -1,5 +1,6 @@
 //! What is in force: the command line over the environment over the manifest over the defaults.
 
+mod env;
 mod manifest;
 mod show;
 
@@ -15,6 +16,7 @@ use crate::pattern::Glob;
 use crate::workspace::Workspace;
 use manifest::Manifest;
 
+pub(crate) use env::Environment;
 pub(crate) use show::show;
 
 /// Where the baseline is, unless somebody says otherwise.
@@ -60,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) tests: Vec<TestLimit>,
     pub(crate) skip: Vec<Skip>,
     pub(crate) suppressions: Vec<Suppression>,
+    /// `LEAK_SUPPRESSIONS`.
+    pub(crate) suppressions_file: Option<Setting<String>>,
     pub(crate) iterations: Option<Setting<u64>>,
     pub(crate) stacks: Setting<String>,
     pub(crate) top: Setting<u64>,
@@ -91,11 +95,10 @@ impl Settings {
         leaks: &LeakArgs,
         output: &OutputArgs,
         workspace: &Workspace,
-        variable: impl Fn(&str) -> Option<String>,
+        env: &Environment,
     ) -> Result<Self> {
         let manifest = Manifest::read(workspace)?;
         let place = manifest::TABLE;
-        let env = Environment(&variable);
         let by_kind = |at: usize| -> Result<Setting<f64>> {
             let (_, name, variable, default) = KINDS[at];
             let limit = env.megabytes(variable)?.or_else(|| {
@@ -136,8 +139,9 @@ impl Settings {
             threshold_mb,
             kinds: [by_kind(0)?, by_kind(1)?, by_kind(2)?],
             tests: manifest.test_limits(),
-            skip: skips(leaks, &env, &manifest),
+            skip: skips(leaks, env, &manifest),
             suppressions: manifest.suppressions(),
+            suppressions_file: env.text("LEAK_SUPPRESSIONS"),
             iterations: iterations
                 .or(env.number("LEAK_ITERATIONS")?)
                 .or(manifest.iterations.map(|n| set(n, format!("{place}] iterations")))),
@@ -192,7 +196,7 @@ fn set<T>(value: T, source: impl Into<String>) -> Setting<T> {
     Setting { value, source: source.into() }
 }
 
-fn skips(leaks: &LeakArgs, env: &Environment<'_>, manifest: &Manifest) -> Vec<Skip> {
+fn skips(leaks: &LeakArgs, env: &Environment, manifest: &Manifest) -> Vec<Skip> {
     let by = |source: &'static str| {
         move |glob: &str| Skip {
             tests: Glob::new(glob),
@@ -209,12 +213,9 @@ fn skips(leaks: &LeakArgs, env: &Environment<'_>, manifest: &Manifest) -> Vec<Sk
     skips
 }
 
-/// The environment, read one variable at a time.
-struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
-
-impl Environment<'_> {
+impl Environment {
     fn text(&self, name: &str) -> Option<Setting<String>> {
-        (self.0)(name).map(|value| set(value, name))
+        self.get(name).map(|(value, source)| set(value.to_owned(), source))
     }
 
     fn megabytes(&self, name: &str) -> Result<Option<Setting<f64>>> {
@@ -235,7 +236,7 @@ impl Environment<'_> {
     ) -> Result<Option<Setting<T>>> {
         let Some(text) = self.text(name) else { return Ok(None) };
         match parse(text.value.trim()) {
-            Some(value) => Ok(Some(set(value, name))),
+            Some(value) => Ok(Some(set(value, text.source))),
             None => {
                 Err(Error::unusable(format!("`{name}` is `{}`, expected {expected}", text.value)))
             }

@@ -171,7 +171,7 @@ fn variables(
         }
     }
     if let Some(iterations) =
-        settings.iterations.as_ref().filter(|set| set.source != "LEAK_ITERATIONS")
+        settings.iterations.as_ref().filter(|set| !set.source.contains("LEAK_ITERATIONS"))
     {
         set("LEAK_ITERATIONS", iterations.value.to_string().into());
     }
@@ -190,9 +190,9 @@ fn variables(
 
 /// The suppressions of the manifest and of the environment in one file.
 fn suppressions(settings: &Settings, folder: &Path) -> Result<PathBuf> {
-    let mut text = match std::env::var_os("LEAK_SUPPRESSIONS") {
+    let mut text = match &settings.suppressions_file {
         Some(path) => {
-            let path = PathBuf::from(path);
+            let path = PathBuf::from(&path.value);
             fs::read_to_string(&path).map_err(|error| Error::file("read", &path, error))?
         }
         None => String::new(),

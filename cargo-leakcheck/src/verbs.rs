@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::formats::{self, Context, Format, Target};
 use crate::model::{Run, Status};
-use crate::settings::{self, Settings, shown};
+use crate::settings::{self, Environment, Settings, shown};
 use crate::suite::Finished;
 use crate::table::{self, Extent};
 use crate::workspace::Workspace;
@@ -31,12 +31,14 @@ pub(crate) fn go(command: Leakcheck) -> Result<Exit> {
 
 fn read(args: &RunArgs) -> Result<(Workspace, Settings)> {
     let workspace = Workspace::find(&args.select)?;
-    let settings = Settings::read(&args.leaks, &args.output, &workspace, variable)?;
+    let settings = Settings::read(&args.leaks, &args.output, &workspace, &environment()?)?;
     Ok((workspace, settings))
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+fn environment() -> Result<Environment> {
+    let here = std::env::current_dir()
+        .map_err(|error| Error::unusable(format!("this directory is not to be found: {error}")))?;
+    Environment::of_tests(&here)
 }
 
 /// `cargo leakcheck`
@@ -190,7 +192,9 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
 fn diff(args: &DiffArgs) -> Result<Exit> {
     let (before, after) = (merge::read(&args.before)?, merge::read(&args.after)?);
     let tolerance = Workspace::find(&SelectArgs::default())
-        .and_then(|w| Settings::read(&Default::default(), &Default::default(), &w, |_| None))
+        .and_then(|w| {
+            Settings::read(&Default::default(), &Default::default(), &w, &Default::default())
+        })
         .map_or_else(|_| Tolerance::default(), |settings| settings.tolerance.value);
     let diff = Diff::of(&before, &after, &tolerance);
     println!("{}", diff.render());
@@ -221,7 +225,7 @@ fn merge(args: &MergeArgs) -> Result<Exit> {
 fn config(args: &ConfigArgs) -> Result<Exit> {
     let select = SelectArgs { manifest_path: args.manifest_path.clone(), ..SelectArgs::default() };
     let workspace = Workspace::find(&select)?;
-    let settings = Settings::read(&args.leaks, &args.output, &workspace, variable)?;
+    let settings = Settings::read(&args.leaks, &args.output, &workspace, &environment()?)?;
     println!("{}", settings::show(&settings));
     Ok(Exit::Clean)
 }

@@ -439,6 +439,26 @@ fn settings_of_the_manifest_hold() {
         Said::of(output).stdout.contains("LEAK_THRESHOLD_MB_UNIT"),
         "the environment weighs more"
     );
+    app.folder().write(
+        ".cargo/config.toml",
+        "[env]\nLEAK_THRESHOLD_MB_UNIT = \"0.25\"\nLEAK_TOP = \"9\"\n",
+    );
+    let said = app.run(&["config", "--top", "7"]).ends_with(CLEAN);
+    let line =
+        |name: &str| said.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(
+        line("limits.unit").contains("0.25 MB"),
+        "cargo's table is the environment: {}",
+        said.stdout
+    );
+    assert!(
+        line("limits.unit").ends_with(".cargo/config.toml [env] LEAK_THRESHOLD_MB_UNIT"),
+        "{}",
+        said.stdout
+    );
+    assert!(line("top").ends_with("--top"), "{}", said.stdout);
+    let output = app.command(&["config"]).env("LEAK_THRESHOLD_MB_UNIT", "0.5").output().unwrap();
+    assert!(Said::of(output).stdout.contains("0.5 MB"), "and what is set nearer weighs more");
     let output = app.command(&[]).env("LEAK_THRESHOLD_MB_UNIT", "0.5").output().unwrap();
     assert!(Said::of(output).ends_with(LEAKS).row("tests::small").contains("leaked"));
 }

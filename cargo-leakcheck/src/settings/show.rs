@@ -22,6 +22,9 @@ pub(crate) fn show(settings: &Settings) -> String {
     for skip in &settings.skip {
         line("skip", format!("`{}`: {}", skip.tests.text(), skip.why), &skip.source);
     }
+    if let Some(file) = &settings.suppressions_file {
+        line("suppressions", file.value.clone(), &file.source);
+    }
     for suppression in &settings.suppressions {
         let value = format!("`{}`: {}", suppression.leak, suppression.why);
         line("suppress", value, &format!("{}.suppress]", super::manifest::TABLE));

@@ -1,0 +1,110 @@
+//! The environment that tests run in: this process's, and the table `[env]` of cargo's configuration.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// The variables of leakcheck, each with who set it.
+#[derive(Debug, Default)]
+pub(crate) struct Environment(BTreeMap<String, Variable>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Variable {
+    value: String,
+    source: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Config {
+    #[serde(default)]
+    env: BTreeMap<String, Entry>,
+}
+
+/// A variable in `[env]`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Plain(String),
+    Table {
+        value: String,
+        #[serde(default)]
+        force: bool,
+        #[serde(default)]
+        relative: bool,
+    },
+    /// Whatever cargo takes besides is no variable of ours.
+    Other(serde::de::IgnoredAny),
+}
+
+impl Environment {
+    /// As tests find it that cargo runs from a directory.
+    ///
+    /// # Errors
+    ///
+    /// When a configuration of cargo's cannot be read.
+    pub(crate) fn of_tests(directory: &Path) -> Result<Self> {
+        let mut found = Self::default();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("LEAK_")) else {
+                continue;
+            };
+            let value = value.to_string_lossy().into_owned();
+            found.0.insert(name.to_owned(), Variable { value, source: name.to_owned() });
+        }
+        for path in configurations(directory) {
+            found.read(&path)?;
+        }
+        Ok(found)
+    }
+
+    /// The value of a variable, and who set it.
+    pub(super) fn get(&self, name: &str) -> Option<(&str, &str)> {
+        self.0.get(name).map(|variable| (variable.value.as_str(), variable.source.as_str()))
+    }
+
+    /// Adds what a configuration sets that nobody nearer has set.
+    fn read(&mut self, path: &Path) -> Result<()> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::file("read", path, error)),
+        };
+        let config: Config =
+            toml::from_str(&text).map_err(|error| Error::file("read", path, error))?;
+        for (name, entry) in config.env.into_iter().filter(|(name, _)| name.starts_with("LEAK_")) {
+            let (value, force) = match entry {
+                Entry::Plain(value) => (value, false),
+                Entry::Table { value, force, relative: false } => (value, force),
+                Entry::Table { value, force, relative: true } => {
+                    // From the directory that has `.cargo` on.
+                    let base = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+                    (base.join(value).to_string_lossy().into_owned(), force)
+                }
+                Entry::Other(_) => continue,
+            };
+            let source = format!("{} [env] {name}", super::shown(path));
+            let of_process = self.0.get(&name).is_some_and(|known| known.source == name);
+            if !self.0.contains_key(&name) || (force && of_process) {
+                self.0.insert(name, Variable { value, source });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where cargo looks for its configuration, the nearest first.
+fn configurations(directory: &Path) -> Vec<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let folders = directory.ancestors().map(|directory| directory.join(".cargo")).chain(home);
+    let mut found = Vec::new();
+    for folder in folders {
+        // The one without an ending is the older name, and weighs more where both are there.
+        let named = ["config", "config.toml"].map(|name| folder.join(name));
+        found.extend(named.into_iter().find(|path| path.is_file()));
+    }
+    found
+}
