@@ -4,9 +4,8 @@ mod held;
 mod repeated;
 
 use std::any::Any;
-use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use std::time::Instant;
 
 use crate::error::Error;
@@ -44,7 +43,7 @@ pub(crate) struct Watch {
     plan: Option<Plan>,
     can_repeat: bool,
     /// The stack as it was before the body, and when that was, for [`holders`].
-    before: OnceCell<(Before, Instant)>,
+    before: OnceLock<(Before, Instant)>,
 }
 
 /// A leak that was found and reported.
@@ -143,7 +142,7 @@ impl Watch {
             limits,
             plan,
             can_repeat,
-            before: OnceCell::new(),
+            before: OnceLock::new(),
         };
         Ok(Watching::Yes(Box::new(watch)))
     }
