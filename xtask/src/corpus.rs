@@ -1,11 +1,11 @@
 //! `cargo xtask corpus`: runs the tests of `tests/corpus`, and holds each against the table.
 
-mod cases;
+pub(crate) mod cases;
 #[cfg(test)]
 mod tests;
 
 use crate::{Outcome, root};
-use cases::{CASES, Case, Expected, Variant};
+use cases::{CASES, Case, Expected, Test, Variant};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -15,10 +15,12 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let (mut passed, mut failed) = (0, 0);
     for case in select(args)? {
         for &variant in case.variants() {
-            if report(case, variant)? {
-                passed += 1;
-            } else {
-                failed += 1;
+            for test in [Test::Once, Test::Repeated] {
+                if report(case, variant, test)? {
+                    passed += 1;
+                } else {
+                    failed += 1;
+                }
             }
         }
     }
@@ -36,28 +38,32 @@ fn select(args: &[String]) -> Result<Vec<&'static Case>, String> {
     if !flags.is_empty() && !names.is_empty() {
         return Err("`--ci` chooses the cases itself: leave out either it or the names".to_owned());
     }
+    let named = named(&names)?;
+    Ok(named.into_iter().filter(|case| flags.is_empty() || case.ci).collect())
+}
+
+/// The cases of these names, or all where there are none, in the order of the table.
+pub(crate) fn named(names: &[&str]) -> Result<Vec<&'static Case>, String> {
     if let Some(name) = names.iter().find(|&&name| CASES.iter().all(|case| case.name != name)) {
         let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
         return Err(format!("unknown case `{name}`; there are:\n  {}", known.join("\n  ")));
     }
-    let wanted = |case: &&Case| {
-        if flags.is_empty() { names.is_empty() || names.contains(&case.name) } else { case.ci }
-    };
+    let wanted = |case: &&Case| names.is_empty() || names.contains(&case.name);
     Ok(CASES.iter().filter(wanted).collect())
 }
 
-/// Runs one package, says in a line how it went, and returns whether it went as expected.
-fn report(case: &Case, variant: Variant) -> Outcome {
+/// Runs one test, says in a line how it went, and returns whether it went as expected.
+fn report(case: &Case, variant: Variant, test: Test) -> Outcome {
     // The name first and the rest later, so that a test that hangs is known by name.
-    print!("{:<28}{:<7}", case.name, variant.name());
+    print!("{:<28}{:<7}{:<10}", case.name, variant.name(), test.name());
     std::io::stdout().flush().map_err(|e| e.to_string())?;
 
     let start = Instant::now();
-    let output = test(case, variant)?;
+    let output = run_test(case, variant, test)?;
     let seconds = start.elapsed().as_secs_f64();
 
     let stdout = String::from_utf8_lossy(&output.stdout);
-    match judge(case.expected(variant), output.status.success(), &stdout) {
+    match judge(case.expected(variant, test), output.status.success(), &stdout) {
         Ok(said) => {
             println!("ok      {seconds:>6.1} s  {said}");
             Ok(true)
@@ -78,14 +84,28 @@ fn tail(text: &str) -> impl Iterator<Item = &str> {
     text.lines().skip(text.lines().count().saturating_sub(60))
 }
 
+fn run_test(case: &Case, variant: Variant, test: Test) -> Result<Output, String> {
+    let mut cargo = cargo_test(case, variant);
+    cargo.args(test.arguments()).output().map_err(|e| format!("cannot run cargo: {e}"))
+}
+
 /// `cargo test` in the package. All packages share a target folder, for the sake of what they
 /// have in common.
-fn test(case: &Case, variant: Variant) -> Result<Output, String> {
-    let package = root().join("tests/corpus").join(case.name).join(variant.name());
+pub(crate) fn cargo_test(case: &Case, variant: Variant) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "-j2"]).current_dir(package(case, variant));
+    set_up(&mut cargo);
     cargo
-        .args(["test", "-j2"])
-        .current_dir(&package)
+}
+
+/// The folder of a variant's package.
+pub(crate) fn package(case: &Case, variant: Variant) -> PathBuf {
+    root().join("tests/corpus").join(case.name).join(variant.name())
+}
+
+/// The environment of what builds and runs the cases.
+pub(crate) fn set_up(command: &mut Command) {
+    command
         .env("CARGO_TARGET_DIR", target())
         .env("CARGO_INCREMENTAL", "0")
         // Enough to name lines, and quicker to build.
@@ -95,13 +115,14 @@ fn test(case: &Case, variant: Variant) -> Result<Output, String> {
     // The limits are the tests' own.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LEAK_") {
-            cargo.env_remove(name);
+            command.env_remove(name);
         }
     }
-    cargo.output().map_err(|e| format!("cannot run cargo in `{}`: {e}", package.display()))
+    // Who holds a leak is asked after the verdict, by another run.
+    command.env("LEAK_HOLDERS", "off");
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     // A relative path is relative to where cargo was called, which is where we still are.
     let shared = std::env::var_os("CARGO_TARGET_DIR").and_then(|dir| std::path::absolute(dir).ok());
     shared.unwrap_or_else(|| root().join("target")).join("corpus")
@@ -129,6 +150,7 @@ fn judge(expected: Expected, success: bool, stdout: &str) -> Result<&'static str
 }
 
 /// The first line of a leak's report.
-fn is_headline(line: &str) -> bool {
-    line.contains("leakcheck: ") && line.contains(" leaked ")
+pub(crate) fn is_headline(line: &str) -> bool {
+    let verbs = [" leaked ", " leaks ", " leaves "];
+    line.contains("leakcheck: `") && verbs.iter().any(|verb| line.contains(verb))
 }

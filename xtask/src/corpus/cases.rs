@@ -1,16 +1,18 @@
 //! The corpus as one table: what a check of the Rust heap must say about each case.
 
 /// A folder of `tests/corpus`.
-pub(super) struct Case {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     /// Builds quickly, and so is part of what CI runs.
-    pub(super) ci: bool,
+    pub(crate) ci: bool,
 }
 
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The leaky variant must fail with this crate (or the trigger) among the frames.
     Leaks { krate: &'static str },
+    /// The leaky variant leaves file descriptors open, which shows when it is repeated.
+    Descriptors { krate: &'static str },
     /// The leaky variant leaks, but not into the Rust heap: the check must not see it.
     Unseen,
     /// There is no leak, however much it looks like one.
@@ -19,20 +21,29 @@ pub(super) enum Kind {
 
 /// One package of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(crate) enum Variant {
     Leaky,
     Fixed,
     Quiet,
 }
 
-/// What the test of one package must come to.
+/// A test of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
+pub(crate) enum Test {
+    /// Many calls in one run, under a limit: the case's own `tests.rs`.
+    Once,
+    /// One call, repeated: `repeated.rs`, which all cases share.
+    Repeated,
+}
+
+/// What a test must come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
     Passes,
     Leaks { krate: &'static str },
 }
 
-pub(super) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     leaks("axum-serve-task", "axum"),
     leaks("bytes-from-owner", "bytes").in_ci(),
     leaks("cached-unbounded", "cached"),
@@ -42,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
     leaks("futures-unordered-into-iter", "futures_util"),
     leaks("hecs-column-batch", "hecs"),
     leaks("lru-clear", "lru").in_ci(),
-    unseen("mio-uds-bind-fd"),
+    descriptors("mio-uds-bind-fd", "mio"),
     leaks("moka-evict-keys", "moka"),
     leaks("notify-watch-timer-thread", "notify"),
     unseen("onig-match-param"),
@@ -66,6 +77,10 @@ const fn leaks(name: &'static str, krate: &'static str) -> Case {
     Case { name, kind: Kind::Leaks { krate }, ci: false }
 }
 
+const fn descriptors(name: &'static str, krate: &'static str) -> Case {
+    Case { name, kind: Kind::Descriptors { krate }, ci: false }
+}
+
 const fn unseen(name: &'static str) -> Case {
     Case { name, kind: Kind::Unseen, ci: false }
 }
@@ -79,16 +94,21 @@ impl Case {
         Case { ci: true, ..self }
     }
 
-    pub(super) fn variants(&self) -> &'static [Variant] {
+    pub(crate) fn variants(&self) -> &'static [Variant] {
         match self.kind {
-            Kind::Leaks { .. } | Kind::Unseen => &[Variant::Leaky, Variant::Fixed],
+            Kind::Leaks { .. } | Kind::Descriptors { .. } | Kind::Unseen => {
+                &[Variant::Leaky, Variant::Fixed]
+            }
             Kind::Quiet => &[Variant::Quiet],
         }
     }
 
-    pub(super) fn expected(&self, variant: Variant) -> Expected {
-        match (&self.kind, variant) {
-            (&Kind::Leaks { krate }, Variant::Leaky) => Expected::Leaks { krate },
+    pub(crate) fn expected(&self, variant: Variant, test: Test) -> Expected {
+        match (&self.kind, variant, test) {
+            (&Kind::Leaks { krate }, Variant::Leaky, _)
+            | (&Kind::Descriptors { krate }, Variant::Leaky, Test::Repeated) => {
+                Expected::Leaks { krate }
+            }
             _ => Expected::Passes,
         }
     }
@@ -96,11 +116,28 @@ impl Case {
 
 impl Variant {
     /// The name of the package's folder.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Variant::Leaky => "leaky",
             Variant::Fixed => "fixed",
             Variant::Quiet => "quiet",
+        }
+    }
+}
+
+impl Test {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Test::Once => "once",
+            Test::Repeated => "repeated",
+        }
+    }
+
+    /// What `cargo test` is asked for.
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Test::Once => &["--test", "corpus"],
+            Test::Repeated => &["--test", "repeated", "--", "--exact", "alone"],
         }
     }
 }
