@@ -2,6 +2,7 @@
 //!
 //! One verb, one function; a verb that needs more has a file of its own.
 
+mod accuracy;
 mod corpus;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,10 @@ usage: cargo xtask <verb>
 
   ci                       what CI runs: .ci/run
   corpus [--ci] [CASE…]    the checks of real leaks in published crates, all or some;
-                           --ci takes those that build quickly";
+                           --ci takes those that build quickly
+  accuracy [--runs N] [--write] [CASE…]
+                           what leakcheck and its rivals find in them; --write puts
+                           the tables into docs/accuracy.md";
 
 /// What a verb comes to: whether everything was as it should be, or why it could not tell.
 type Outcome = Result<bool, String>;
@@ -33,6 +37,7 @@ fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((verb, [])) if verb == "ci" => ci(),
         Some((verb, rest)) if verb == "corpus" => corpus::run(rest),
+        Some((verb, rest)) if verb == "accuracy" => accuracy::run(rest),
         Some((verb, [])) if matches!(verb.as_str(), "help" | "-h" | "--help") => {
             println!("{USAGE}");
             Ok(true)

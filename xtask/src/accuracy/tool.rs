@@ -1,0 +1,147 @@
+//! What looks for leaks: the columns of the tables.
+
+use crate::corpus::cases::Case;
+use crate::corpus::{is_headline, set_up};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A way to look for leaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tool {
+    Alone,
+    BesideOthers,
+    Copies,
+    Lsan,
+    Dhat,
+    DhatRepeated,
+    Mockalloc,
+    StatsAlloc,
+    StatsAllocMegabyte,
+}
+
+/// What a tool says after one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Leak,
+    Nothing,
+    /// The case has no test of this kind.
+    HasNone,
+}
+
+/// How a rival's program, and LeakSanitizer, says that there is a leak.
+const LEAK: i32 = 23;
+/// What is not over by then hangs.
+const LONGEST: Duration = Duration::from_secs(120);
+
+impl Tool {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Alone,
+        Self::BesideOthers,
+        Self::Copies,
+        Self::Lsan,
+        Self::Dhat,
+        Self::DhatRepeated,
+        Self::Mockalloc,
+        Self::StatsAlloc,
+        Self::StatsAllocMegabyte,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "leakcheck, alone",
+            Self::BesideOthers => "leakcheck, beside others",
+            Self::Copies => "leakcheck, four copies",
+            Self::Lsan => "LeakSanitizer",
+            Self::Dhat => "dhat, one call",
+            Self::DhatRepeated => "dhat, 100 calls after one",
+            Self::Mockalloc => "mockalloc, one call",
+            Self::StatsAlloc => "stats_alloc, one call, 0 B",
+            Self::StatsAllocMegabyte => "stats_alloc, one call, 1 MB",
+        }
+    }
+
+    /// The head of its column.
+    pub(super) fn head(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::BesideOthers => "beside others",
+            Self::Copies => "four copies",
+            Self::Lsan => "LSan",
+            Self::Dhat => "dhat 1",
+            Self::DhatRepeated => "dhat 100",
+            Self::Mockalloc => "mockalloc",
+            Self::StatsAlloc => "stats 0 B",
+            Self::StatsAllocMegabyte => "stats 1 MB",
+        }
+    }
+
+    pub(super) fn is_leakcheck(self) -> bool {
+        matches!(self, Self::Alone | Self::BesideOthers | Self::Copies)
+    }
+
+    fn arguments(self, case: &Case) -> Vec<String> {
+        // Each call of this one leaves a thread behind.
+        let few = case.name == "notify-watch-timer-thread";
+        let arguments = match self {
+            Self::Alone => "--test-threads=1 --exact alone",
+            Self::BesideOthers => "--test-threads=4 beside_others:: neighbour::",
+            Self::Copies => "--test-threads=4 copies::",
+            Self::Lsan if few => "26",
+            Self::Lsan => "61",
+            Self::Dhat => "0 1",
+            Self::DhatRepeated if few => "1 40",
+            Self::DhatRepeated => "1 100",
+            Self::Mockalloc => "",
+            Self::StatsAlloc => "0",
+            Self::StatsAllocMegabyte => "1048576",
+        };
+        arguments.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Runs a program once. What it prints is beside it afterwards.
+    pub(super) fn run(self, program: &Path, run: u32, case: &Case) -> Result<Said, String> {
+        let log = program.with_extension(format!("{}-{run}.out", self.head().replace(' ', "-")));
+        let mut command = Command::new(program);
+        command.args(self.arguments(case)).current_dir(std::env::temp_dir());
+        set_up(&mut command);
+        let status = output_to(&log, &mut command)?;
+        let text = fs::read(&log).map_err(|e| format!("`{}`: {e}", log.display()))?;
+        let said = self.said(status.code(), &String::from_utf8_lossy(&text));
+        said.ok_or_else(|| {
+            let (name, log) = (self.name(), log.display());
+            format!("{name} ended with {status}, which tells nothing; it printed `{log}`")
+        })
+    }
+
+    pub(super) fn said(self, code: Option<i32>, text: &str) -> Option<Said> {
+        match code? {
+            0 if !self.is_leakcheck() => Some(Said::Nothing),
+            0 if text.contains(" 0 passed; ") => Some(Said::HasNone),
+            0 if text.contains("test result: ok.") => Some(Said::Nothing),
+            101 if self.is_leakcheck() && text.lines().any(is_headline) => Some(Said::Leak),
+            LEAK if !self.is_leakcheck() => Some(Said::Leak),
+            _ => None,
+        }
+    }
+}
+
+/// Runs a command that prints to a file.
+fn output_to(log: &Path, command: &mut Command) -> Result<ExitStatus, String> {
+    let cannot = |error| format!("cannot run `{}`: {error}", log.display());
+    let file = File::create(log).map_err(cannot)?;
+    command.stdout(file.try_clone().map_err(cannot)?).stderr(file);
+    let mut child = command.spawn().map_err(cannot)?;
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().map_err(cannot)? {
+            return Ok(status);
+        }
+        if begun.elapsed() > LONGEST {
+            child.kill().map_err(cannot)?;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
