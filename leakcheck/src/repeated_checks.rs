@@ -45,7 +45,7 @@
 //!
 //! What still grows gets 31 calls even where they take up to four times the cap in time. A body so slow that
 //! it does not come that far is judged by the limits of a single run, and stderr says that growth did
-//! not decide. With a number of calls (`iterations = 10`), those are enough.
+//! not decide. With a number of calls (`iterations = 10`), or when enough was left behind, fewer are enough.
 //!
 //! Threads that the body started and that still run, file descriptors that it left open, child processes
 //! that nobody has waited for and, in process scope, bytes of the C heap are counted in the same way.

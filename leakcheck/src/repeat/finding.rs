@@ -41,8 +41,9 @@ pub(crate) struct Growing {
 
 impl Finding {
     pub(crate) fn of(repeat: &Repeat, stop: Stop) -> Self {
-        let mut sites = sites(repeat);
-        let total = evidence(repeat, Source::Bytes);
+        let few_will_do = few_will_do(repeat, stop);
+        let mut sites = sites(repeat, few_will_do);
+        let total = evidence(repeat, Source::Bytes, few_will_do);
         if replaces(repeat, &sites) {
             sites.values_mut().for_each(Growing::is_no_leak);
         } else if total.as_ref().is_some_and(|total| total.class == Class::Leak) {
@@ -51,7 +52,7 @@ impl Finding {
         Self {
             sites,
             total,
-            left: left(repeat),
+            left: left(repeat, few_will_do),
             warmup: repeat.warmup(),
             batches: repeat.batch_sizes(),
             stop,
@@ -96,13 +97,19 @@ pub(crate) fn growth(repeat: &Repeat, measure: Measure) -> Growth {
     }
 }
 
-fn evidence(repeat: &Repeat, source: Source) -> Option<Evidence> {
-    repeat.series().track(source).and_then(|track| Evidence::of(track, repeat.has_asked_number()))
+/// Whether few calls are enough: as many as somebody asked for, or as many as left so much behind
+/// that there were no more.
+pub(super) fn few_will_do(repeat: &Repeat, stop: Stop) -> bool {
+    repeat.has_asked_number() || stop == Stop::Growth
 }
 
-fn left(repeat: &Repeat) -> Vec<(Thing, Evidence)> {
+fn evidence(repeat: &Repeat, source: Source, few_will_do: bool) -> Option<Evidence> {
+    repeat.series().track(source).and_then(|track| Evidence::of(track, few_will_do))
+}
+
+fn left(repeat: &Repeat, few_will_do: bool) -> Vec<(Thing, Evidence)> {
     let grown = repeat.series().tracks().filter_map(|(source, track)| match source {
-        Source::Left(thing) => Some((thing, Evidence::of(track, repeat.has_asked_number())?)),
+        Source::Left(thing) => Some((thing, Evidence::of(track, few_will_do)?)),
         _ => None,
     });
     let mut grown: Vec<_> = grown.collect();
@@ -110,15 +117,15 @@ fn left(repeat: &Repeat) -> Vec<(Thing, Evidence)> {
     grown
 }
 
-fn sites(repeat: &Repeat) -> HashMap<SiteId, Growing> {
+fn sites(repeat: &Repeat, few_will_do: bool) -> HashMap<SiteId, Growing> {
     let sites = repeat.series().tracks().filter_map(|(source, track)| match source {
         Source::BytesAt(site) if !repeat.is_ignored(source) => Some((site, track)),
         _ => None,
     });
     sites
         .filter_map(|(site, track)| {
-            let bytes = Evidence::of(track, repeat.has_asked_number());
-            let blocks = evidence(repeat, Source::BlocksAt(site));
+            let bytes = Evidence::of(track, few_will_do);
+            let blocks = evidence(repeat, Source::BlocksAt(site), few_will_do);
             let classes = || bytes.iter().chain(&blocks).map(|evidence| evidence.class);
             let worst = |wanted| classes().find(|class| *class == wanted);
             let class = worst(Class::Leak).or(worst(Class::Undecided)).or(classes().next())?;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::class::{Class, class};
+use super::finding::few_will_do;
 use super::plan::Stop;
 use super::{Repeat, Source};
 
@@ -25,7 +26,7 @@ impl Sensitivity {
         // What the first call leaves behind says nothing.
         let every = repeat.calls().saturating_sub(1).max(1);
         let mut found = Self { bytes_per_call: 1.0, every, still_growing: 0.0 };
-        let few_will_do = repeat.has_asked_number();
+        let few_will_do = few_will_do(repeat, stop);
         for (source, track) in repeat.series().tracks() {
             if !matches!(source, Source::BytesAt(_)) || repeat.is_ignored(source) {
                 continue;
