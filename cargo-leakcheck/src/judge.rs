@@ -86,7 +86,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
 }
 
 fn covers(skip: &Skip, test: &Test) -> bool {
-    skip.tests.matches(&test.name)
+    skip.tests.matches(&test.name) || skip.tests.matches(&test.id())
 }
 
 /// What a run comes to.

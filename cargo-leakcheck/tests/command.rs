@@ -97,7 +97,9 @@ fn one_test_at_a_time_is_judged_alike() {
 
 #[test]
 fn nextest_is_judged_alike() {
-    let (said, run) = visit_for_json("leak,till", &["--runner", "nextest"], LEAKS);
+    let (said, run) = visit_for_json("leak,till,bad_name", &["--runner", "nextest"], LEAKS);
+    // A check inside of one watches its own threads.
+    assert_eq!(status(&run, "cart::tests::may_have_a_bad_name"), "passed", "{}", said.stdout);
     assert_eq!(status(&run, "till::tests::has_a_limit_of_its_own"), "leaked");
     assert_eq!(status(&run, "cart::tests::may_leak"), "leaked");
     assert_eq!(status(&run, "cart/tests/api::is_an_integration_test"), "passed");

@@ -15,7 +15,7 @@ use crate::ledger::entered;
 use crate::left;
 use crate::measurement::Measurement;
 use crate::message;
-use crate::options::{Measure, Options};
+use crate::options::{Measure, Options, Scope};
 use crate::region::Region;
 use crate::repeat::Plan;
 use crate::report::{self, Noise, Report, Test, file, text};
@@ -91,11 +91,15 @@ impl Watch {
             return Ok(Watching::No(None));
         }
         let name = options.origin.display_name();
-        let scope = settings.scope(&options);
+        let nested = thread::with(entered) != 0;
+        // A process of its own has one check that watches all of it.
+        let scope = match options.scope {
+            None if nested => Scope::Test,
+            _ => settings.scope(&options),
+        };
         let test = Test::new(&options, &name, scope);
         if let Some(why) = settings.skips(&options, &name) {
             record(settings, || Report::without_figures(test, Verdict::Skipped { why }));
-            let nested = thread::with(entered) != 0;
             return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
         }
         let region = match Region::open(scope) {
