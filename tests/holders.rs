@@ -218,6 +218,35 @@ fn the_variable_limits_lost_bytes_everywhere() {
     );
 }
 
+/// Other threads allocate, start further ones and fork meanwhile.
+#[test]
+fn snapshots_get_along_with_threads_and_forks() {
+    let output = std::process::Command::new(Fixture::new("holders", "storm").program())
+        .env("VERDICTS", "60")
+        .env("LEAK_HOLDERS", "on")
+        .env("LEAK_REPORT_DIR", Folder::new().path())
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("60 lost, 0 otherwise"), "{said}");
+    assert!(said.contains("zombie -1"), "{said}");
+}
+
+#[test]
+fn a_hundred_thousand_blocks_are_looked_through() {
+    let output = std::process::Command::new(Fixture::new("holders", "large").program())
+        .env("BLOCKS", "100000")
+        .env("LEAK_HOLDERS", "on")
+        .env("LEAK_REPORT_DIR", Folder::new().path())
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("told true"), "{said}");
+}
+
 #[test]
 fn without_being_asked_for_holders_are_not_told() {
     let test = "forgotten";

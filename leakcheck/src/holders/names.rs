@@ -1,6 +1,8 @@
 //! Names for what the child of a snapshot found.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
 
 use super::answer::{Group, Step};
 use super::class::Class;
@@ -21,7 +23,29 @@ pub(super) struct Names<'a> {
     /// By the number of the module.
     variables: HashMap<usize, Variables>,
     types: HashMap<usize, Option<Types>>,
+    kept: Kept,
+}
+
+/// What was found out before, which is good for the life of the process.
+#[derive(Debug, Default)]
+struct Kept {
     labels: HashMap<SiteId, Label>,
+    /// By the call site of a block and a place in it.
+    fields: HashMap<(SiteId, u64), Option<String>>,
+    /// By file, whether it is a thread-local, and its address there.
+    variables: HashMap<(PathBuf, bool, u64), Option<String>>,
+}
+
+/// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find it
+/// taken.
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+impl Drop for Names<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut kept) = KEPT.try_lock() {
+            *kept = Some(std::mem::take(&mut self.kept));
+        }
+    }
 }
 
 /// What is known of the blocks of a call site.
@@ -37,7 +61,8 @@ struct Label {
 
 impl<'a> Names<'a> {
     pub(super) fn new(roots: &'a Roots) -> Self {
-        Self { roots, variables: HashMap::new(), types: HashMap::new(), labels: HashMap::new() }
+        let kept = KEPT.try_lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default();
+        Self { roots, variables: HashMap::new(), types: HashMap::new(), kept }
     }
 
     pub(super) fn holder(&mut self, group: &Group) -> Holder {
@@ -78,38 +103,43 @@ impl<'a> Names<'a> {
     }
 
     fn variable(&mut self, root: Root, place: usize) -> holder::Root {
-        let thread = self.thread(root);
         let module = &self.roots.modules[root.module];
-        let (name, bias) = (module.name(), module.bias);
-        let variables =
-            self.variables.entry(root.module).or_insert_with(|| Variables::of_file(&module.path));
-        let address = match root.kind {
-            Kind::Local => (place - root.start) as u64,
-            _ => place.wrapping_sub(bias) as u64,
-        };
-        let found = match root.kind {
-            Kind::Local => variables.local_at(address),
-            _ => variables.static_at(address),
-        };
-        let found = found.cloned();
-        let path = found.map(|variable| {
-            let mut path = readable(&variable.symbol);
-            let krate = path.split("::").next().unwrap_or_default().to_owned();
-            let offset = address - variable.start;
-            for field in self.fields_of_variable(root.module, &variable.symbol, &krate, offset) {
-                path.push('.');
-                path.push_str(&field);
+        let is_local = root.kind == Kind::Local;
+        // Places of thread-locals are counted from their beginning.
+        let address = if is_local { place } else { place.wrapping_sub(module.bias) } as u64;
+        let key = (module.path.clone(), is_local, address);
+        let path = match self.kept.variables.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let path = self.find_variable(root.module, is_local, address);
+                self.kept.variables.insert(key, path.clone());
+                path
             }
-            path
-        });
-        let thread = thread.filter(|_| root.kind == Kind::Local);
+        };
         holder::Root {
             name: path,
-            module: Some(name),
+            module: Some(module.name()),
             offset: Some(address),
-            thread,
+            thread: self.thread(root).filter(|_| is_local),
             started_at: None,
         }
+    }
+
+    /// The path of the variable at an address, and the fields that lead there.
+    fn find_variable(&mut self, module: usize, is_local: bool, address: u64) -> Option<String> {
+        let file = &self.roots.modules[module].path;
+        let variables = self.variables.entry(module).or_insert_with(|| Variables::of_file(file));
+        let found =
+            if is_local { variables.local_at(address) } else { variables.static_at(address) };
+        let variable = found?.clone();
+        let mut path = readable(&variable.symbol);
+        let krate = path.split("::").next().unwrap_or_default().to_owned();
+        let offset = address - variable.start;
+        for field in self.fields_of_variable(module, &variable.symbol, &krate, offset) {
+            path.push('.');
+            path.push_str(&field);
+        }
+        Some(path)
     }
 
     fn fields_of_variable(
@@ -159,6 +189,15 @@ impl<'a> Names<'a> {
     }
 
     fn field(&mut self, site: SiteId, offset: u64) -> Option<String> {
+        if let Some(known) = self.kept.fields.get(&(site, offset)) {
+            return known.clone();
+        }
+        let field = self.find_field(site, offset);
+        self.kept.fields.insert((site, offset), field.clone());
+        field
+    }
+
+    fn find_field(&mut self, site: SiteId, offset: u64) -> Option<String> {
         let Label { content: Some((module, of, start)), .. } = *self.label(site) else {
             return None;
         };
@@ -170,11 +209,11 @@ impl<'a> Names<'a> {
 
     /// What is known of a call site.
     fn label(&mut self, site: SiteId) -> &Label {
-        if !self.labels.contains_key(&site) {
+        if !self.kept.labels.contains_key(&site) {
             let label = self.find_label(site);
-            self.labels.insert(site, label);
+            self.kept.labels.insert(site, label);
         }
-        &self.labels[&site]
+        &self.kept.labels[&site]
     }
 
     fn find_label(&mut self, site: SiteId) -> Label {
