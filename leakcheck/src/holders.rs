@@ -73,14 +73,39 @@ pub(crate) fn explain(
 ) -> Result<Vec<(SiteId, Holder)>, String> {
     let _quiet = Quiet::new();
     stack::with_registers(|stack_pointer| {
-        let roots = roots::Roots::find(stack_pointer);
-        let mut names = names::Names::new(&roots);
-        let (counted, uncounted) = names.counted(sites);
-        let question = reach::Question { owners, counted: &counted, uncounted: &uncounted, before };
-        let answer = snapshot::ask(&roots, &question).map_err(why_not)?;
-        let holders = answer.groups().iter().map(|group| (group.site, names.holder(group)));
-        Ok(holders.collect())
+        // A thread may end while it is listed, and its memory go: then the child stumbles.
+        for _ in 1..ATTEMPTS {
+            match explain_once(owners, before, sites, stack_pointer) {
+                Err(snapshot::Failure::Crash) => {}
+                found => return found.map_err(why_not),
+            }
+        }
+        explain_once(owners, before, sites, stack_pointer).map_err(why_not)
     })
+}
+
+/// How often a snapshot is taken before it is given up.
+const ATTEMPTS: usize = 4;
+
+fn explain_once(
+    owners: &[RegionId],
+    before: &Before,
+    sites: &[SiteId],
+    stack_pointer: usize,
+) -> Result<Vec<(SiteId, Holder)>, snapshot::Failure> {
+    let roots = roots::Roots::find(stack_pointer);
+    let mut names = names::Names::new(&roots);
+    let (counted, uncounted) = names.counted(sites);
+    let question = reach::Question {
+        owners,
+        counted: &counted,
+        uncounted: &uncounted,
+        free_mark: foreign::free_mark(),
+        before,
+    };
+    let answer = snapshot::ask(&roots, &question)?;
+    let holders = answer.groups().iter().map(|group| (group.site, names.holder(group)));
+    Ok(holders.collect())
 }
 
 /// Runs the test of the calling thread again, where blocks are listed from the start, and puts who

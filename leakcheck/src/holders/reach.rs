@@ -48,7 +48,7 @@ pub(super) struct Graph<'a> {
     pub(super) found: usize,
     looked: usize,
     deadline: u64,
-    question: &'a Question<'a>,
+    pub(super) question: &'a Question<'a>,
 }
 
 /// What the child is asked.
@@ -59,6 +59,8 @@ pub(super) struct Question<'a> {
     /// Call sites, sorted, that are known to make `Rc`s or `Arc`s, and those that make others.
     pub(super) counted: &'a [SiteId],
     pub(super) uncounted: &'a [SiteId],
+    /// What the C library marks free chunks with that look as if they were in use; 0 is unknown.
+    pub(super) free_mark: usize,
     /// What was on the calling thread's stack before the body ran.
     pub(super) before: &'a Before,
 }

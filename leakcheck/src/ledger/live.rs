@@ -75,8 +75,11 @@ pub(crate) fn are_listed() -> bool {
 #[cold]
 fn decide() {
     let on = says(VARIABLE, b"on") || says(AGAIN, b"");
-    #[cfg(own_local)]
     if on {
+        // Of what the C library keeps in this way, it does not say that it is free.
+        // SAFETY: a setting of the C library's allocator, which allocates nothing.
+        unsafe { libc::mallopt(libc::M_MXFAST, 0) };
+        #[cfg(own_local)]
         crate::alloc::free_later();
     }
     STATE.store(if on { ON } else { OFF }, Ordering::SeqCst);
