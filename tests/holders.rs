@@ -63,6 +63,7 @@ fn blocks_are_called_by_their_types_and_places_by_their_fields() {
     check_said("in_a_static", "CACHE → RawTable<(String, Vec<u8>)> 3.1 kB (holders/src/cache.rs:");
     check_said("in_a_lazy_thread_local", "→ LeafNode<u32, String> 320 B (");
     check_said("a_tree_forgotten", "hangs on Rc<Branch> 64 B (holders/src/graph.rs:");
+    check_said("a_tree_forgotten", "nothing points to it; 224 B hangs on it");
 }
 
 #[test]

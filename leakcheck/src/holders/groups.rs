@@ -24,6 +24,7 @@ impl Graph<'_> {
     pub(super) fn tell(&mut self, parts: &Parts, answer: &Answer) -> Result<(), Trouble> {
         let slots = Array::<u32>::new(SLOTS).ok_or(Trouble::Memory)?;
         let tops = self.tops()?;
+        let (bytes_with, blocks_with) = self.with_what_hangs_on()?;
         for place in 0..self.found {
             let block = self.order.get(place) as usize;
             let Some(class) = self.class(block).filter(|_| self.is_mine(block)) else { continue };
@@ -40,11 +41,51 @@ impl Graph<'_> {
             let bytes = self.heap.bytes(block);
             group.blocks += 1;
             group.bytes += bytes;
+            // What is reached through another block of the call site counts there.
+            if !self.is_through_its_site(block, site) {
+                group.retained_bytes += bytes_with.get(block);
+                group.retained_blocks += u64::from(blocks_with.get(block));
+            }
             if is_new {
                 self.write_path(block, class, parts, group);
             }
         }
         Ok(())
+    }
+
+    /// For each block what is found through it, itself included: in bytes and in blocks.
+    fn with_what_hangs_on(&self) -> Result<(Array<u64>, Array<u32>), Trouble> {
+        let bytes = Array::<u64>::new(self.heap.count).ok_or(Trouble::Memory)?;
+        let blocks = Array::<u32>::new(self.heap.count).ok_or(Trouble::Memory)?;
+        // What is found later hangs on what was found before.
+        for place in (0..self.found).rev() {
+            let block = self.order.get(place) as usize;
+            bytes.set(block, bytes.get(block) + self.heap.bytes(block));
+            blocks.set(block, blocks.get(block).saturating_add(1));
+            let from = self.from.get(block);
+            if from & ROOT == 0 {
+                let from = from as usize;
+                bytes.set(from, bytes.get(from) + bytes.get(block));
+                blocks.set(from, blocks.get(from).saturating_add(blocks.get(block)));
+            }
+        }
+        Ok((bytes, blocks))
+    }
+
+    /// Whether a block was found through one of the same call site, not too far before it.
+    fn is_through_its_site(&self, block: usize, site: u32) -> bool {
+        const FAR: usize = 8;
+        let mut from = self.from.get(block);
+        for _ in 0..FAR {
+            if from & ROOT != 0 {
+                return false;
+            }
+            if self.heap.owner(from as usize).1 == site {
+                return true;
+            }
+            from = self.from.get(from as usize);
+        }
+        false
     }
 
     /// For each block the first one of its path, which a root leads to, or nothing.

@@ -306,6 +306,7 @@ fn add_holders(holders: &mut Vec<Holder>, more: &[Holder]) {
             Some(known) => {
                 known.bytes += holder.bytes;
                 known.blocks += holder.blocks;
+                known.retained_bytes += holder.retained_bytes;
             }
             None => holders.push(holder.clone()),
         }
@@ -325,7 +326,9 @@ fn write_holders(out: &mut String, indent: usize, group: &Group) -> fmt::Result 
             String::new()
         };
         let label = words::label(holder.class);
-        writeln!(out, "{:indent$}{label:<9}  {share}{}", "", holder.path)?;
+        let more = holder.retained_bytes.saturating_sub(holder.bytes);
+        let hangs = if more > 0 { format!("; {} hangs on it", size(more)) } else { String::new() };
+        writeln!(out, "{:indent$}{label:<9}  {share}{}{hangs}", "", holder.path)?;
     }
     let more = group.holders.len().saturating_sub(MOST_HOLDERS);
     if more > 0 {
