@@ -86,7 +86,9 @@ fn a_thread_local_is_named_by_its_path_and_thread() {
 #[test]
 fn the_stack_of_a_running_thread_holds() {
     check_classes("in_a_running_thread", "hold", &[("held_by_thread", 77_777, 1)]);
-    check_said("in_a_running_thread", "held by    the stack of thread `worker-1`, still running");
+    let running = "held by    the stack of thread `worker-1`, still running (started at \
+                   holders/src/worker.rs:11)";
+    check_said("in_a_running_thread", running);
 }
 
 #[test]

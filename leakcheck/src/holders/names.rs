@@ -16,6 +16,7 @@ use crate::stack::site;
 use crate::stack::site::SiteId;
 use crate::stack::symbols;
 use crate::stack::symbols::types::{Type, Types};
+use crate::thread::running;
 
 /// What names are made of.
 pub(super) struct Names<'a> {
@@ -97,7 +98,8 @@ impl<'a> Names<'a> {
             Kind::Static | Kind::Local => Some(self.variable(root, place)),
             Kind::Foreign => None,
             Kind::Stack | Kind::Control => {
-                Some(holder::Root { thread: self.thread(root), ..holder::Root::default() })
+                let (thread, started_at) = (self.thread(root), self.started_at(root));
+                Some(holder::Root { thread, started_at, ..holder::Root::default() })
             }
         }
     }
@@ -152,6 +154,14 @@ impl<'a> Names<'a> {
         let Some(types) = self.types(module) else { return Vec::new() };
         let of = types.of_variable(symbol, krate);
         of.map_or(Vec::new(), |of| types.fields_at(of, offset))
+    }
+
+    fn started_at(&mut self, root: Root) -> Option<String> {
+        let tid = self.roots.threads.get(root.thread)?.tid;
+        match running::started_at(tid) {
+            0 => None,
+            site => self.label(site).place.clone(),
+        }
     }
 
     fn thread(&self, root: Root) -> Option<String> {

@@ -120,6 +120,16 @@ pub(crate) fn any_of_others(regions: &[RegionId]) -> bool {
     })
 }
 
+/// The call site that started a thread for a region, 0 where that is not known.
+#[cfg(holders)]
+pub(crate) fn started_at(tid: i32) -> SiteId {
+    let mut entries = (1..ENTRIES.end()).filter_map(|id| ENTRIES.get(id));
+    let found = entries.find(|entry| {
+        entry.region.load(Ordering::Acquire) != 0 && entry.tid.load(Ordering::Acquire) == tid
+    });
+    found.map_or(0, |entry| entry.started_at.load(Ordering::Relaxed))
+}
+
 fn of(regions: &[RegionId]) -> impl Iterator<Item = &'static Entry> {
     (1..ENTRIES.end()).filter_map(|id| ENTRIES.get(id)).filter(|entry| {
         let region = entry.region.load(Ordering::Acquire);
