@@ -362,6 +362,21 @@
     return omitted ? el("div", {}, list, el("p", { class: "faint" }, `${count(omitted, "frame")} of a deep recursion left out`)) : list;
   };
   const raw = (value) => (typeof value === "string" ? el("span", {}, value) : el("pre", { class: "raw", tabindex: "0" }, JSON.stringify(value, null, 2)));
+  const isFrames = (value) => Array.isArray(value) && value.length > 0 && value.every((part) => part && typeof part === "object" && "class" in part);
+  const frameList = (frames) => el("ol", { class: "stack" }, ...frames.map((part) => el("li", { class: CLASS.includes(part.class) ? part.class : "system" },
+    el("span", { class: "frame" }, String(part.function || part.module || "unknown")), " ", el("span", { class: "faint frame" }, place(part)))));
+  /** A section of a report that this page knows nothing of: a line for each thing, with the stack that made it. */
+  const section = (value) => {
+    const isThings = Array.isArray(value) && value.every((thing) => thing && typeof thing === "object" && Object.values(thing).some(isFrames));
+    if (!isThings) return [raw(value)];
+    return value.map((thing) => {
+      const plain = Object.entries(thing).filter(([, part]) => part != null && typeof part !== "object");
+      const stacks = Object.values(thing).filter(isFrames);
+      const own = stacks.flat().find((part) => part.class === "user");
+      return el("details", {}, el("summary", {}, plain.map(([name, part]) => `${name} ${part}`).join(", "),
+        own ? el("span", { class: "faint frame" }, `  ${own.function || ""} ${place(own)}`) : null), ...stacks.map(frameList));
+    });
+  };
   /** Who holds a call site's blocks: the way from what is alive by itself, or that there is none. */
   const holderOf = (holder) => `${String(holder.class || "held").replaceAll("_", " ")}: ${holder.path || "not known"}`;
   const holderList = (holders) => el("ul", { class: "holders" }, ...holders.map((holder) => el("li", {},
@@ -502,7 +517,7 @@
     }
     if (test.a) parts.push(el("h3", {}, "Allowed"), simple(["Why", "Retained"], test.a.map(([why, size, blocks]) => [why, amount(size, blocks)])));
     if (test.u) parts.push(el("h3", {}, "Suppressed"), simple(["Rule", "Why", "Retained"], test.u.map(([rule, why, size, blocks]) => [el("code", {}, rule), why, amount(size, blocks)])));
-    for (const [name, value] of Object.entries(test.more || {})) parts.push(el("h3", {}, name.replaceAll("_", " ")), raw(value));
+    for (const [name, value] of Object.entries(test.more || {})) parts.push(el("h3", {}, name.replaceAll("_", " ")), ...section(value));
     parts.push(...trends(test));
     detail.replaceChildren(...parts);
   };

@@ -196,7 +196,7 @@ fn a_hostile_name_runs_no_script() {
         json!([{ "class": hostile, "path": hostile, "bytes": 1, "blocks": 1 }]);
     run["tests"][0]["check"]["sites"][0]["growth"] =
         json!({ "class": hostile, "bytes": [1, 2, 4], "advice": hostile, "severity": hostile });
-    run["tests"][0]["check"]["more"] = json!({ "fds": [{ "target": hostile }] });
+    run["tests"][0]["check"]["more"] = json!({ "fds": [{ "target": hostile, "opened_at": [{ "function": hostile, "file": hostile, "class": hostile }] }] });
     run["problems"] = json!([hostile]);
     run["meta"]["commit"] = json!(hostile);
     run["meta"]["commit_subject"] = json!(hostile);
