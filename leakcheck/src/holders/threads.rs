@@ -117,6 +117,11 @@ pub(super) fn all(stack_pointer: usize) -> Vec<Seen> {
         seen.push(Seen { tid, pointer, stack_pointer, low: mapping.start, top, name, thread });
     }
     seen.sort_by_key(|thread| thread.tid != own);
+    // A thread that has not named itself has the name of the one that started it.
+    let own_name = seen.first().map(|thread| thread.name.clone()).unwrap_or_default();
+    for thread in seen.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
+        "unnamed".clone_into(&mut thread.name);
+    }
     seen
 }
 
