@@ -496,6 +496,9 @@
         figure("Peak", bytes(F[4])),
         figure("Churn", amount(F[5], F[6])),
         figure("Unattributed", bytes(F[7])),
+        test.e && test.e[0] ? figure("Open descriptors", String(test.e[0])) : null,
+        test.e && test.e[1] ? figure("Children", String(test.e[1])) : null,
+        test.e && test.e[2] ? figure("C heap", bytes(test.e[2])) : null,
         figure("Time", seconds(test.d)),
         figure("Kind, scope", `${test.k}, ${test.o}`)));
     }

@@ -129,6 +129,13 @@ pub(crate) struct Figures {
     pub(crate) peak_bytes: u64,
     pub(crate) churn: Amount,
     pub(crate) unattributed: Growth,
+    /// File descriptors, children and bytes of the C heap that are left, where they were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fds: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) children: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) c_heap_bytes: Option<i64>,
     pub(crate) events: Events,
     #[serde(default)]
     pub(crate) elapsed_us: u64,

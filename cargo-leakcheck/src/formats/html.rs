@@ -64,6 +64,9 @@ struct PageCheck<'a> {
     /// Retained, released, peak, churn, unattributed.
     #[serde(rename = "F", skip_serializing_if = "Option::is_none")]
     figures: Option<[i64; 8]>,
+    /// Descriptors, children and bytes of the C heap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    e: Option<[Option<i64>; 3]>,
     /// Other limits that are exceeded, and regressions, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     x: Vec<String>,
@@ -201,6 +204,10 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
             let [a, b, c, d, e, f, g] = signed;
             [a, b, c, d, e, f, g, unattributed]
         }),
+        e: check
+            .figures
+            .map(|f| [f.fds, f.children, f.c_heap_bytes])
+            .filter(|left| left.iter().flatten().any(|left| *left != 0)),
         x: super::excesses(check).collect(),
         r: check.regressions.iter().map(super::regression).collect(),
         sites: check

@@ -17,6 +17,7 @@ pub(super) fn state(pid: c_int) -> Option<State> {
 }
 
 /// Whether there is this child.
+#[cfg(noted)]
 pub(super) fn is_child(pid: c_int) -> bool {
     state(pid).is_some()
 }
