@@ -233,7 +233,7 @@ fn snapshots_get_along_with_threads_and_forks() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("60 lost, 0 otherwise"), "{said}");
+    assert!(said.contains("60 answered, 0 otherwise"), "{said}");
     assert!(said.contains("zombie -1"), "{said}");
 }
 

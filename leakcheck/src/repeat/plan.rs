@@ -74,7 +74,9 @@ impl Plan {
             Iterations::Auto => self.caps.calls,
             Iterations::Exactly(calls) => calls,
         };
-        doubled.min(most.saturating_sub(before)).max(1)
+        let rest = most.saturating_sub(before).max(1);
+        // What would be left for a shorter batch is part of this one: it could be compared with none.
+        if rest < doubled.saturating_mul(2) { rest } else { doubled }
     }
 
     /// Whether a repetition that is between two batches is over.

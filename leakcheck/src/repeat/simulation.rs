@@ -196,6 +196,30 @@ fn few_calls_decide_nothing() {
     assert_eq!(slowly(one(|_| 100)), (vec![], 5));
 }
 
+/// Whatever number is asked for.
+#[test]
+fn a_number_of_calls_is_made_in_batches_that_can_be_compared() {
+    for asked in 2..300 {
+        let plan =
+            Plan { iterations: Iterations::Exactly(asked), warmup: 0, caps: Caps::default() };
+        let mut repeat = Repeat::new(plan);
+        loop {
+            match repeat.next(Duration::ZERO) {
+                Step::Call => {}
+                Step::Look { .. } => {
+                    let live = repeat.calls() as i64;
+                    repeat.see(&Reading::from([(Source::BytesAt(1), live)]));
+                }
+                Step::Over(_) => break,
+            }
+        }
+        assert_eq!(repeat.calls(), asked);
+        let track = repeat.series().track(Source::BytesAt(1)).unwrap();
+        let class = class::class(track).map(|class| class.with_few(true));
+        assert_eq!(class, Some(Class::Leak), "{:?}", repeat.batch_sizes());
+    }
+}
+
 #[test]
 fn a_lazy_step() {
     for step in [1, 5, 20] {
