@@ -79,7 +79,8 @@ fn past(directory: Option<&Path>) -> Result<Vec<formats::Past>> {
 fn show_failures(finished: &Finished, settings: &Settings) {
     let failed = finished.failed_otherwise
         || finished.run.count(&[Status::Failed, Status::Blind, Status::CutOff]) > 0
-        || !finished.run.problems.is_empty();
+        || !finished.run.problems.is_empty()
+        || finished.run.tests.is_empty();
     if failed && !settings.verbose {
         eprint!("{}", finished.output);
     }

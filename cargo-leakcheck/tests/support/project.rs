@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Folder, Said, leakcheck};
 
@@ -26,8 +27,11 @@ impl Project {
 
     /// A package called `app` with this library and one line of a manifest more.
     pub(crate) fn app(manifest: &str, library: &str) -> Self {
+        // To cargo, packages of one name and version are one in a shared target directory, wherever they lie.
+        static VERSION: AtomicU32 = AtomicU32::new(1);
+        let version = VERSION.fetch_add(1, Ordering::Relaxed);
         let manifest = format!(
-            "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dev-dependencies]\nleakcheck = {{ path \
+            "[package]\nname = \"app\"\nversion = \"0.1.{version}\"\nedition = \"2024\"\n\n[dev-dependencies]\nleakcheck = {{ path \
              = \"$LEAKCHECK\" }}\n\n[workspace]\n{manifest}"
         );
         Self::new(&[("Cargo.toml", &manifest), ("src/lib.rs", library)])
