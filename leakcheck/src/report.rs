@@ -7,6 +7,7 @@ pub(crate) mod holder;
 mod json;
 mod left;
 pub(crate) mod text;
+#[cfg_attr(not(holders), allow(dead_code, reason = "ways are told where holders are"))]
 pub(crate) mod words;
 
 use std::cmp::Reverse;
