@@ -66,18 +66,12 @@ unsafe extern "C" fn posix_spawn(
     arguments: *const *mut c_char,
     environment: *const *mut c_char,
 ) -> c_int {
-    let mut child = 0;
-    let watched = STARTING.begins();
     // SAFETY: the caller's promise.
-    let error =
-        unsafe { spawn(&SPAWN, &mut child, path, actions, attributes, arguments, environment) };
-    started(child, &Registers::here());
-    STARTING.ends(watched);
-    if error == 0 && !pid.is_null() {
-        // SAFETY: the caller's place for it.
-        unsafe { pid.write(child) };
-    }
-    error
+    let spawn = |child: &mut pid_t| unsafe {
+        spawn(&SPAWN, child, path, actions, attributes, arguments, environment)
+    };
+    // SAFETY: the caller's place for it.
+    unsafe { spawned(pid, spawn) }
 }
 
 /// # Safety
@@ -92,16 +86,28 @@ unsafe extern "C" fn posix_spawnp(
     arguments: *const *mut c_char,
     environment: *const *mut c_char,
 ) -> c_int {
+    // SAFETY: the caller's promise.
+    let spawn = |child: &mut pid_t| unsafe {
+        spawn(&SPAWN_BY_PATH, child, name, actions, attributes, arguments, environment)
+    };
+    // SAFETY: the caller's place for it.
+    unsafe { spawned(pid, spawn) }
+}
+
+/// Starts a child and notes it, whether or not the caller wants to know its id.
+///
+/// # Safety
+///
+/// `pid` must be null or have room for an id.
+#[inline(always)]
+unsafe fn spawned(pid: *mut pid_t, spawn: impl FnOnce(&mut pid_t) -> c_int) -> c_int {
     let mut child = 0;
     let watched = STARTING.begins();
-    // SAFETY: the caller's promise.
-    let error = unsafe {
-        spawn(&SPAWN_BY_PATH, &mut child, name, actions, attributes, arguments, environment)
-    };
+    let error = spawn(&mut child);
     started(child, &Registers::here());
     STARTING.ends(watched);
     if error == 0 && !pid.is_null() {
-        // SAFETY: the caller's place for it.
+        // SAFETY: the caller's promise.
         unsafe { pid.write(child) };
     }
     error
