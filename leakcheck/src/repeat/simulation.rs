@@ -220,6 +220,27 @@ fn a_number_of_calls_is_made_in_batches_that_can_be_compared() {
     }
 }
 
+/// The last two batches keep pace, after a fall that nothing tells from the next.
+#[test]
+fn a_tide_that_has_turned_is_not_a_leak_yet() {
+    for turn in 2300..2400 {
+        let iterations = Iterations::Exactly(16_383);
+        let mut repeat = Repeat::new(Plan { iterations, warmup: 0, caps: Caps::default() });
+        loop {
+            match repeat.next(Duration::ZERO) {
+                Step::Call => {}
+                Step::Look { .. } => {
+                    let live = (repeat.calls() as i64 - turn).abs();
+                    repeat.see(&Reading::from([(Source::BytesAt(1), live)]));
+                }
+                Step::Over(_) => break,
+            }
+        }
+        let track = repeat.series().track(Source::BytesAt(1)).unwrap();
+        assert_eq!(class::class(track), Some(Class::Plateau), "turned at {turn}");
+    }
+}
+
 #[test]
 fn a_lazy_step() {
     for step in [1, 5, 20] {
