@@ -1,12 +1,10 @@
 //! The page in a browser: clicks, keys and searches of a reader.
 
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::browser::{Browser, chromium};
+use crate::support::{Folder, run, synthetic};
 use serde_json::{Value, json};
-use support::browser::{Browser, chromium};
-use support::{Folder, run, synthetic};
 
 /// A page of a run, in a directory that has to stay.
 fn page(run_of: &Value) -> (Folder, PathBuf) {
@@ -206,7 +204,7 @@ fn a_hostile_name_runs_no_script() {
     }
     let folder = Folder::new();
     folder.write("run.json", run.to_string());
-    support::run(folder.path(), &["merge", "run.json", "--report", "page.html"]).ends_with(7);
+    crate::support::run(folder.path(), &["merge", "run.json", "--report", "page.html"]).ends_with(7);
     let page = folder.path().join("page.html");
     let mut browser = Browser::open(chromium, &page, (1280, 900));
     let seen = "document.querySelector('tr.test a').textContent";

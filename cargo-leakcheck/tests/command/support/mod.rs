@@ -1,8 +1,9 @@
 //! What the tests of the command share.
-#![allow(dead_code, reason = "each test program uses a part")]
 
 pub(crate) mod browser;
+pub(crate) mod exit;
 pub(crate) mod project;
+pub(crate) mod shop;
 pub(crate) mod synthetic;
 
 use std::path::{Path, PathBuf};

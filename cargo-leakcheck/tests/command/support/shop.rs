@@ -1,66 +1,11 @@
-//! Throw-away projects.
+//! A workspace that tests of the command share.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Folder, Said, leakcheck};
+use serde_json::Value;
 
-/// A project in a directory of its own. All are built into one target directory.
-pub(crate) struct Project(Folder);
-
-const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../leakcheck");
-
-impl Project {
-    /// Of files, given with their paths. `$LEAKCHECK` stands for the path of the library.
-    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
-        let folder = Folder::new();
-        for (path, text) in files {
-            folder.write(path, text.replace("$LEAKCHECK", LIBRARY));
-        }
-        // The same versions of everything, and no question to a registry.
-        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
-        folder.write("Cargo.lock", std::fs::read(lock).unwrap());
-        Self(folder)
-    }
-
-    /// A package called `app` with this library and one line of a manifest more.
-    pub(crate) fn app(manifest: &str, library: &str) -> Self {
-        // To cargo, packages of one name and version are one in a shared target directory, wherever they lie.
-        static VERSION: AtomicU32 = AtomicU32::new(1);
-        let version = VERSION.fetch_add(1, Ordering::Relaxed);
-        let manifest = format!(
-            "[package]\nname = \"app\"\nversion = \"0.1.{version}\"\nedition = \"2024\"\n\n[dev-dependencies]\nleakcheck = {{ path \
-             = \"$LEAKCHECK\" }}\n\n[workspace]\n{manifest}"
-        );
-        Self::new(&[("Cargo.toml", &manifest), ("src/lib.rs", library)])
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub(crate) fn folder(&self) -> &Folder {
-        &self.0
-    }
-
-    /// The command in this project, to be told more.
-    pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = leakcheck(self.path(), args);
-        command.env("CARGO_TARGET_DIR", target());
-        command
-    }
-
-    pub(crate) fn run(&self, args: &[&str]) -> Said {
-        Said::of(self.command(args).output().unwrap())
-    }
-}
-
-/// Where projects are built.
-pub(crate) fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("projects")
-}
+use super::project::Project;
+use super::{Folder, Said};
 
 /// A workspace of two packages whose tests do what the variable `SHOP` says. It is not to be changed.
 pub(crate) fn shop() -> &'static Project {
@@ -86,6 +31,35 @@ pub(crate) fn shop() -> &'static Project {
             ("till/src/lib.rs", TILL),
         ])
     })
+}
+
+/// The command in the shop, whose tests do what the words say.
+pub(crate) fn visit(words: &str, args: &[&str]) -> Said {
+    Said::of(shop().command(args).env("SHOP", words).output().unwrap())
+}
+
+/// The same with the run as JSON.
+pub(crate) fn visit_for_json(words: &str, args: &[&str], code: i32) -> (Said, Value) {
+    let folder = Folder::new();
+    let path = folder.path().join("run.json");
+    let report = format!("--report={}", path.display());
+    let (flags, libtest) =
+        args.split_at(args.iter().position(|arg| *arg == "--").unwrap_or(args.len()));
+    let args: Vec<&str> =
+        flags.iter().copied().chain([report.as_str()]).chain(libtest.iter().copied()).collect();
+    let said = visit(words, &args).ends_with(code);
+    let run = serde_json::from_str(&folder.read("run.json")).unwrap();
+    (said, run)
+}
+
+#[track_caller]
+pub(crate) fn status(run: &Value, id: &str) -> String {
+    let tests = run["tests"].as_array().unwrap();
+    let is_it = |test: &&Value| {
+        format!("{}::{}", test["target"].as_str().unwrap(), test["name"].as_str().unwrap()) == id
+    };
+    let test = tests.iter().find(is_it).unwrap_or_else(|| panic!("no `{id}` in {tests:#?}"));
+    test["status"].as_str().unwrap().to_owned()
 }
 
 const CART: &str = r##"

@@ -1,0 +1,96 @@
+//! What goes wrong around the tests, and is no pass.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::exit::{CLEAN, INCOMPLETE, LEAKS, TESTS_FAILED, UNUSABLE};
+use crate::support::shop::{shop, status, visit, visit_for_json};
+use crate::support::{Folder, Said};
+
+#[test]
+fn a_process_that_is_killed_is_no_pass() {
+    for runner in ["cargo", "nextest"] {
+        let said = visit("abort", &["--runner", runner, "-p", "cart", "--lib"]);
+        let expected = if runner == "cargo" { INCOMPLETE } else { TESTS_FAILED };
+        let said = said.ends_with(expected);
+        if runner == "cargo" {
+            assert!(
+                said.stdout.contains("incomplete: the tests of `cart` ended signal: 6"),
+                "{}",
+                said.stdout
+            );
+        } else {
+            assert!(said.row("may_end_the_process").contains("failed"), "{}", said.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_process_that_ends_before_its_tests_is_no_pass() {
+    let said =
+        visit("exit", &["--runner", "cargo", "-p", "cart", "--lib", "--", "--test-threads=1"]);
+    let said = said.ends_with(INCOMPLETE);
+    assert!(said.stdout.contains("the tests of `cart` ended without a result"), "{}", said.stdout);
+}
+
+#[test]
+fn reports_that_cannot_be_read_are_no_pass() {
+    let said = visit("half", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
+    assert!(said.stdout.contains("half.json` is not whole"), "{}", said.stdout);
+    let said = visit("newer", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
+    assert!(said.stdout.contains("has schema 99"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("leakcheck 9.0.0 wrote it, update cargo-leakcheck"),
+        "{}",
+        said.stdout
+    );
+    let said = visit("cut_off", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
+    assert!(said.stdout.contains("was cut off while it was written"), "{}", said.stdout);
+}
+
+#[test]
+fn a_bad_name_gives_no_orders() {
+    let (said, run) = visit_for_json("bad_name", &["-p", "cart", "--lib"], LEAKS);
+    assert!(!said.stdout.contains('\u{1b}'), "{}", said.stdout);
+    assert!(!said.stdout.lines().any(|line| line.starts_with("::error")), "{}", said.stdout);
+    let leaked = |test: &&Value| test["status"] == "leaked";
+    let leaked = run["tests"].as_array().unwrap().iter().find(leaked).unwrap();
+    assert_eq!(leaked["name"], "<script>alert(1)</script>\u{1b}[31m\n::error::x");
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    let folder = Folder::new();
+    let start = |words: &str, name: &str| {
+        let report = format!("--report={}", folder.path().join(name).display());
+        let mut command = shop().command(&["-p", "cart", "--lib", &report]);
+        command.env("SHOP", words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let (clean, leaky) = (start("", "clean.json"), start("leak", "leaky.json"));
+    Said::of(clean.wait_with_output().unwrap()).ends_with(CLEAN);
+    Said::of(leaky.wait_with_output().unwrap()).ends_with(LEAKS);
+    for (name, expected) in [("clean.json", "passed"), ("leaky.json", "leaked")] {
+        let run: Value = serde_json::from_str(&folder.read(name)).unwrap();
+        assert_eq!(status(&run, "cart::tests::may_leak"), expected);
+        assert_eq!(run["tests"].as_array().unwrap().len(), 6);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_said() {
+    let folder = Folder::new();
+    folder.write("file", "");
+    let report = format!("--report={}", folder.path().join("file/report.html").display());
+    let said = visit("", &["-p", "till", &report]).ends_with(UNUSABLE);
+    assert!(said.stderr.contains("file"), "{}", said.stderr);
+    assert!(
+        said.row("tests::keeps_little").contains("passed"),
+        "the table is there all the same: {}",
+        said.stdout
+    );
+    let output =
+        shop().command(&[]).env("CARGO_TARGET_DIR", folder.path().join("file")).output().unwrap();
+    Said::of(output).ends_with(UNUSABLE);
+}

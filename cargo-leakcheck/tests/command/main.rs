@@ -1,0 +1,14 @@
+//! The command in projects, as a user calls it; and what it writes, as readers open it.
+
+mod support;
+
+mod baseline;
+mod ci;
+mod diff;
+mod faults;
+mod history;
+mod merge;
+mod page;
+mod run;
+mod settings;
+mod usage;
