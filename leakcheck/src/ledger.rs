@@ -207,6 +207,10 @@ fn record_here(
 #[cold]
 #[inline(never)]
 fn allocated_the_long_way(thread: &Thread, size: usize, place: usize, from: &Registers) -> Tag {
+    // Before the thread has kept up for the first time: where blocks are listed, none goes the short
+    // way.
+    #[cfg(holders)]
+    live::decide();
     let tag = charge_the_long_way(thread, size, from);
     #[cfg(holders)]
     live::came(thread, place, size, (tag, from));

@@ -59,6 +59,22 @@ pub(super) fn thread_pointer() -> usize {
     pointer
 }
 
+/// Where the stack of the calling thread ends, which it is on: below its control block, or in the main
+/// thread where the program began.
+pub(crate) fn end_of_stack(stack_pointer: usize) -> usize {
+    /// No stack is this large.
+    const MOST: usize = 1 << 26;
+    unsafe extern "C" {
+        /// Set by the dynamic linker.
+        static __libc_stack_end: *const libc::c_void;
+    }
+    // SAFETY: a word that is written once, before the program begins.
+    let main = unsafe { (&raw const __libc_stack_end).read() }.addr();
+    let ends = [thread_pointer(), main];
+    let is_above = |end: &usize| *end > stack_pointer && *end - stack_pointer < MOST;
+    ends.into_iter().find(is_above).unwrap_or(0)
+}
+
 /// A thread at the moment of a snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Seen {

@@ -70,10 +70,16 @@ pub(crate) fn are_listed() -> bool {
     STATE.load(Ordering::Relaxed) == ON
 }
 
-/// Decides it at the first event of the process, before any block is there. The environment is read
-/// as it is: nothing here may allocate.
+/// Decides it at the first event of the process, before any block is there.
+pub(super) fn decide() {
+    if STATE.load(Ordering::Relaxed) == UNDECIDED {
+        decide_by_environment();
+    }
+}
+
+/// The environment is read as it is: nothing here may allocate.
 #[cold]
-fn decide() {
+fn decide_by_environment() {
     let on = says(VARIABLE, b"on") || says(AGAIN, b"");
     if on {
         // Of what the C library keeps in this way, it does not say that it is free.
@@ -100,9 +106,6 @@ fn says(name: &CStr, value: &[u8]) -> bool {
 
 /// A block came, at a place whose header is to be written.
 pub(super) fn came(thread: &Thread, place: usize, size: usize, by: (Tag, &Registers)) {
-    if STATE.load(Ordering::Relaxed) == UNDECIDED {
-        decide();
-    }
     if !are_listed() {
         return;
     }
@@ -218,13 +221,16 @@ fn change_free(head: u64, to: u32) -> bool {
     FREE.compare_exchange(head, changed, Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }
 
-/// Where a block came from that no region owns, as far as that is cheap to tell: the stack's end and
-/// the unwind rules have to be known.
+/// Where a block came from that no region owns, as far as that is cheap to tell: the unwind rules have
+/// to be known.
 fn site_of(thread: &Thread, (tag, from): (Tag, &Registers)) -> SiteId {
-    let base = thread.stack_base.get() as usize;
-    if base == 0 || thread.quiet.get() || tag.record().is_some() {
+    if thread.quiet.get() || tag.record().is_some() {
         return 0;
     }
+    let base = match thread.stack_base.get() as usize {
+        0 => threads::end_of_stack(from.stack_pointer),
+        base => base,
+    };
     const MOST: usize = 48;
     let (mut frames, mut count) = ([0_usize; MOST], 0);
     unwind::walk_plainly(from, base, &mut |address| {
