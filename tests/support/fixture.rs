@@ -58,7 +58,9 @@ impl Fixture {
             .args(["test", "--no-run", "--message-format=json-render-diagnostics"])
             .args(["-p", self.package])
             .current_dir(fixtures())
-            .env("CARGO_TARGET_DIR", target());
+            .env("CARGO_TARGET_DIR", target())
+            // As users build, whatever is set around these tests: units are called otherwise then.
+            .env("CARGO_INCREMENTAL", "1");
         if self.unit {
             cargo.arg("--lib");
         } else {

@@ -80,8 +80,8 @@ impl<'a> Names<'a> {
             class,
             bytes: group.bytes,
             blocks: group.blocks,
-            retained_bytes: group.retained_bytes.max(group.bytes),
-            retained_blocks: group.retained_blocks.max(group.blocks),
+            retained_bytes: group.retained_bytes,
+            retained_blocks: group.retained_blocks,
             path: String::new(),
             root,
             steps,
@@ -135,24 +135,17 @@ impl<'a> Names<'a> {
             if is_local { variables.local_at(address) } else { variables.static_at(address) };
         let variable = found?.clone();
         let mut path = readable(&variable.symbol);
-        let krate = path.split("::").next().unwrap_or_default().to_owned();
         let offset = address - variable.start;
-        for field in self.fields_of_variable(module, &variable.symbol, &krate, offset) {
+        for field in self.fields_of_variable(module, &variable.symbol, offset) {
             path.push('.');
             path.push_str(&field);
         }
         Some(path)
     }
 
-    fn fields_of_variable(
-        &mut self,
-        module: usize,
-        symbol: &str,
-        krate: &str,
-        offset: u64,
-    ) -> Vec<String> {
+    fn fields_of_variable(&mut self, module: usize, symbol: &str, offset: u64) -> Vec<String> {
         let Some(types) = self.types(module) else { return Vec::new() };
-        let of = types.of_variable(symbol, krate);
+        let of = types.of_variable(symbol);
         of.map_or(Vec::new(), |of| types.fields_at(of, offset))
     }
 

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 
-use addr2line::gimli::{self, AttributeValue, DebugInfoOffset, DwTag, SectionId, UnitOffset};
+use addr2line::gimli::{
+    self, AttributeValue, DebugInfoOffset, DwTag, Section, SectionId, UnitOffset,
+};
 use addr2line::{FunctionName, LookupResult};
 
 use super::{Dwarf, Object, Slice, demangled, sections};
@@ -125,24 +127,48 @@ impl Types {
         Some(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// The type of a static or thread-local, by its symbol. Looked for in the units of its crate.
-    pub(crate) fn of_variable(&self, symbol: &str, krate: &str) -> Option<Type> {
-        let mut headers = self.dwarf.units();
-        let ours = format!("/@/{krate}.");
-        while let Ok(Some(header)) = headers.next() {
-            let start = header.offset().0;
-            let found = self.with_unit(start, |unit, _| {
-                let name = unit.name.map(|name| name.to_string_lossy().into_owned());
-                if !name.is_some_and(|name| name.contains(&ours)) {
-                    return None;
-                }
-                self.variable_in(unit, symbol)
+    /// The type of a static or thread-local, by its symbol.
+    pub(crate) fn of_variable(&self, symbol: &str) -> Option<Type> {
+        let mut places = self.mentions(symbol).into_iter().chain(self.newer_units());
+        places.find_map(|place| {
+            let mut found = None;
+            self.with_unit_of(place, |unit, start| {
+                let entry = self.variable_in(unit, symbol);
+                found = entry.map(|entry| Type { unit: start, entry: entry.0 });
             });
-            if let Some(entry) = found.flatten() {
-                return Some(Type { unit: start, entry: entry.0 });
+            found
+        })
+    }
+
+    /// Where in the description of all units a symbol may be named: as an offset into the strings, of
+    /// which there is one for each text. Units are not told by their crates, as an incremental build
+    /// calls them by numbers; and to go through all of them takes seconds.
+    fn mentions(&self, symbol: &str) -> Vec<usize> {
+        let strings = self.dwarf.debug_str.reader().slice();
+        let mut text = symbol.as_bytes().to_vec();
+        text.push(0);
+        let Some(at) = find(strings, &text) else { return Vec::new() };
+        let Ok(at) = u32::try_from(at) else { return Vec::new() };
+        let (info, at) = (self.dwarf.debug_info.reader().slice(), at.to_ne_bytes());
+        let mut places = Vec::new();
+        let mut from = 0;
+        while let Some(place) = find(&info[from..], &at) {
+            places.push(from + place);
+            from += place + at.len();
+        }
+        places
+    }
+
+    /// Units of versions that name strings by other numbers.
+    fn newer_units(&self) -> Vec<usize> {
+        let mut newer = Vec::new();
+        let mut headers = self.dwarf.units();
+        while let Ok(Some(header)) = headers.next() {
+            if header.version() > 4 {
+                newer.push(header.offset().0);
             }
         }
-        None
+        newer
     }
 
     fn variable_in(&self, unit: &Unit, symbol: &str) -> Option<UnitOffset> {
@@ -328,6 +354,14 @@ fn size_of(unit: &Unit, of: UnitOffset, depth: usize) -> Option<u64> {
         gimli::DW_TAG_typedef if depth > 0 => size_of(unit, type_of(&entry)?, depth - 1),
         _ => None,
     }
+}
+
+/// Where some bytes are in others. The C library's search is as fast in a build without optimisation.
+fn find(all: &[u8], some: &[u8]) -> Option<usize> {
+    let (start, len) = (all.as_ptr().cast(), all.len());
+    // SAFETY: both are slices.
+    let place = unsafe { libc::memmem(start, len, some.as_ptr().cast(), some.len()) };
+    (!place.is_null()).then(|| place.addr() - all.as_ptr().addr())
 }
 
 /// Which types of a unit lie in other crates than the standard library's: their fields have names
