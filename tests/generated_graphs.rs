@@ -23,13 +23,15 @@ const MAKERS: [(&str, &str); 5] = [
     ("hanging", "indirectly_lost"),
 ];
 
-/// Makes graphs and returns, for each, what was to be told and what was.
-fn run(first: u64, count: u64) -> Vec<(Told, Told)> {
+/// Makes graphs, by chance or with lists of so many nodes, and returns, for each, what was to be told
+/// and what was.
+fn run(first: u64, count: u64, nodes: u64) -> Vec<(Told, Told)> {
     let folder = Folder::new();
     let made = folder.path().join("made.txt");
     let output = Command::new(Fixture::new("holders", "generated").program())
         .env("FIRST_SEED", first.to_string())
         .env("SEEDS", count.to_string())
+        .env("NODES", nodes.to_string())
         .env("MADE", &made)
         .env("LEAK_HOLDERS", "on")
         .env("LEAK_REPORT_DIR", folder.path())
@@ -73,7 +75,8 @@ fn told(report: &Value) -> Told {
 fn two_hundred_graphs_are_told_as_they_are() {
     let each = GRAPHS / PROCESSES;
     let graphs: Vec<(Told, Told)> = std::thread::scope(|scope| {
-        let runs = (0..PROCESSES).map(|number| scope.spawn(move || run(1 + number * each, each)));
+        let runs =
+            (0..PROCESSES).map(|number| scope.spawn(move || run(1 + number * each, each, 0)));
         let runs: Vec<_> = runs.collect();
         runs.into_iter().flat_map(|run| run.join().expect("it runs")).collect()
     });
@@ -94,4 +97,11 @@ fn two_hundred_graphs_are_told_as_they_are() {
     // What is left on stacks and in the C library's memory may look like a pointer, by chance.
     assert!(exact >= GRAPHS * 95 / 100, "{exact} of {GRAPHS} are told to the byte");
     assert!(possible * 10 <= all_bytes, "{possible} of {all_bytes} bytes are possibly held");
+}
+
+#[test]
+fn lists_of_a_million_nodes_are_told_as_they_are() {
+    let graphs = run(1, 1, 1_000_000);
+    let [(expected, told)] = &graphs[..] else { panic!("{} graphs", graphs.len()) };
+    assert_eq!(expected, told);
 }

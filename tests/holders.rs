@@ -38,10 +38,15 @@ fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
     assert_eq!(found, expected, "`{test}`: {}", RUN.said(test));
 }
 
+/// Whatever lines it is on.
 #[track_caller]
 fn check_said(test: &str, expected: &str) {
     let said = RUN.said(test);
-    assert!(said.contains(expected), "`{test}`: {said}");
+    assert!(on_one_line(&said).contains(&on_one_line(expected)), "`{test}`: {said}");
+}
+
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -120,6 +125,32 @@ fn a_cycle_of_counts_is_told_from_what_hangs_on_it() {
     check_said("in_a_cycle_of_two", &both);
     let many = format!("a cycle of 50 blocks: {member} → another … → back through `next`");
     check_said("in_a_cycle_of_many", &many);
+}
+
+#[test]
+fn what_two_hold_hangs_on_neither() {
+    let retained = |function: &str| {
+        let found = holders("between_two_statics", function);
+        let own = found.iter().filter(|holder| holder.bytes == 24);
+        own.map(|holder| holder.retained_bytes).collect::<Vec<_>>()
+    };
+    assert_eq!(retained("left"), [24 + 300], "{}", RUN.said("between_two_statics"));
+    assert_eq!(retained("right"), [24 + 400], "{}", RUN.said("between_two_statics"));
+}
+
+#[test]
+fn blocks_older_than_the_first_check_are_on_the_way() {
+    let output = std::process::Command::new(Fixture::new("holders", "early").program())
+        .env("LEAK_HOLDERS", "on")
+        .env("LEAK_REPORT_DIR", Folder::new().path())
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Before the first check there are no names for types yet.
+    assert!(said.contains("static early::OLDER → 32 B → 2.3 kB → here"), "{said}");
+    let later = "static early::main::LATER → Box<Mutex<Vec<Vec<u8>>>> 32 B (";
+    assert!(on_one_line(&said).contains(later), "{said}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod again;
 #[allow(unsafe_code, reason = "memory that two processes see")]
 mod answer;
 mod class;
+mod dominators;
 #[allow(unsafe_code, reason = "reads blocks as they lie there")]
 mod evidence;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
@@ -28,6 +29,8 @@ mod names;
 mod pool;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod reach;
+#[allow(unsafe_code, reason = "reads the memory of a snapshot")]
+mod retained;
 #[allow(unsafe_code, reason = "reads glibc's structures of threads")]
 mod roots;
 #[allow(unsafe_code, reason = "makes a child")]

@@ -24,7 +24,7 @@ impl Graph<'_> {
     pub(super) fn tell(&mut self, parts: &Parts, answer: &Answer) -> Result<(), Trouble> {
         let slots = Array::<u32>::new(SLOTS).ok_or(Trouble::Memory)?;
         let tops = self.tops()?;
-        let (bytes_with, blocks_with) = self.with_what_hangs_on()?;
+        let groups = Array::<u32>::new(self.heap.count).ok_or(Trouble::Memory)?;
         for place in 0..self.found {
             let block = self.order.get(place) as usize;
             let Some(class) = self.class(block).filter(|_| self.is_mine(block)) else { continue };
@@ -34,58 +34,19 @@ impl Graph<'_> {
             let (_, site) = self.heap.owner(block);
             let (root, place) = self.root_of(tops.get(block) as usize);
             let key = Key { site, class, root, place };
-            let Some((group, is_new)) = find(&slots, key, answer) else {
+            let Some((number, is_new)) = find(&slots, key, answer) else {
                 answer.count_untold();
                 continue;
             };
-            let bytes = self.heap.bytes(block);
+            groups.set(block, number as u32 + 1);
+            let group = answer.group(number);
             group.blocks += 1;
-            group.bytes += bytes;
-            // What is reached through another block of the call site counts there.
-            if !self.is_through_its_site(block, site) {
-                group.retained_bytes += bytes_with.get(block);
-                group.retained_blocks += u64::from(blocks_with.get(block));
-            }
+            group.bytes += self.heap.bytes(block);
             if is_new {
                 self.write_path(block, class, parts, group);
             }
         }
-        Ok(())
-    }
-
-    /// For each block what is found through it, itself included: in bytes and in blocks.
-    fn with_what_hangs_on(&self) -> Result<(Array<u64>, Array<u32>), Trouble> {
-        let bytes = Array::<u64>::new(self.heap.count).ok_or(Trouble::Memory)?;
-        let blocks = Array::<u32>::new(self.heap.count).ok_or(Trouble::Memory)?;
-        // What is found later hangs on what was found before.
-        for place in (0..self.found).rev() {
-            let block = self.order.get(place) as usize;
-            bytes.set(block, bytes.get(block) + self.heap.bytes(block));
-            blocks.set(block, blocks.get(block).saturating_add(1));
-            let from = self.from.get(block);
-            if from & ROOT == 0 {
-                let from = from as usize;
-                bytes.set(from, bytes.get(from) + bytes.get(block));
-                blocks.set(from, blocks.get(from).saturating_add(blocks.get(block)));
-            }
-        }
-        Ok((bytes, blocks))
-    }
-
-    /// Whether a block was found through one of the same call site, not too far before it.
-    fn is_through_its_site(&self, block: usize, site: u32) -> bool {
-        const FAR: usize = 8;
-        let mut from = self.from.get(block);
-        for _ in 0..FAR {
-            if from & ROOT != 0 {
-                return false;
-            }
-            if self.heap.owner(from as usize).1 == site {
-                return true;
-            }
-            from = self.from.get(from as usize);
-        }
-        false
+        self.add_retained(&groups, answer)
     }
 
     /// For each block the first one of its path, which a root leads to, or nothing.
@@ -235,7 +196,7 @@ impl Around {
 }
 
 /// The group of a key, and whether it is a new one.
-fn find<'a>(slots: &Array<u32>, key: Key, answer: &'a Answer) -> Option<(&'a mut Group, bool)> {
+fn find(slots: &Array<u32>, key: Key, answer: &Answer) -> Option<(usize, bool)> {
     let mut hash = u64::from(key.site) << 8 | u64::from(key.class.number());
     hash = (hash ^ key.place.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut slot = (hash >> 48) as usize % SLOTS;
@@ -249,13 +210,13 @@ fn find<'a>(slots: &Array<u32>, key: Key, answer: &'a Answer) -> Option<(&'a mut
             group.class = key.class.number().into();
             group.root = key.root;
             group.place = key.place;
-            return Some((group, true));
+            return Some((index, true));
         }
         let group = answer.group(index - 1);
         let known =
             Key { site: group.site, class: group.class(), root: group.root, place: group.place };
         if known == key {
-            return Some((group, false));
+            return Some((index - 1, false));
         }
         slot = (slot + 1) % SLOTS;
     }

@@ -80,6 +80,7 @@ impl Graph<'_> {
                 && let Some(class) = self.class_of_source(block, &parts)
             {
                 self.push(block, class, NONE, 0);
+                self.set_entered(block);
             }
         }
         self.hang_on(first)?;
@@ -176,7 +177,11 @@ impl Graph<'_> {
             }
             let own = parts.of.get(block) as usize;
             parts.sizes.set(own, parts.sizes.get(own) + 1);
+            let is_below = self.is_below(block);
             self.edges(block, 0, |target, _, told| {
+                if !is_below {
+                    self.set_entered(target);
+                }
                 let part = parts.of.get(target) as usize;
                 if part != own {
                     parts.led_to.set(part, 1);

@@ -18,9 +18,11 @@ pub(super) const ROOT: u32 = 1 << 31;
 
 /// The block belongs to the region that is asked about.
 const MINE: u8 = 1 << 7;
-/// Something outside of the region's own blocks points to it.
-const FROM_OUTSIDE: u8 = 1 << 6;
-const CLASS: u8 = FROM_OUTSIDE - 1;
+/// A block of the region leads to it, or it is one.
+const BELOW: u8 = 1 << 6;
+/// A root holds it, or a block that is not [`BELOW`].
+const ENTERED: u8 = 1 << 5;
+const CLASS: u8 = ENTERED - 1;
 
 /// Why the child gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +49,8 @@ pub(super) struct Graph<'a> {
     pub(super) order: Array<u32>,
     pub(super) found: usize,
     looked: usize,
-    deadline: u64,
+    /// In milliseconds of the process's own time, so that others that run make no difference.
+    most_ms: u64,
     pub(super) question: &'a Question<'a>,
 }
 
@@ -82,10 +85,11 @@ pub(super) struct Scan {
     own: bool,
 }
 
-pub(super) fn now_ms() -> u64 {
+/// Milliseconds on a clock of the kernel's.
+pub(super) fn ms_on(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes the time there.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
 }
 
@@ -93,7 +97,7 @@ impl<'a> Graph<'a> {
     pub(super) fn new(
         roots: &'a Roots,
         question: &'a Question<'a>,
-        deadline: u64,
+        most_ms: u64,
     ) -> Result<Self, Trouble> {
         let heap = Heap::of_live_blocks().ok_or(Trouble::Memory)?;
         let count = heap.count;
@@ -109,7 +113,7 @@ impl<'a> Graph<'a> {
             looked: 0,
             heap,
             roots,
-            deadline,
+            most_ms,
             question,
         };
         for index in 0..count {
@@ -124,15 +128,50 @@ impl<'a> Graph<'a> {
             }
         }
         graph.in_time()?;
+        graph.mark_below()?;
         Ok(graph)
     }
 
     pub(super) fn in_time(&self) -> Result<(), Trouble> {
-        if now_ms() > self.deadline { Err(Trouble::Time) } else { Ok(()) }
+        match ms_on(libc::CLOCK_PROCESS_CPUTIME_ID) {
+            ms if ms > self.most_ms => Err(Trouble::Time),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn is_mine(&self, block: usize) -> bool {
         self.marks.get(block) & MINE != 0
+    }
+
+    pub(super) fn is_below(&self, block: usize) -> bool {
+        self.marks.get(block) & BELOW != 0
+    }
+
+    pub(super) fn set_below(&self, block: usize) {
+        self.marks.set(block, self.marks.get(block) | BELOW);
+    }
+
+    pub(super) fn is_entered(&self, block: usize) -> bool {
+        self.marks.get(block) & ENTERED != 0
+    }
+
+    /// Notes that a block is held by what no block of the region leads to.
+    pub(super) fn set_entered(&self, block: usize) {
+        self.marks.set(block, self.marks.get(block) | ENTERED);
+    }
+
+    /// Whether a pointer in a block of one class keeps one of another class: what is certain is kept
+    /// by what is certain, and what is lost by all that points to it.
+    pub(super) fn leads(&self, from: Class, to: Class, target: usize, value: usize) -> bool {
+        let is_direct = || {
+            let bytes = 8 * self.heap.words(target);
+            evidence(self.heap.start(target), bytes, value) == Evidence::Direct
+        };
+        match (from, to) {
+            (Class::PossiblyHeld, to) => to == Class::PossiblyHeld,
+            (from, _) if from.is_lost() => true,
+            _ => is_direct(),
+        }
     }
 
     /// Whether a block may begin with reference counts, by what is known of its call site.
@@ -185,6 +224,8 @@ impl<'a> Graph<'a> {
             if self.class(block).is_none() && self.vague_from.get(block) != NONE {
                 let (from, at) = (self.vague_from.get(block), self.vague_at.get(block));
                 self.push(block, Class::PossiblyHeld, from, at);
+                // What would free it is not known.
+                self.set_entered(block);
             }
         }
         self.follow()
@@ -278,13 +319,15 @@ impl<'a> Graph<'a> {
 
     fn hit(&mut self, target: usize, value: usize, at: usize, scan: Scan) {
         let mark = self.marks.get(target);
-        if mark & MINE != 0
-            && mark & FROM_OUTSIDE == 0
-            && (scan.from & ROOT != 0 || self.marks.get(scan.from as usize) & MINE == 0)
-        {
-            self.marks.set(target, mark | FROM_OUTSIDE);
-        }
+        let enters = mark & (BELOW | ENTERED) == BELOW
+            && (scan.from & ROOT != 0 || !self.is_below(scan.from as usize));
         if mark & CLASS != 0 {
+            if enters && !scan.vague {
+                let class = Class::from_number(mark & CLASS);
+                if self.leads(scan.class, class, target, value) {
+                    self.set_entered(target);
+                }
+            }
             return;
         }
         let at = if at < u32::MAX as usize { at as u32 } else { u32::MAX };
@@ -295,6 +338,9 @@ impl<'a> Graph<'a> {
         }
         let direct = !scan.vague && told == Evidence::Direct;
         if direct || scan.class == Class::PossiblyHeld {
+            if enters {
+                self.set_entered(target);
+            }
             self.push(target, scan.class, scan.from, at);
         } else if self.vague_from.get(target) == NONE {
             self.vague_from.set(target, scan.from);

@@ -11,14 +11,14 @@
 use std::time::{Duration, Instant};
 
 use super::answer::{self, Answer};
-use super::reach::{Graph, Question, Trouble, now_ms};
+use super::reach::{Graph, Question, Trouble, ms_on};
 use super::roots::Roots;
 use super::threads;
 
-/// How long the child may take.
-const MOST_TIME: Duration = Duration::from_secs(20);
-/// And how long the parent waits beyond that.
-const GRACE: Duration = Duration::from_secs(2);
+/// How much time of the processor the child may take.
+const MOST_WORK: Duration = Duration::from_secs(20);
+/// How long the parent waits, on a machine that may have other things to do.
+const MOST_TIME: Duration = Duration::from_secs(60);
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,7 @@ pub(super) fn ask(roots: &Roots, question: &Question<'_>) -> Result<Answer, Fail
     let answer = Answer::new().ok_or(Failure::Memory)?;
     let start = Instant::now();
     let child = clone(|| {
-        let deadline = now_ms() + MOST_TIME.as_millis() as u64;
-        let state = match find_out(roots, question, &answer, deadline) {
+        let state = match find_out(roots, question, &answer) {
             Ok(()) => answer::DONE,
             Err(Trouble::Memory) => answer::NO_MEMORY,
             Err(Trouble::Time) => answer::NO_TIME,
@@ -49,28 +48,23 @@ pub(super) fn ask(roots: &Roots, question: &Question<'_>) -> Result<Answer, Fail
         answer.read_again(index, threads::stack_pointer_of(thread.tid));
     }
     answer.all_read_again();
-    wait(child, &answer, start + MOST_TIME + GRACE);
+    wait(child, &answer, start + MOST_TIME);
     match answer.state() {
         answer::DONE => Ok(answer),
         answer::NO_MEMORY => Err(Failure::Memory),
         answer::NO_TIME => Err(Failure::Time),
-        _ if start.elapsed() >= MOST_TIME + GRACE => Err(Failure::Time),
+        _ if start.elapsed() >= MOST_TIME => Err(Failure::Time),
         _ => Err(Failure::Crash),
     }
 }
 
 /// The child's work.
-fn find_out(
-    roots: &Roots,
-    question: &Question<'_>,
-    answer: &Answer,
-    deadline: u64,
-) -> Result<(), Trouble> {
-    let mut graph = Graph::new(roots, question, deadline)?;
+fn find_out(roots: &Roots, question: &Question<'_>, answer: &Answer) -> Result<(), Trouble> {
+    let mut graph = Graph::new(roots, question, MOST_WORK.as_millis() as u64)?;
     // The second readings of the stack pointers come soon.
-    let patience = now_ms() + 200;
-    while roots.threads.len() > 1 && answer.later_stack_pointer(0).is_none() && now_ms() < patience
-    {
+    let now = || ms_on(libc::CLOCK_MONOTONIC);
+    let patience = now() + 200;
+    while roots.threads.len() > 1 && answer.later_stack_pointer(0).is_none() && now() < patience {
         // SAFETY: gives way to others.
         unsafe { libc::sched_yield() };
     }

@@ -14,8 +14,8 @@ pub struct Holder {
     pub bytes: u64,
     /// How many blocks.
     pub blocks: u64,
-    /// The same with all that was found through them. What several lead to is counted once, with the
-    /// one that was found first.
+    /// The same with all that would go with them: what they dominate. What others hold as well is not
+    /// in it.
     pub retained_bytes: u64,
     /// The same in blocks.
     pub retained_blocks: u64,

@@ -1,6 +1,7 @@
 //! The text report: the message that a failing test shows.
 
 mod growth;
+mod holders;
 mod left;
 
 use std::cmp::Reverse;
@@ -201,7 +202,7 @@ fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Resul
         for line in group.growth.iter().flat_map(|it| growth::lines(it, batches)) {
             writeln!(out, "{:indent$}{line}", "")?;
         }
-        write_holders(out, columns.size_at(), group)?;
+        holders::write(out, columns.size_at(), &group.holders)?;
     }
     let rest_sites = rest.len() + report.omitted.call_sites;
     if rest_sites > 0 {
@@ -298,46 +299,6 @@ impl Columns {
     }
 }
 
-/// Holders that read the same are one to the reader.
-fn add_holders(holders: &mut Vec<Holder>, more: &[Holder]) {
-    for holder in more {
-        let same = |known: &&mut Holder| known.class == holder.class && (known.path == holder.path);
-        match holders.iter_mut().find(same) {
-            Some(known) => {
-                known.bytes += holder.bytes;
-                known.blocks += holder.blocks;
-                known.retained_bytes += holder.retained_bytes;
-            }
-            None => holders.push(holder.clone()),
-        }
-    }
-    holders.sort_by_key(|holder| Reverse((holder.bytes, holder.blocks)));
-}
-
-/// The most holders that a call site shows.
-const MOST_HOLDERS: usize = 3;
-
-fn write_holders(out: &mut String, indent: usize, group: &Group) -> fmt::Result {
-    let several = group.holders.len() > 1;
-    for holder in group.holders.iter().take(MOST_HOLDERS) {
-        let share = if several {
-            format!("{} in {}: ", size(holder.bytes), blocks(holder.blocks))
-        } else {
-            String::new()
-        };
-        let label = words::label(holder.class);
-        let more = holder.retained_bytes.saturating_sub(holder.bytes);
-        let hangs = if more > 0 { format!("; {} hangs on it", size(more)) } else { String::new() };
-        writeln!(out, "{:indent$}{label:<9}  {share}{}{hangs}", "", holder.path)?;
-    }
-    let more = group.holders.len().saturating_sub(MOST_HOLDERS);
-    if more > 0 {
-        let more = counted(more as u64, "more holder", "more holders");
-        writeln!(out, "{:indent$}{:<9}  … and {more}", "", "")?;
-    }
-    Ok(())
-}
-
 fn group(call_sites: &[CallSite]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<Vec<(String, String)>, usize> = HashMap::new();
@@ -354,7 +315,7 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
         });
         groups[index].amount += Amount { bytes: site.bytes, blocks: site.blocks };
         Growing::join(&mut groups[index].growth, site.growth.as_ref());
-        add_holders(&mut groups[index].holders, &site.holders);
+        holders::add(&mut groups[index].holders, &site.holders);
     }
     let leaks = |group: &Group| group.growth.as_ref().is_some_and(Growing::is_leak);
     groups.sort_by_key(|group| Reverse((leaks(group), group.amount.bytes)));
