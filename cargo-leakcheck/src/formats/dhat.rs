@@ -1,5 +1,6 @@
 //! DHAT's viewer, version 2 of its format. It is told what is retained, not how long blocks lived.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
@@ -44,10 +45,16 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
         }
         table.push(format!("test {}", test.id()));
         let root = table.len() - 1;
+        // The viewer refuses a file in which two points have the same frames.
+        let mut of_test: BTreeMap<u32, usize> = BTreeMap::new();
         for site in test.sites() {
-            let frames = run.places(site.stack).map(|frame| frame as usize + 1);
-            let frames = frames.chain([root]).collect();
-            points.push(Point { tb: site.bytes, tbk: site.blocks, fs: frames });
+            let place = *of_test.entry(site.stack).or_insert_with(|| {
+                let frames = run.places(site.stack).map(|frame| frame as usize + 1);
+                points.push(Point { tb: 0, tbk: 0, fs: frames.chain([root]).collect() });
+                points.len() - 1
+            });
+            points[place].tb += site.bytes;
+            points[place].tbk += site.blocks;
         }
     }
     let file = File {

@@ -24,8 +24,8 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     Ok(())
 }
 
-/// A name without what parts names and lines.
+/// A name without what parts names and lines; some readers take U+2028 for the end of a line too.
 fn part(name: &str) -> String {
-    let odd = |c: char| c == ';' || c.is_control();
+    let odd = |c: char| c == ';' || c.is_control() || (c.is_whitespace() && c != ' ');
     name.chars().map(|c| if odd(c) { '_' } else { c }).collect()
 }

@@ -27,9 +27,22 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut report = Report::new("leakcheck");
     report.set_time(duration(run.meta.seconds));
     report.add_test_suites(suites.into_values());
-    report.serialize(&mut *out)?;
+    out.write_all(without_skipped(&report.to_string()?).as_bytes())?;
     out.write_all(b"\n")?;
     Ok(())
+}
+
+/// Without the number of all skipped tests in the first tag, with which Jenkins' xUnit plugin refuses the file. Each
+/// suite has its own.
+fn without_skipped(xml: &str) -> String {
+    let tag = xml.find("<testsuites").unwrap_or(0);
+    let end = xml[tag..].find('>').map_or(xml.len(), |end| tag + end);
+    let Some(from) = xml[tag..end].find(" skipped=\"").map(|from| tag + from) else {
+        return xml.to_owned();
+    };
+    let value = from + " skipped=\"".len();
+    let to = xml[value..end].find('"').map_or(end, |to| value + to + 1);
+    [&xml[..from], &xml[to..]].concat()
 }
 
 fn case(run: &Run, test: &Test) -> TestCase {

@@ -147,7 +147,8 @@ impl Profile {
     /// A function with a location of its own, and the id of both.
     fn add_function(&mut self, name: i64, filename: i64, line: i64, address: u64) -> u64 {
         let id = self.function.len() as u64 + 1;
-        self.function.push(Function { id, name, system_name: name, filename });
+        // pprof takes a name that is the system's too for one of C++, and cuts out all that is between angle brackets.
+        self.function.push(Function { id, name, system_name: 0, filename });
         self.location.push(Location { id, address, line: vec![Line { function_id: id, line }] });
         id
     }

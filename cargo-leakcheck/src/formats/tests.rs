@@ -199,6 +199,23 @@ fn dhat_names_frames_that_are_there() {
 }
 
 #[test]
+fn dhat_has_a_point_for_call_sites_that_look_the_same() {
+    let mut run = a_run();
+    let leaked = run.tests.iter_mut().find(|test| test.status == Status::Leaked).unwrap();
+    let check = leaked.check.as_mut().unwrap();
+    check.sites.push(check.sites[0].clone());
+    let mut bytes = Vec::new();
+    render(Format::Dhat, &run, &Context::default(), &mut bytes).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let points = file["pps"].as_array().unwrap();
+    let places: std::collections::BTreeSet<String> =
+        points.iter().map(|point| point["fs"].to_string()).collect();
+    assert_eq!(places.len(), points.len());
+    let doubled = points.iter().filter(|point| point["tb"] == 6 << 20 && point["tbk"] == 14);
+    assert_eq!(doubled.count(), 1);
+}
+
+#[test]
 fn pprof_reads_back() {
     use flate2::read::GzDecoder;
     use prost::Message;
@@ -212,6 +229,8 @@ fn pprof_reads_back() {
     let name = |place: i64| profile.string_table[place as usize].as_str();
     let kinds: Vec<_> = profile.sample_type.iter().map(|of| (name(of.of), name(of.unit))).collect();
     assert_eq!(kinds, [("inuse_objects", "count"), ("inuse_space", "bytes")]);
+    // pprof cuts names of which it thinks that they come out of a compiler.
+    assert!(profile.function.iter().all(|function| function.system_name == 0));
     let run = a_run();
     let sites: usize = run.tests.iter().map(|test| test.sites().len()).sum();
     assert_eq!(profile.sample.len(), sites);
@@ -281,6 +300,9 @@ fn junit_counts_leaks_as_failures() {
     assert_eq!(suite.test_cases.len(), Status::ALL.len());
     assert_eq!((suite.failures, suite.errors, suite.disabled), (3, 2, None), "{text}");
     assert!(text.contains("type=\"leak\""), "{text}");
+    let first = text.split("<testsuites").nth(1).unwrap().split('>').next().unwrap();
+    assert!(!first.contains("skipped"), "Jenkins refuses it: {first}");
+    assert_eq!(suite.skipped, 2, "{text}");
     assert!(!text.contains('\u{1b}'), "XML has no such character");
 }
 
