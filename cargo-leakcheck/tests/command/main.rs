@@ -9,6 +9,7 @@ mod faults;
 mod history;
 mod merge;
 mod page;
+mod readers;
 mod run;
 mod settings;
 mod usage;

@@ -204,7 +204,8 @@ fn a_hostile_name_runs_no_script() {
     }
     let folder = Folder::new();
     folder.write("run.json", run.to_string());
-    crate::support::run(folder.path(), &["merge", "run.json", "--report", "page.html"]).ends_with(7);
+    crate::support::run(folder.path(), &["merge", "run.json", "--report", "page.html"])
+        .ends_with(7);
     let page = folder.path().join("page.html");
     let mut browser = Browser::open(chromium, &page, (1280, 900));
     let seen = "document.querySelector('tr.test a').textContent";

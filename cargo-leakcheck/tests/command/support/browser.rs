@@ -38,25 +38,34 @@ pub(crate) fn chromium() -> Option<&'static str> {
 
 impl Browser {
     /// Opens a file in a window of that size.
-    pub(crate) fn open(chromium: &str, page: &Path, (width, height): (u32, u32)) -> Self {
+    pub(crate) fn open(chromium: &str, page: &Path, size: (u32, u32)) -> Self {
+        Self::start(chromium, page, size, &["--disable-gpu"])
+    }
+
+    /// The same for a page that draws with WebGL, on any machine.
+    pub(crate) fn open_drawing(chromium: &str, page: &Path, size: (u32, u32)) -> Self {
+        Self::start(
+            chromium,
+            page,
+            size,
+            &["--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+        )
+    }
+
+    fn start(chromium: &str, page: &Path, (width, height): (u32, u32), more: &[&str]) -> Self {
         let profile = Folder::new();
         let mut command = Command::new("sh");
         // Chromium reads orders from file 3 and answers in file 4.
         let script = format!("exec {chromium} \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1");
         command.args(["-c", &script, "sh"]);
-        command.args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-        ]);
+        command.args(["--headless", "--no-sandbox", "--disable-quic", "--no-first-run"]);
         command.args([
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
         ]);
         command.args(["--remote-debugging-pipe", "--force-color-profile=srgb"]);
+        command.args(more);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         let mut chromium = command
             .stdin(Stdio::piped())
@@ -133,6 +142,16 @@ impl Browser {
             let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
             self.order("Input.dispatchMouseEvent", event);
         }
+    }
+
+    /// Chooses a file where the page asks for one.
+    #[track_caller]
+    pub(crate) fn choose(&mut self, selector: &str, file: &Path) {
+        let expression = format!("document.querySelector({})", json!(selector));
+        let input = self.order("Runtime.evaluate", json!({ "expression": expression }));
+        let input = &input["result"]["objectId"];
+        assert!(input.is_string(), "no `{selector}`");
+        self.order("DOM.setFileInputFiles", json!({ "objectId": input, "files": [file] }));
     }
 
     /// Types text where the focus is.

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod exit;
 pub(crate) mod project;
+pub(crate) mod readers;
 pub(crate) mod shop;
 pub(crate) mod synthetic;
 

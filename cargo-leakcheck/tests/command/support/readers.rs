@@ -1,0 +1,30 @@
+//! Other people's tools that read what the command writes. `.ci/readers` gets them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A file that `.ci/readers` has got. A test without it says so.
+pub(crate) fn reader(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../readers").join(name);
+    if let Ok(path) = path.canonicalize() {
+        return Some(path);
+    }
+    missing(name);
+    None
+}
+
+/// A program that the system has. A test without it says so.
+pub(crate) fn program(name: &'static str) -> Option<&'static str> {
+    let mut command = Command::new(name);
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if command.status().is_ok_and(|status| status.success()) {
+        return Some(name);
+    }
+    missing(name);
+    None
+}
+
+fn missing(name: &str) {
+    assert!(std::env::var_os("CI").is_none(), "CI has to run .ci/readers, which brings `{name}`");
+    eprintln!("skipped: `{name}` is not there, so its format was not read; `.ci/readers` gets it");
+}
