@@ -39,7 +39,7 @@ struct BuiltIn {
 }
 
 /// What the standard library keeps once it was used, and what runtimes keep as long as a thread.
-const BUILT_IN: [BuiltIn; 8] = [
+const BUILT_IN: [BuiltIn; 9] = [
     // A printed backtrace keeps the debug information that it has read. Before the rules of what
     // prints it.
     BuiltIn {
@@ -75,6 +75,15 @@ const BUILT_IN: [BuiltIn; 8] = [
         ],
         why: "the standard library's table of thread stacks",
         reach: Reach::Leaf,
+    },
+    // It has a copy of the thread's name, made through an `FnOnce` of the library's own.
+    BuiltIn {
+        templates: &[
+            "^std::sys::pal::unix::stack_overflow::thread_info::",
+            "^library/std/src/sys/pal/unix/stack_overflow/thread_info.rs$",
+        ],
+        why: "the standard library's table of thread stacks",
+        reach: Reach::Stack,
     },
     // A thread's handle is made when the thread first asks for itself, and freed when it ends.
     BuiltIn {
@@ -305,6 +314,17 @@ mod tests {
         assert!(is_built_in_noise(&[
             ("alloc::collections::btree::map::BTreeMap<K,V,A>::insert", Class::Std),
             ("std::sys::pal::unix::stack_overflow::thread_info::set_current_info", Class::Std),
+        ]));
+        let name =
+            "std::sys::pal::unix::stack_overflow::thread_info::set_current_info::{closure#0}";
+        assert!(is_built_in_noise(&[
+            ("<alloc::boxed::Box<str>>::clone_from_ref", Class::Std),
+            (
+                "<<Box<str> as From<&str>>::from as core::ops::function::FnOnce<()>>::call_once",
+                Class::Std
+            ),
+            (name, Class::Std),
+            ("std::sys::pal::unix::stack_overflow::imp::make_handler", Class::Std),
         ]));
     }
 
