@@ -240,6 +240,15 @@ fn a_lost_byte_is_over_a_limit_of_its_own() {
 }
 
 #[test]
+fn known_noise_is_no_part_of_a_report_of_what_is_lost() {
+    let test = "lost_before_a_panic_that_is_told";
+    let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("RUST_BACKTRACE", "1").go();
+    let report = run.report(test);
+    assert_eq!(report.call_sites.iter().map(|site| site.amount.bytes).collect::<Vec<_>>(), [10]);
+    assert!(run.said(test).contains("  suppressed: "), "{}", run.said(test));
+}
+
+#[test]
 fn the_variable_limits_lost_bytes_everywhere() {
     let test = "lost_under_the_limit_of_what_is_held";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("LEAK_LOST_BYTES", "10").go();

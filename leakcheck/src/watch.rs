@@ -231,7 +231,8 @@ impl Watch {
     }
 
     /// Looks for known noise only where it makes a difference: when there is a leak without it,
-    /// when there would be one but for what was released, which may be noise, and for a record.
+    /// when there would be one but for what was released, which may be noise, where what is lost is
+    /// judged, and for a record.
     fn judge_once(&self, measurement: &Measurement) -> (Noise, Verdict) {
         let judge = |measure, noise: &Noise| {
             let judged = verdict::judged(measurement, measure, noise.excused());
@@ -239,7 +240,7 @@ impl Watch {
         };
         let noise = Noise::none(&measurement.sites);
         let worst = judge(Measure::Retained, &noise);
-        if !worst.is_leak() && !self.settings.record {
+        if !worst.is_leak() && !self.looks_for_lost(measurement) && !self.settings.record {
             return (noise, worst);
         }
         let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);
