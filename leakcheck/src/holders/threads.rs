@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use crate::arena::{Arena, Zeroed};
 use crate::thread::Thread;
+use crate::thread::running::UNNAMED;
 
 /// A thread that has had an allocator event, known by its thread pointer, which it shares with no
 /// other one that lives.
@@ -136,7 +137,7 @@ pub(super) fn all(stack_pointer: usize) -> Vec<Seen> {
     // A thread that has not named itself has the name of the one that started it.
     let own_name = seen.first().map(|thread| thread.name.clone()).unwrap_or_default();
     for thread in seen.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
-        "unnamed".clone_into(&mut thread.name);
+        UNNAMED.clone_into(&mut thread.name);
     }
     seen
 }

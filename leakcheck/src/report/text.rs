@@ -18,7 +18,9 @@ use crate::measurement::{Allowed, Amount};
 use crate::options::MB;
 use crate::stack::frame::from_workspace;
 use crate::suppress::FROM_FILE;
+use crate::thread::running::UNNAMED;
 use crate::verdict::{Excess, Figure, Verdict};
+use holders::Cycles;
 
 pub(crate) use left::of_figure;
 
@@ -197,12 +199,13 @@ fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Resul
     let indent = if shown.is_empty() { 2 } else { columns.size_at() };
     let width = columns.size;
     let batches = report.repetition.as_ref().map_or(&[][..], |it| &it.batches);
+    let mut cycles = Cycles::default();
     for (index, group) in shown.iter().enumerate() {
         columns.write(out, index + 1, group)?;
         for line in group.growth.iter().flat_map(|it| growth::lines(it, batches)) {
             writeln!(out, "{:indent$}{line}", "")?;
         }
-        holders::write(out, columns.size_at(), &group.holders)?;
+        holders::write(out, columns.size_at(), index + 1, &group.holders, &mut cycles)?;
     }
     let rest_sites = rest.len() + report.omitted.call_sites;
     if rest_sites > 0 {
@@ -397,9 +400,13 @@ fn write_threads(out: &mut String, report: &Report) -> fmt::Result {
     let mut named: Vec<(String, u64)> = Vec::new();
     for thread in &report.threads {
         let starter = thread.started_at.iter().find(|frame| frame.class == Class::User);
+        let name = match thread.name.as_str() {
+            UNNAMED => UNNAMED.to_owned(),
+            name => format!("`{name}`"),
+        };
         let text = match starter.and_then(Frame::place) {
-            Some(place) => format!("`{}`, started at {place}", thread.name),
-            None => format!("`{}`", thread.name),
+            Some(place) => format!("{name}, started at {place}"),
+            None => name,
         };
         match named.iter_mut().find(|(known, _)| *known == text) {
             Some((_, times)) => *times += 1,

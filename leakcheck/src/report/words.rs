@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::Report;
 use super::holder::{Holder, Holding, Root, Source, Step};
 use super::text::size;
+use crate::thread::running::UNNAMED;
 
 /// Where it is known from who holds what, or why it is not.
 pub(crate) fn write_source(out: &mut String, report: &Report) -> fmt::Result {
@@ -62,6 +63,7 @@ const EMPTY: Step = Step { label: None, bytes: 0, place: None, offset: 0, field:
 
 fn root(class: Holding, root: &Root) -> String {
     let thread = |what: &str| match &root.thread {
+        Some(name) if name == UNNAMED => format!("{what}of an unnamed thread"),
         Some(name) => format!("{what}of thread `{name}`"),
         None => format!("{what}of the test's own thread"),
     };

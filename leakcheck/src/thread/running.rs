@@ -10,6 +10,9 @@ use crate::arena::{Arena, Zeroed};
 use crate::ledger::account::{self, RegionId};
 use crate::stack::site::SiteId;
 
+/// What a thread is called that has not named itself.
+pub(crate) const UNNAMED: &str = "unnamed";
+
 /// The index of an entry; 0 is none.
 pub(crate) type EntryId = u32;
 
@@ -150,6 +153,6 @@ impl Entry {
             .flat_map(|part| part.load(Ordering::Relaxed).to_ne_bytes())
             .take_while(|&byte| byte != 0)
             .collect();
-        if name.is_empty() || name.as_bytes() == first { "unnamed".to_owned() } else { name }
+        if name.is_empty() || name.as_bytes() == first { UNNAMED.to_owned() } else { name }
     }
 }

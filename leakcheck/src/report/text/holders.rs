@@ -1,6 +1,7 @@
 //! Who holds the blocks of a call site.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fmt::{self, Write};
 
 use super::{WIDTH, blocks, counted, len, size};
@@ -12,10 +13,15 @@ const MOST_HOLDERS: usize = 3;
 /// What is said of a block stands behind a word or two.
 const LABEL: usize = 9;
 
-/// Adds holders of one more call site. Those that read the same are one to the reader.
+/// Adds holders of one more call site. Those that read the same are one to the reader, and so are the
+/// blocks of a cycle. What holds comes before what it holds.
 pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
     for holder in more {
-        let same = |known: &&mut Holder| known.class == holder.class && (known.path == holder.path);
+        let cycle = cycle(holder);
+        let same = |known: &&mut Holder| {
+            known.class == holder.class
+                && (known.path == holder.path || (cycle.is_some() && self::cycle(known) == cycle))
+        };
         match holders.iter_mut().find(same) {
             Some(known) => {
                 known.bytes += holder.bytes;
@@ -25,7 +31,9 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
             None => holders.push(holder.clone()),
         }
     }
-    holders.sort_by_key(|holder| (is_below(holder), Reverse((holder.bytes, holder.blocks))));
+    holders.sort_by_key(|holder| {
+        (is_below(holder), Reverse((holder.retained_bytes, holder.bytes, holder.blocks)))
+    });
 }
 
 /// Whether something else that leaked has to go first.
@@ -33,13 +41,52 @@ fn is_below(holder: &Holder) -> bool {
     holder.class == Holding::IndirectlyLost
 }
 
-pub(super) fn write(out: &mut String, indent: usize, holders: &[Holder]) -> fmt::Result {
+/// The blocks of a cycle, from whichever of them it is told.
+#[derive(PartialEq, Eq, Hash)]
+struct Cycle {
+    blocks: u64,
+    named: Vec<(Option<String>, Option<String>)>,
+}
+
+fn cycle(holder: &Holder) -> Option<Cycle> {
+    if holder.class != Holding::LostInACycle || holder.steps.is_empty() {
+        return None;
+    }
+    let steps = holder.steps.iter();
+    let mut named: Vec<_> = steps.map(|step| (step.label.clone(), step.place.clone())).collect();
+    named.sort();
+    Some(Cycle { blocks: holder.members, named })
+}
+
+/// The cycles that a report has told, with the number of the call site where it did.
+#[derive(Default)]
+pub(super) struct Cycles(HashMap<Cycle, usize>);
+
+impl Cycles {
+    /// The number of the call site before this one where the cycle is told from another block.
+    fn told_at(&mut self, holder: &Holder, number: usize) -> Option<usize> {
+        let at = *self.0.entry(cycle(holder)?).or_insert(number);
+        (at != number).then_some(at)
+    }
+}
+
+/// The holders of the call site with this number.
+pub(super) fn write(
+    out: &mut String,
+    indent: usize,
+    number: usize,
+    holders: &[Holder],
+    cycles: &mut Cycles,
+) -> fmt::Result {
     for holder in holders.iter().take(MOST_HOLDERS) {
         let mut text = String::new();
         if holders.len() > 1 {
             write!(text, "{} in {}: ", size(holder.bytes), blocks(holder.blocks))?;
         }
-        text.push_str(&holder.path);
+        match cycles.told_at(holder, number) {
+            Some(at) => write!(text, "in the cycle of {at}.")?,
+            None => text.push_str(&holder.path),
+        }
         let more = holder.retained_bytes.saturating_sub(holder.bytes);
         // What hangs on others is summed under them.
         if more > 0 && !is_below(holder) {
@@ -87,6 +134,7 @@ fn parts(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::holder::Step;
 
     #[test]
     fn long_ways_go_on_in_the_next_line_at_a_step() {
@@ -102,28 +150,70 @@ mod tests {
         assert_eq!(lines("static without_steps", 3), ["static without_steps"]);
     }
 
-    #[test]
-    fn what_hangs_on_others_comes_after_them() {
-        let holder = |class, bytes| Holder {
+    fn holder(class: Holding, bytes: u64, retained_bytes: u64, path: &str) -> Holder {
+        Holder {
             class,
             bytes,
             blocks: 1,
-            retained_bytes: 300,
+            retained_bytes,
             retained_blocks: 2,
-            path: format!("{class:?}"),
+            path: path.to_owned(),
             root: None,
             steps: Vec::new(),
             omitted_steps: 0,
             members: 0,
-        };
+        }
+    }
+
+    fn told(sites: &[&[Holder]]) -> String {
+        let (mut out, mut cycles) = (String::new(), Cycles::default());
+        for (index, holders) in sites.iter().enumerate() {
+            write(&mut out, 2, index + 1, holders, &mut cycles).unwrap();
+        }
+        out
+    }
+
+    #[test]
+    fn what_hangs_on_others_comes_after_them() {
         let mut holders = Vec::new();
-        add(&mut holders, &[holder(Holding::IndirectlyLost, 200), holder(Holding::Lost, 100)]);
-        let mut out = String::new();
-        write(&mut out, 2, &holders).unwrap();
+        let string = holder(Holding::IndirectlyLost, 200, 900, "hangs on Node 100 B");
+        add(&mut holders, &[string, holder(Holding::Lost, 100, 300, "nothing points to it")]);
         assert_eq!(
-            out,
-            "  lost       100 B in 1 block: Lost; 200 B hangs on it\n\
-             \x20 lost       200 B in 1 block: IndirectlyLost\n"
+            told(&[&holders]),
+            "  lost       100 B in 1 block: nothing points to it; 200 B hangs on it\n\
+             \x20 lost       200 B in 1 block: hangs on Node 100 B\n"
         );
+        let mut holders = Vec::new();
+        let table = holder(Holding::HeldByStatic, 30, 430, "static app::SEEN → here");
+        let entry = holder(Holding::HeldByStatic, 400, 400, "static app::SEEN → table → here");
+        add(&mut holders, &[entry, table]);
+        assert_eq!(holders[0].bytes, 30);
+    }
+
+    #[test]
+    fn a_cycle_is_told_once() {
+        let step = |line: u32| Step {
+            label: Some("Rc<Node>".to_owned()),
+            place: Some(format!("src/graph.rs:{line}")),
+            ..Step::default()
+        };
+        let member = |first, second, path: &str| Holder {
+            steps: vec![step(first), step(second)],
+            members: 2,
+            ..holder(Holding::LostInACycle, 56, 56, path)
+        };
+        assert_eq!(
+            told(&[
+                &[member(18, 19, "a cycle: 18 ⇄ 19")],
+                &[member(19, 18, "a cycle: 19 ⇄ 18")],
+                &[member(18, 20, "a cycle: 18 ⇄ 20")],
+            ]),
+            "  lost       a cycle: 18 ⇄ 19\n\
+             \x20 lost       in the cycle of 1.\n\
+             \x20 lost       a cycle: 18 ⇄ 20\n"
+        );
+        let mut holders = vec![member(18, 19, "a cycle: 18 ⇄ 19")];
+        add(&mut holders, &[member(19, 18, "a cycle: 19 ⇄ 18"), member(18, 20, "another")]);
+        assert_eq!(holders.iter().map(|holder| holder.bytes).collect::<Vec<_>>(), [112, 56]);
     }
 }
