@@ -33,6 +33,19 @@ impl Error {
         Self::unusable(format!("`{}` cannot be {what}: {error}", path.display()))
     }
 
+    /// Several as one, a line each; it ends as the first would.
+    ///
+    /// # Errors
+    ///
+    /// When there is any.
+    pub(crate) fn all(errors: Vec<Self>) -> Result<()> {
+        let whys: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        match errors.into_iter().next() {
+            Some(first) => Err(Self { exit: first.exit, why: whys.join("\nleakcheck: ") }),
+            None => Ok(()),
+        }
+    }
+
     /// cargo has told already why.
     pub(crate) fn build_failed() -> Self {
         Self { exit: Exit::BuildFailed, why: "the tests could not be built".to_owned() }

@@ -1,6 +1,6 @@
 //! One run of a suite, from the build to the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Write, stderr};
@@ -73,6 +73,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
         baseline: None,
     });
     gather::gather(&folder.0, &mut run)?;
+    run.problems.extend(unwritten(&heard.output));
     judge::join(&mut run, &heard);
     judge::apply(&mut run, settings);
     if run.problems.is_empty() {
@@ -83,6 +84,13 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     }
     let failed_otherwise = failed_otherwise(&run, &heard);
     Ok(Finished { run, failed_otherwise, output: heard.output })
+}
+
+/// What tests said of reports that they could not write, as on a full disk.
+fn unwritten(output: &str) -> BTreeSet<String> {
+    let words = output.lines().filter_map(|line| line.trim_start().strip_prefix("leakcheck: the "));
+    let words = words.filter(|words| words.contains("` is not written: "));
+    words.map(|words| format!("the {words}")).collect()
 }
 
 /// Whether something failed that no test of the run stands for.

@@ -111,26 +111,28 @@ impl<'a> Conclusion<'a> {
     fn draw(self, run: &Run, past: Vec<formats::Past>) -> Result<()> {
         print!("{}", table::render(run, self.extent));
         let mut context = Context { sources: sources::around(run, self.workspace), history: past };
+        // What cannot be written keeps nothing else from being written.
+        let mut problems = Vec::new();
         if let Some(directory) = self.history {
-            history::keep(directory, run)?;
-            context.history = history::read(directory)?;
+            match history::keep(directory, run).and_then(|()| history::read(directory)) {
+                Ok(history) => context.history = history,
+                Err(error) => problems.push(error),
+            }
         }
         let own = |format, name: &str| Target { format, path: self.workspace.output.join(name) };
         let always = [own(Format::Json, "report.json"), own(Format::Html, "report.html")];
         let always = always.into_iter().filter(|_| self.always);
-        let mut problems = Vec::new();
         for target in always.chain(self.reports) {
             let written = output::write_with(&target.path, |out| {
                 formats::render(target.format, run, &context, out)
             });
             match written {
                 Ok(()) => println!("  {}: {}", target.format.word(), shown(&target.path)),
-                // The others are of use all the same.
                 Err(error) => problems.push(error),
             }
         }
-        ci::tell(run)?;
-        problems.into_iter().next().map_or(Ok(()), Err)
+        problems.extend(ci::tell(run).err());
+        Error::all(problems)
     }
 }
 

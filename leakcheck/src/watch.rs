@@ -253,13 +253,17 @@ impl Watch {
         let report = &report;
         let written = file::write(report, self.settings.report_dir.as_deref());
         if let Err(why) = &written {
-            message::to_stderr(&format!(
-                "the report of `{}` is not written: {why}",
-                report.test.name
-            ));
+            message::to_stderr(&unwritten(report, why));
         }
-        let shown = written.as_deref().map_err(String::as_str);
-        Leak { text: text::render(report, self.top(), shown), mode: self.settings.mode }
+        let (text, mode) = match (&written, self.settings.mode) {
+            // Nobody else would hear of the leak.
+            (Err(why), Mode::Record) => (unwritten(report, why), Mode::On),
+            (_, mode) => {
+                let shown = written.as_deref().map_err(String::as_str);
+                (text::render(report, self.top(), shown), mode)
+            }
+        };
+        Leak { text, mode }
     }
 
     /// The command that would tell a leak from a warm-up.
@@ -298,6 +302,10 @@ impl Leak {
 pub(crate) fn fail_with(text: String) -> ! {
     let _quiet = Quiet::new();
     panic!("{text}")
+}
+
+fn unwritten(report: &Report, why: &str) -> String {
+    format!("the report of `{}` is not written: {why}", report.test.name)
 }
 
 /// Writes the report of a test that does not fail, where `LEAK_RECORD` asks for it.

@@ -1,12 +1,15 @@
 //! What goes wrong around the tests, and is no pass.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::support::exit::{CLEAN, INCOMPLETE, LEAKS, TESTS_FAILED, UNUSABLE};
 use crate::support::shop::{shop, status, visit, visit_for_json};
-use crate::support::{Folder, Said};
+use crate::support::{Folder, Said, without_privileges};
 
 #[test]
 fn a_process_that_is_killed_is_no_pass() {
@@ -93,4 +96,89 @@ fn a_place_that_cannot_be_written_is_said() {
     let output =
         shop().command(&[]).env("CARGO_TARGET_DIR", folder.path().join("file")).output().unwrap();
     Said::of(output).ends_with(UNUSABLE);
+}
+
+/// A directory that may be read and not be written, whatever is in it.
+fn lock(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_directory_without_permission_is_said_and_nothing_else_is_lost() {
+    let folder = Folder::new();
+    let locked = folder.path().join("locked");
+    std::fs::create_dir(&locked).unwrap();
+    folder.write("other/before", "");
+    lock(&locked, 0o555);
+    let to = |name: &str| locked.join(name).display().to_string();
+    let visit = |words: &str, args: &[&str]| {
+        let command = shop().command(&[args, &["-p", "cart", "--lib"]].concat());
+        let mut command = without_privileges(command, &locked)?;
+        Some(Said::of(command.env("SHOP", words).output().unwrap()))
+    };
+    let report = format!("--report={}", to("report.html"));
+    let history = format!("--history={}", to("runs"));
+    let other = format!("--report={}", folder.path().join("other/run.json").display());
+    let Some(said) = visit("leak", &[&report, &history, &other]) else { return };
+    let said = said.ends_with(UNUSABLE);
+    for what in [to("report.html"), to("runs")] {
+        let line = said.stderr.lines().find(|line| line.contains(&what));
+        let line = line.unwrap_or_else(|| panic!("{what}: {}", said.stderr));
+        assert!(line.starts_with("leakcheck: ") && line.contains("Permission denied"), "{line}");
+    }
+    assert!(said.row("tests::may_leak").contains("leaked"), "the table is there: {}", said.stdout);
+    let run: Value = serde_json::from_str(&folder.read("other/run.json")).unwrap();
+    assert_eq!(status(&run, "cart::tests::may_leak"), "leaked", "and the other report");
+    assert_eq!(std::fs::read_dir(&locked).unwrap().count(), 0, "nothing half is left behind");
+
+    let baseline = format!("--baseline={}", to("base.json"));
+    let said = visit("leak", &["baseline", &baseline]).unwrap();
+    let said = said.ends_with(UNUSABLE);
+    assert!(
+        said.stderr.contains("base.json` cannot be written: Permission denied"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.row("tests::may_leak").contains("3.00 MB"), "{}", said.stdout);
+
+    // What cannot even be read is said before the tests run for an hour.
+    lock(&locked, 0o000);
+    for flag in [&history.replace("/runs", ""), &baseline] {
+        let said = visit("abort", &[flag]).unwrap().ends_with(UNUSABLE);
+        assert!(said.stderr.contains("cannot be read: Permission denied"), "{}", said.stderr);
+        assert_eq!(said.stdout, "");
+    }
+    lock(&locked, 0o755);
+}
+
+#[test]
+fn a_target_directory_without_permission_is_said_before_anything_runs() {
+    let folder = Folder::new();
+    let target = folder.path().join("target");
+    std::fs::create_dir(&target).unwrap();
+    lock(&target, 0o555);
+    let command = shop().command(&["-p", "cart", "--lib"]);
+    let Some(mut command) = without_privileges(command, &target) else { return };
+    let output = command.env("CARGO_TARGET_DIR", &target).output().unwrap();
+    let said = Said::of(output).ends_with(UNUSABLE);
+    assert!(
+        said.stderr.contains("leakcheck/runs` cannot be made: Permission denied"),
+        "{}",
+        said.stderr
+    );
+    lock(&target, 0o755);
+}
+
+#[test]
+fn a_leak_whose_report_cannot_be_written_is_no_pass() {
+    for (package, words, test) in
+        [("cart", "no_room,leak", "may_leak"), ("till", "no_room,till", "has_a_limit_of_its_own")]
+    {
+        for runner in ["cargo", "nextest"] {
+            let said = visit(words, &["-p", package, "--lib", "--runner", runner, "--", test]);
+            let said = said.ends_with(INCOMPLETE);
+            let expected = format!("incomplete: the report of `tests::{test}` is not written: ");
+            assert!(said.stdout.contains(&expected), "{runner}: {}", said.stdout);
+        }
+    }
 }

@@ -86,7 +86,12 @@ pub(super) fn tell(settings: &Settings, report: &Report) {
     let written = file::write(report, settings.report_dir.as_deref());
     let name = &report.test.name;
     if let Err(why) = &written {
-        message::to_stderr(&format!("the report of `{name}` is not written: {why}"));
+        let problem = format!("the report of `{name}` is not written: {why}");
+        message::to_stderr(&problem);
+        if settings.mode == Mode::Record {
+            // Nobody else would hear of the leak.
+            at_exit::cannot_see(problem);
+        }
     }
     let shown = written.as_deref().map_err(String::as_str);
     let top = settings.top(&Options::new());

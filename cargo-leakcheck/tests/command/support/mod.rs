@@ -7,8 +7,9 @@ pub(crate) mod readers;
 pub(crate) mod shop;
 pub(crate) mod synthetic;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A fresh directory, removed when it is dropped.
@@ -112,4 +113,34 @@ impl Said {
 /// Calls the command in a directory.
 pub(crate) fn run(directory: &Path, args: &[&str]) -> Said {
     Said::of(leakcheck(directory, args).output().unwrap())
+}
+
+/// The command as a user's who may do only what permissions allow, which are nothing to root. None where that is not
+/// possible; the test says so.
+pub(crate) fn without_privileges(command: Command, locked: &Path) -> Option<Command> {
+    let probe = locked.join("probe");
+    if std::fs::write(&probe, "").is_err() {
+        return Some(command);
+    }
+    std::fs::remove_file(&probe).unwrap();
+    let without = |program: &OsStr| {
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(program);
+        command
+    };
+    let tried = without("touch".as_ref()).arg(&probe).stderr(Stdio::null()).status();
+    if !tried.is_ok_and(|status| status.code() == Some(1)) {
+        eprintln!("skipped: root cannot do without its privileges here, so nothing was forbidden");
+        return None;
+    }
+    let mut powerless = without(command.get_program());
+    powerless.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => powerless.env(name, value),
+            None => powerless.env_remove(name),
+        };
+    }
+    powerless.current_dir(command.get_current_dir().unwrap());
+    Some(powerless)
 }

@@ -88,6 +88,10 @@ mod tests {
 
     #[test]
     fn may_leak() {
+        if does("no_room") {
+            let reports = std::env::var_os("LEAK_REPORT_DIR").unwrap();
+            std::fs::write(std::path::Path::new(&reports).join("cart"), "").unwrap();
+        }
         if does("leak") {
             keep(3 << 20);
         }
@@ -172,6 +176,10 @@ mod tests {
     #[leakcheck::leak_check(threshold_mb = 2)]
     #[test]
     fn has_a_limit_of_its_own() {
+        if std::env::var("SHOP").is_ok_and(|words| words.contains("no_room")) {
+            let reports = std::env::var_os("LEAK_REPORT_DIR").unwrap();
+            std::fs::write(std::path::Path::new(&reports).join("till"), "").unwrap();
+        }
         if std::env::var("SHOP").is_ok_and(|words| words.contains("till")) {
             std::mem::forget(vec![0_u8; 3 << 20]);
         }
