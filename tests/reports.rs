@@ -11,7 +11,7 @@ const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 26] = [
+const SECTIONS: [(&str, &str); 27] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
@@ -37,6 +37,7 @@ const SECTIONS: [(&str, &str); 26] = [
     ("thread", "### `threads`"),
     ("fd", "### `fds`"),
     ("child", "### `children`"),
+    ("timeline", "### `timeline`"),
     ("unjudged", "### `unjudged`"),
 ];
 

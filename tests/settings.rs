@@ -38,6 +38,8 @@ fn a_word_that_is_not_known_fails_every_check() {
         ("LEAK_CHECK", "", "`on`, `warn`, `record` or `off`"),
         ("LEAK_RECORD", "maybe", "`on` or `off`"),
         ("LEAK_RECORD", "", "`on` or `off`"),
+        ("LEAK_TIMELINE", "fine", "`on` or `off`"),
+        ("LEAK_TIMELINE", "", "`on` or `off`"),
         ("LEAK_TOP", "0", "a whole number of call sites, 1 or more"),
         ("LEAK_TOP", "ten", "a whole number of call sites, 1 or more"),
         ("LEAK_TOP", "-3", "a whole number of call sites, 1 or more"),

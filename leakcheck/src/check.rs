@@ -261,7 +261,7 @@ impl<F: Future> Future for Polled<'_, F> {
 pub fn measure(body: impl FnOnce()) -> Measurement {
     let opened = settings::of_process().map_err(ToString::to_string).and_then(|settings| {
         stack::set_mode(settings.stacks);
-        Region::open(Scope::Test).map_err(|error| error.to_string())
+        Region::open(Scope::Test, false).map_err(|error| error.to_string())
     });
     let region = match opened {
         Ok(region) => region,

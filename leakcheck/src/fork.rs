@@ -7,7 +7,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::stack::{symbols, unwind};
-use crate::{allow, gate, ledger::account};
+use crate::{allow, gate, ledger::account, timeline};
 
 /// All locks, in the order in which they are taken.
 struct Held {
@@ -16,6 +16,7 @@ struct Held {
     _accounts: account::Held,
     _names: symbols::Held,
     _unwind: unwind::Held,
+    _timeline: timeline::Held,
 }
 
 struct Place(UnsafeCell<Option<Held>>);
@@ -49,6 +50,7 @@ unsafe extern "C" fn before() {
         _accounts: account::hold(),
         _names: symbols::hold(),
         _unwind: unwind::hold(),
+        _timeline: timeline::hold(),
     };
     // SAFETY: no other handler runs meanwhile.
     unsafe { *PLACE.0.get() = Some(held) };
@@ -67,8 +69,10 @@ unsafe extern "C" fn in_child() {
         crate::left::process::is_this();
         crate::left::under_way::forget();
     }
-    // The threads that had passed the gate are not in the child, nor those that were moving records.
+    // The threads that had passed the gate are not in the child, nor those that were moving records, nor
+    // the one that records.
     gate::reopen();
     account::abandon_passings();
     unwind::ask_no_more();
+    timeline::forked();
 }

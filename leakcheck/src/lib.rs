@@ -73,6 +73,7 @@
 //! | `LEAK_STACKS` | `full`, `sampled`, `off` | whose [call stacks](#call-stacks) are captured |
 //! | `LEAK_HOLDERS` | `auto`, `on`, `off` | how reports find out who [holds](#who-holds-it) leaked memory: by a second run of the failing test (the default), at once, or not at all |
 //! | `LEAK_LOST_BYTES` | bytes | the most that nothing may hold any more; overrides `lost_bytes` |
+//! | `LEAK_TIMELINE` | `on`, `off` | whether JSON reports have [live bytes over time](report::Timeline) |
 //! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
 //!
@@ -230,6 +231,7 @@ mod stack;
 mod suite;
 mod suppress;
 mod thread;
+mod timeline;
 mod verdict;
 mod watch;
 #[allow(unsafe_code, reason = "single instructions on words of memory")]

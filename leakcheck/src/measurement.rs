@@ -9,7 +9,7 @@ use stats_alloc::Stats;
 
 use crate::ledger::split::SiteCount;
 use crate::left::Left;
-use crate::report::CallSite;
+use crate::report::{CallSite, Timeline};
 use crate::thread::running::Running;
 
 /// An amount of memory.
@@ -115,6 +115,8 @@ pub struct Measurement {
     pub(crate) elapsed: Duration,
     /// What is left behind beside memory and threads.
     pub(crate) left: Left,
+    /// Live bytes over time, or why they are not known, where that was asked for.
+    pub(crate) timeline: Option<Result<Timeline, String>>,
 }
 
 impl Measurement {

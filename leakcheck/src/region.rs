@@ -16,8 +16,10 @@ use crate::ledger::{self, entered};
 use crate::left::{self, Left};
 use crate::measurement::{Allowed, Amount, Growth, Measurement};
 use crate::options::Scope;
+use crate::report::Timeline;
 use crate::stack::unwind;
 use crate::thread::{self, Entered, Quiet, Thread, running};
+use crate::timeline::{self, Recording};
 
 /// An open region. Figures can be read at any moment; dropping it closes it.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Region {
     /// When it was first measured, in microseconds from its opening on, 0 before that: what is done to settle and
     /// to name call sites is not the body's time.
     measured: AtomicU64,
+    /// Its live bytes over time, or why they are not recorded, where that was asked for.
+    recording: Option<Result<Recording, String>>,
     /// An inner region runs under the pass of the region around it.
     _pass: Option<Pass>,
 }
@@ -49,17 +53,17 @@ pub(crate) struct Look {
 
 impl Region {
     /// Opens a region, inside the one that this thread works for, if any. Waits while regions are
-    /// open that it may not run beside.
+    /// open that it may not run beside. `timeline` says whether its live bytes are recorded.
     ///
     /// # Errors
     ///
     /// When the allocator is not installed, when a region of process scope would be opened inside
     /// another one, or when there is no memory to keep its figures.
-    pub(crate) fn open(scope: Scope) -> Result<Self, Error> {
+    pub(crate) fn open(scope: Scope, timeline: bool) -> Result<Self, Error> {
         let quiet = Quiet::new();
         make_lazy_state();
         drop(quiet);
-        Self::open_at(scope)
+        Self::open_at(scope, timeline)
     }
 
     /// Opens a region of test scope on a thread that has not begun its own work: it must not ask who
@@ -69,16 +73,17 @@ impl Region {
     ///
     /// As for [`open`](Self::open).
     #[cfg(interposed)]
-    pub(crate) fn open_for_new_thread() -> Result<Self, Error> {
-        Self::open_at(Scope::Test)
+    pub(crate) fn open_for_new_thread(timeline: bool) -> Result<Self, Error> {
+        Self::open_at(Scope::Test, timeline)
     }
 
-    fn open_at(scope: Scope) -> Result<Self, Error> {
+    fn open_at(scope: Scope, timeline: bool) -> Result<Self, Error> {
         see_a_planted_block()?;
         let _quiet = Quiet::new();
         unwind::prepare();
         #[cfg(unix)]
         crate::fork::prepare();
+        let recorder = timeline.then(timeline::start);
         let parent = thread::with(entered);
         if parent == 0 {
             thread::with(Thread::is_no_stranger);
@@ -94,14 +99,16 @@ impl Region {
         }
         let id = account::open(parent).ok_or_else(Error::no_memory)?;
         ledger::opened((scope == Scope::Process).then_some(id));
+        let opened = Instant::now();
         Ok(Self {
             id,
             scope,
             process: (scope == Scope::Process).then(|| stats_alloc::Region::new(&tally::PROCESS)),
             unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
-            opened: Instant::now(),
+            opened,
             before: left::Before::new(parent == 0, scope),
             measured: AtomicU64::new(0),
+            recording: recorder.map(|recorder| recorder.map(|()| Recording::begin(id, opened))),
             _pass: pass,
         })
     }
@@ -151,6 +158,7 @@ impl Region {
             threads,
             elapsed: self.elapsed(),
             left,
+            timeline: self.timeline(&counts),
         }
     }
 
@@ -193,6 +201,13 @@ impl Region {
         owners
     }
 
+    fn timeline(&self, counts: &Counts) -> Option<Result<Timeline, String>> {
+        let recording = self.recording.as_ref()?;
+        Some(recording.as_ref().map_err(Clone::clone).and_then(|recording| {
+            recording.until(self.opened.elapsed(), counts.live_bytes(), counts.peak_bytes)
+        }))
+    }
+
     /// For how long the body ran.
     fn elapsed(&self) -> Duration {
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
@@ -233,6 +248,7 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         let _quiet = Quiet::new();
+        drop(self.recording.take());
         ledger::closes(self.scope == Scope::Process);
         allow::close_inside(self.id);
         if let Some(account) = account::get(self.id) {

@@ -7,6 +7,7 @@ pub(crate) mod holder;
 mod json;
 mod left;
 pub(crate) mod text;
+mod timeline;
 #[cfg_attr(not(holders), allow(dead_code, reason = "ways are told where holders are"))]
 pub(crate) mod words;
 
@@ -39,6 +40,7 @@ pub use holder::{Holder, Holding, Root, Source, Step};
 pub use crate::stack::Stacks;
 pub use crate::stack::frame::{Class, Frame};
 pub use left::{Child, ChildState, Fd};
+pub use timeline::Timeline;
 
 /// The version of the report's schema. It changes when a reader of the last version would misread a
 /// report.
@@ -105,6 +107,12 @@ pub struct Report {
     pub call_stacks: Stacks,
     /// How much the names of the call sites tell.
     pub symbols: Symbols,
+    /// Live bytes over time, where they were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
+    /// Why they were not, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline_unknown: Option<String>,
 }
 
 /// Which check a report is about.
@@ -328,6 +336,8 @@ impl Report {
             unjudged: Vec::new(),
             call_stacks: Stacks::default(),
             symbols: Symbols::default(),
+            timeline: None,
+            timeline_unknown: None,
         }
     }
 
@@ -368,6 +378,11 @@ impl Report {
             name: thread.name.clone(),
             started_at: trim(symbols::frames(thread.started_at), Some(&body)),
         });
+        let (timeline, timeline_unknown) = match &measurement.timeline {
+            Some(Ok(timeline)) => (Some(timeline.clone()), None),
+            Some(Err(why)) => (None, Some(why.clone())),
+            None => (None, None),
+        };
         Self {
             figures: Some(Figures {
                 net_growth: measurement.net_growth(),
@@ -392,6 +407,8 @@ impl Report {
             fds: fds.into_iter().map(|fd| Fd::new(fd, &body)).collect(),
             children: children.into_iter().map(|child| Child::new(child, &body)).collect(),
             unjudged: measurement.left.unjudged(),
+            timeline,
+            timeline_unknown,
             ..Self::without_figures(test, verdict)
         }
     }

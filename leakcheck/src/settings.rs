@@ -15,7 +15,7 @@ use crate::thread::Quiet;
 use crate::verdict::{Limit, Limits};
 
 /// Every variable that leakcheck knows.
-pub(crate) const VARIABLES: [&str; 16] = [
+pub(crate) const VARIABLES: [&str; 17] = [
     "LEAK_CHECK",
     "LEAK_HOLDERS",
     "LEAK_ITERATIONS",
@@ -31,6 +31,7 @@ pub(crate) const VARIABLES: [&str; 16] = [
     "LEAK_THRESHOLD_MB_INTEGRATION",
     "LEAK_THRESHOLD_MB_LONG_RUNNING",
     "LEAK_THRESHOLD_MB_UNIT",
+    "LEAK_TIMELINE",
     "LEAK_TOP",
 ];
 
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) report_dir: Option<PathBuf>,
     pub(crate) stacks: Stacks,
     pub(crate) holders: Holders,
+    /// Whether live bytes are recorded over time.
+    pub(crate) timeline: bool,
     lost_bytes: Option<u64>,
     pub(crate) suppressions: Vec<Suppression>,
     /// Variables that begin with `LEAK_` and are not known.
@@ -129,6 +132,7 @@ impl Settings {
             holders: variables
                 .parse("LEAK_HOLDERS", "`auto`, `on` or `off`", holders)?
                 .unwrap_or_default(),
+            timeline: variables.parse("LEAK_TIMELINE", "`on` or `off`", switch)?.unwrap_or(false),
             lost_bytes: variables.parse("LEAK_LOST_BYTES", "a whole number of bytes", bytes)?,
             suppressions,
             unknown: variables.unknown(),
@@ -457,6 +461,7 @@ mod tests {
             );
         }
         refused("LEAK_RECORD", "", "`on` or `off`");
+        refused("LEAK_TIMELINE", "5 ms", "`on` or `off`");
         refused("LEAK_REPORT_DIR", "", "the path of a directory");
     }
 

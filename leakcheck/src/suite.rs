@@ -91,7 +91,8 @@ fn open() -> Option<Result<Region, String>> {
         return None;
     }
     stack::set_mode(settings.stacks);
-    Some(Region::open_for_new_thread().map_err(|error| error.to_string()))
+    let region = Region::open_for_new_thread(settings.timeline);
+    Some(region.map_err(|error| error.to_string()))
 }
 
 /// The start routine of the thread has returned: the thread's name is the test's.

@@ -102,7 +102,7 @@ impl Watch {
             record(settings, || Report::without_figures(test, Verdict::Skipped { why }));
             return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
         }
-        let region = match Region::open(scope) {
+        let region = match Region::open(scope, settings.timeline) {
             Ok(region) => region,
             Err(error) if error.is_pass_through() => {
                 warn_once(&format!("nothing is judged: {error}"));

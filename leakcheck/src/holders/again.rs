@@ -104,6 +104,7 @@ fn run_bounded(
         .envs(FEW)
         .env_remove("LEAK_HOLDERS")
         .env_remove("LEAK_RECORD")
+        .env_remove("LEAK_TIMELINE")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

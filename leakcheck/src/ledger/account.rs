@@ -322,6 +322,14 @@ impl Account {
         &self.pinned
     }
 
+    /// Live bytes of the region and those inside it, and the most that there were: what is cheap to read
+    /// for who looks often, with what a thread is just telling perhaps counted twice; `id` is the account's own.
+    pub(crate) fn live_and_peak(&self, id: RegionId) -> (u64, u64) {
+        let live = shard::of(id).fold(self.live_bytes(), |live, shard| live + shard.untold());
+        let peak = self.peak.load(Ordering::Relaxed);
+        (live.max(0) as u64, peak.max(0) as u64)
+    }
+
     /// What the region and those inside it came to by now; `id` is the account's own.
     pub(crate) fn counts(&self, id: RegionId) -> Counts {
         let mut sum = Sum {

@@ -10,6 +10,8 @@ use crate::ledger::account::RegionId;
 use crate::settings;
 #[cfg(interposed)]
 use crate::thread::running;
+#[cfg(not(interposed))]
+use crate::timeline;
 
 /// What is said where a region was not alone.
 pub(crate) const IN_PARALLEL: &str =
@@ -34,7 +36,7 @@ pub(super) struct Since {
     opened: u64,
     #[cfg(interposed)]
     ended: u64,
-    /// There was no thread but libtest's and this one, and libtest starts no other meanwhile.
+    /// There was no thread but libtest's, this one and leakcheck's own, and libtest starts no other meanwhile.
     #[cfg(not(interposed))]
     only_one: bool,
 }
@@ -75,7 +77,7 @@ impl Since {
             #[cfg(interposed)]
             ended: ENDED.load(Ordering::SeqCst),
             #[cfg(not(interposed))]
-            only_one: one_at_a_time() && threads() <= 2,
+            only_one: one_at_a_time() && threads() <= 2 + timeline::threads(),
         }
     }
 

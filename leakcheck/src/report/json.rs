@@ -80,7 +80,7 @@ mod tests {
     use crate::measurement::{Amount, Growth};
     use crate::report::{
         CallSite, Class, Figures, Frame, Growing, GrowthClass, LeftGrowing, Omitted, Repetition,
-        Sensitivity, Severity, Stopped, Suppressed, Test, Thing, Thread,
+        Sensitivity, Severity, Stopped, Suppressed, Test, Thing, Thread, Timeline,
     };
     use crate::report::{Holder, Holding, Root, Step};
     use crate::verdict::{Excess, Figure, Limit, Verdict};
@@ -156,6 +156,12 @@ mod tests {
                 amount,
                 released: amount,
             }],
+            timeline: Some(Timeline {
+                interval_ms: 5,
+                ms: vec![0.0, 5.012, 1e7],
+                bytes: vec![0, u64::MAX, 1],
+            }),
+            timeline_unknown: Some("why".into()),
             threads: vec![Thread {
                 name: "t".into(),
                 started_at: vec![Frame { class: Class::Std, ..named }],
