@@ -14,7 +14,7 @@ pub(super) struct Label {
 
 /// What makes blocks: the part of a path that tells, the label before the types, where the content
 /// begins, and how much it says beside others on the same stack.
-const MAKERS: [(&str, &str, u64, u32); 12] = [
+const MAKERS: [(&str, &str, u64, u32); 13] = [
     ("alloc::boxed::Box", "Box", 0, 1),
     ("alloc::boxed::box_new", "Box", 0, 1),
     ("alloc::raw_vec::RawVec", "Vec", 0, 2),
@@ -22,6 +22,7 @@ const MAKERS: [(&str, &str, u64, u32); 12] = [
     ("alloc::slice::", "Vec", 0, 2),
     ("alloc::string::String", "String", 0, 3),
     ("alloc::str::", "String", 0, 3),
+    ("alloc::collections::vec_deque::VecDeque", "VecDeque", 0, 3),
     ("alloc::collections::btree::node::LeafNode", "LeafNode", 0, 4),
     ("alloc::collections::btree::node::InternalNode", "InternalNode", 0, 4),
     ("alloc::rc::Rc", "Rc", 16, 5),
@@ -131,17 +132,10 @@ pub(super) fn short(name: &str) -> String {
         text.push(character);
     }
     text.push_str(&word);
-    for (long, shorter) in [
-        (",Global>", ">"),
-        (", Global>", ">"),
-        (",RandomState>", ">"),
-        (", RandomState>", ">"),
-        ("{closure_env#0}", "{closure}"),
-        ("{async_block_env#0}", "{async block}"),
-        ("{async_fn_env#0}", "{async fn}"),
-    ] {
-        text = text.replace(long, shorter);
+    for allocator in [",Global>", ", Global>", ",RandomState>", ", RandomState>"] {
+        text = text.replace(allocator, ">");
     }
+    let text = with_traits(&with_closures(&text));
     // As it is written by hand.
     let mut spaced = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -152,6 +146,62 @@ pub(super) fn short(name: &str) -> String {
         }
     }
     spaced
+}
+
+/// Closures and the like without their numbers, and without what they were made for: that is where they
+/// are, once more.
+fn with_closures(text: &str) -> String {
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('{') {
+        short.push_str(before);
+        let Some((what, after)) = from.split_once('}') else { break };
+        let what = what.split_once('#').map_or(what, |(what, _)| what);
+        let what = what.trim_end_matches("_env").replace('_', " ");
+        // One that is inside of another is the one that counts.
+        if !after.starts_with('{') {
+            short.push_str(&format!("{{{what}}}"));
+        }
+        let made_for = between(after).filter(|_| after.starts_with('<'));
+        rest = made_for.map_or(after, |list| &after[list.len() + 2..]);
+    }
+    short.push_str(rest);
+    short
+}
+
+/// Traits of functions as they are written by hand, and without parentheses where there is no need.
+fn with_traits(text: &str) -> String {
+    const OUTPUT: &str = ", Output=";
+    let mut text = text.replace(",Output=", OUTPUT);
+    while let Some(open) = text.find("<(dyn ") {
+        let Some(close) = closing(&text[open + 1..]).map(|at| open + 1 + at) else { break };
+        text.remove(close);
+        text.remove(open + 1);
+    }
+    for name in ["Fn<(", "FnMut<(", "FnOnce<("] {
+        while let Some(at) = text.find(&format!("dyn {name}")) {
+            let list = at + "dyn ".len() + name.len() - 2;
+            let Some(inside) = between(&text[list..]).map(str::to_owned) else { break };
+            let Some((arguments, output)) = inside.rsplit_once(OUTPUT) else { break };
+            let arguments = arguments.strip_suffix(')').unwrap_or(arguments).trim_end_matches(',');
+            let output = if output == "()" { String::new() } else { format!(" -> {output}") };
+            text.replace_range(list..list + inside.len() + 2, &format!("{arguments}){output}"));
+        }
+    }
+    text
+}
+
+/// Where the parenthesis that a text begins with is closed.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    text.char_indices().find_map(|(at, character)| {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    })
 }
 
 #[cfg(test)]
@@ -212,5 +262,19 @@ mod tests {
             "core::option::Option<alloc::boxed::Box<dyn app::Trait<u8>, alloc::alloc::Global>>";
         assert_eq!(short(long), "Option<Box<dyn Trait<u8>>>");
         assert_eq!(short("app::run::{closure_env#0}"), "{closure}");
+        let thread = "alloc::boxed::Box<std::thread::spawn::{closure_env#1}<app::run::{closure#0}::{closure}, ()>, alloc::alloc::Global>";
+        assert_eq!(short(thread), "Box<{closure}>");
+        let task = "tokio::task::Cell<app::run::{closure#0}::{async_block_env#1}, alloc::sync::Arc<tokio::Handle, alloc::alloc::Global>>";
+        assert_eq!(short(task), "Cell<{async block}, Arc<Handle>>");
+    }
+
+    #[test]
+    fn traits_of_functions_are_as_written_by_hand() {
+        let shared = "alloc::boxed::Box<(dyn core::ops::function::Fn<(), Output=usize> + core::marker::Send + core::marker::Sync), alloc::alloc::Global>";
+        assert_eq!(short(shared), "Box<dyn Fn() -> usize + Send + Sync>");
+        let simple = "alloc::boxed::Box<dyn core::ops::function::FnMut<(u8, &str), Output=()>, alloc::alloc::Global>";
+        assert_eq!(short(simple), "Box<dyn FnMut(u8, &str)>");
+        let one = "(u32, alloc::boxed::Box<(dyn core::ops::function::FnOnce<(u8,), Output=()> + core::marker::Send), alloc::alloc::Global>)";
+        assert_eq!(short(one), "(u32, Box<dyn FnOnce(u8) + Send>)");
     }
 }

@@ -136,8 +136,10 @@ pub(super) fn readable(symbol: &str) -> String {
     if let Some((of, _)) = name.split_once(" as core::ops::deref::Deref>::deref::") {
         return of.trim_start_matches('<').to_owned();
     }
-    // `thread_local!` keeps its value inside of a constant of that name.
+    // `thread_local!` keeps its value inside of a constant of that name, and an attribute may put a
+    // function's body into a closure.
     let mut parts: Vec<&str> = name.split("::").collect();
+    parts.retain(|part| !(part.starts_with('{') && part.ends_with('}')));
     while parts.len() > 1 && parts.last().is_some_and(|part| is_made_by_macros(part)) {
         parts.pop();
     }
@@ -145,8 +147,7 @@ pub(super) fn readable(symbol: &str) -> String {
 }
 
 fn is_made_by_macros(part: &str) -> bool {
-    (part.starts_with('{') && part.ends_with('}'))
-        || matches!(part, "VAL" | "__RUST_STD_INTERNAL_VAL" | "STORAGE" | "EAGER_VAL")
+    matches!(part, "VAL" | "__RUST_STD_INTERNAL_VAL" | "STORAGE" | "EAGER_VAL")
 }
 
 #[cfg(test)]
@@ -171,5 +172,7 @@ mod tests {
         assert_eq!(readable(lazy), "app::REGEX");
         let local = "_ZN3app5CACHE29_$u7b$$u7b$constant$u7d$$u7d$28_$u7b$$u7b$closure$u7d$$u7d$3VAL17h0123456789abcdefE";
         assert_eq!(readable(local), "app::CACHE");
+        let closure = "_ZN3app6unread28_$u7b$$u7b$closure$u7d$$u7d$4KEEP17h0123456789abcdefE";
+        assert_eq!(readable(closure), "app::unread::KEEP");
     }
 }

@@ -305,7 +305,11 @@ impl Walk<'_> {
             return false;
         }
         let is_foreign = self.foreign.is_some_and(|map| map.get(&of.0) == Some(&true));
+        // What is only wrapped has no news in its place.
+        let is_wrapped = self.types.name(self.unit, &entry).as_deref() == Some("__0")
+            && size_of(self.unit, of, depth) == Some(size);
         if is_foreign
+            && !is_wrapped
             && let Some(name) = self.types.name(self.unit, &entry)
             && let Some(name) = readable(&name)
         {
@@ -364,10 +368,20 @@ fn find(all: &[u8], some: &[u8]) -> Option<usize> {
     (!place.is_null()).then(|| place.addr() - all.as_ptr().addr())
 }
 
-/// Which types of a unit lie in other crates than the standard library's: their fields have names
-/// that their authors chose.
+/// Which types of a unit lie in other crates than the standard library's and those that do the same as
+/// it does: their fields have names that tell something.
 fn foreign(dwarf: &Dwarf<'static>, unit: &Unit) -> HashMap<usize, bool> {
-    const STD: [&[u8]; 4] = [b"std", b"core", b"alloc", b"hashbrown"];
+    const STD: [&[u8]; 9] = [
+        b"std",
+        b"core",
+        b"alloc",
+        b"hashbrown",
+        b"once_cell",
+        b"lazy_static",
+        b"spin",
+        b"lock_api",
+        b"parking_lot",
+    ];
     let mut found = HashMap::new();
     // For each depth, whether the namespace there is within such a crate.
     let mut within: Vec<Option<bool>> = Vec::new();
