@@ -43,7 +43,8 @@ pub(super) fn of(functions: &[Function]) -> Option<Label> {
         if best.as_ref().is_some_and(|(known, _)| *known > weight) {
             continue;
         }
-        let content = function.first.map(|of| (of, *at));
+        // A node of a tree is not made of its keys alone.
+        let content = function.first.filter(|_| !what.ends_with("Node")).map(|of| (of, *at));
         let text = match (*what, &parameters[..]) {
             ("String", _) => "String".to_owned(),
             (_, []) => continue,

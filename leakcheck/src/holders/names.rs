@@ -31,10 +31,25 @@ pub(super) struct Names<'a> {
 #[derive(Debug, Default)]
 struct Kept {
     labels: HashMap<SiteId, Label>,
-    /// By the call site of a block and a place in it.
-    fields: HashMap<(SiteId, u64), Option<String>>,
+    /// By the call site of a block and where in it they are.
+    fields: HashMap<(SiteId, u64), Place>,
     /// By file, whether it is a thread-local, and its address there.
     variables: HashMap<(PathBuf, bool, u64), Option<String>>,
+}
+
+/// A place in a block.
+#[derive(Clone, Debug)]
+struct Place {
+    /// The fields that lead there.
+    field: Option<String>,
+    /// Whether a pointer may be there, by its type.
+    may_point: bool,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { field: None, may_point: true }
+    }
 }
 
 /// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find it
@@ -67,7 +82,7 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn holder(&mut self, group: &Group) -> Holder {
-        let class = group.class();
+        let mut class = group.class();
         let root = match class {
             Class::Lost | Class::LostInACycle | Class::IndirectlyLost => None,
             _ => self.root(group.root as usize, group.place as usize),
@@ -75,7 +90,10 @@ impl<'a> Names<'a> {
         let count = group.steps as usize;
         let mut steps: Vec<holder::Step> =
             group.path[..count].iter().map(|step| self.step(step)).collect();
-        self.add_fields(&mut steps, group, class == Class::LostInACycle);
+        let by_pointers = self.add_fields(&mut steps, group, class == Class::LostInACycle);
+        if !class.is_lost() && !by_pointers {
+            class = Class::PossiblyHeld;
+        }
         let mut holder = Holder {
             class,
             bytes: group.bytes,
@@ -177,8 +195,10 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The fields by which each step leads to the next one.
-    fn add_fields(&mut self, steps: &mut [holder::Step], group: &Group, is_cycle: bool) {
+    /// The fields by which each step leads to the next one. `false` where one of them cannot be a
+    /// pointer.
+    fn add_fields(&mut self, steps: &mut [holder::Step], group: &Group, is_cycle: bool) -> bool {
+        let mut by_pointers = true;
         let sites: Vec<SiteId> = group.path[..steps.len()].iter().map(|step| step.site).collect();
         for (index, step) in steps.iter_mut().enumerate() {
             // A step's offset is in the one before it; around a cycle the last is before the first.
@@ -187,27 +207,32 @@ impl<'a> Names<'a> {
                 None if is_cycle => sites.len() - 1,
                 None => continue,
             };
-            step.field = self.field(sites[before], step.offset);
+            let place = self.place(sites[before], step.offset);
+            step.field = place.field;
+            by_pointers &= place.may_point;
         }
+        by_pointers
     }
 
-    fn field(&mut self, site: SiteId, offset: u64) -> Option<String> {
+    fn place(&mut self, site: SiteId, offset: u64) -> Place {
         if let Some(known) = self.kept.fields.get(&(site, offset)) {
             return known.clone();
         }
-        let field = self.find_field(site, offset);
-        self.kept.fields.insert((site, offset), field.clone());
-        field
+        let place = self.find_place(site, offset).unwrap_or_default();
+        self.kept.fields.insert((site, offset), place.clone());
+        place
     }
 
-    fn find_field(&mut self, site: SiteId, offset: u64) -> Option<String> {
+    fn find_place(&mut self, site: SiteId, offset: u64) -> Option<Place> {
         let Label { content: Some((module, of, start)), .. } = *self.label(site) else {
             return None;
         };
         let types = self.types(module)?;
         let size = types.size_of(of).filter(|size| *size > 0)?;
-        let fields = types.fields_at(of, offset.checked_sub(start)? % size);
-        (!fields.is_empty()).then(|| fields.join("."))
+        let offset = offset.checked_sub(start)? % size;
+        let fields = types.fields_at(of, offset);
+        let may_point = !size.is_multiple_of(8) || types.may_point(of, offset);
+        Some(Place { field: (!fields.is_empty()).then(|| fields.join(".")), may_point })
     }
 
     /// What is known of a call site.

@@ -200,6 +200,13 @@ impl Types {
         fields
     }
 
+    /// Whether a pointer may be at a byte of a type: not in a gap between fields, where anything may be
+    /// left, nor over a field that is smaller.
+    pub(crate) fn may_point(&self, of: Type, offset: u64) -> bool {
+        let look = |unit: &Unit, _| may_point(unit, UnitOffset(of.entry), offset, MOST_DEPTH);
+        self.with_unit(of.unit, look).unwrap_or(true)
+    }
+
     /// How many bytes a value of a type has.
     pub(crate) fn size_of(&self, of: Type) -> Option<u64> {
         self.with_unit(of.unit, |unit, _| size_of(unit, UnitOffset(of.entry), MOST_DEPTH)).flatten()
@@ -358,6 +365,66 @@ fn size_of(unit: &Unit, of: UnitOffset, depth: usize) -> Option<u64> {
         gimli::DW_TAG_typedef if depth > 0 => size_of(unit, type_of(&entry)?, depth - 1),
         _ => None,
     }
+}
+
+const POINTER: u64 = 8;
+
+/// What is not known may be a pointer.
+fn may_point(unit: &Unit, of: UnitOffset, offset: u64, depth: usize) -> bool {
+    let Ok(entry) = unit.entry(of) else { return true };
+    let Some(size) = size_of(unit, of, depth) else { return true };
+    if depth == 0 {
+        return true;
+    }
+    match entry.tag() {
+        gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => {
+            let (any, there) = members_point(unit, of, offset, depth);
+            there || !any
+        }
+        gimli::DW_TAG_array_type => {
+            let element = type_of(&entry).and_then(|of| Some((of, size_of(unit, of, depth)?)));
+            match element {
+                // Pointers may be kept as bytes.
+                Some((_, size_of_one)) if size_of_one < POINTER => offset + POINTER <= size,
+                Some((of, each)) if each.is_multiple_of(POINTER) => {
+                    may_point(unit, of, offset % each, depth - 1)
+                }
+                _ => true,
+            }
+        }
+        gimli::DW_TAG_base_type | gimli::DW_TAG_enumeration_type => offset + POINTER <= size,
+        _ => true,
+    }
+}
+
+/// Whether there are members below an entry, in its variants too, and whether one of them may have a
+/// pointer there.
+fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (bool, bool) {
+    let (mut any, mut there) = (false, false);
+    let Ok(mut tree) = unit.entries_tree(Some(at)) else { return (false, true) };
+    let Ok(root) = tree.root() else { return (false, true) };
+    let mut children = root.children();
+    while let Ok(Some(child)) = children.next() {
+        let entry = child.entry();
+        match entry.tag() {
+            gimli::DW_TAG_variant_part | gimli::DW_TAG_variant => {
+                let (more, inside) = members_point(unit, entry.offset(), offset, depth - 1);
+                any |= more;
+                there |= inside;
+            }
+            gimli::DW_TAG_member => {
+                any = true;
+                let start = entry.attr_value(gimli::DW_AT_data_member_location);
+                let start = start.and_then(|start| start.udata_value()).unwrap_or(0);
+                let inner = type_of(entry).filter(|_| offset >= start);
+                let Some((inner, at)) = inner.zip(offset.checked_sub(start)) else { continue };
+                let is_over = size_of(unit, inner, depth).is_none_or(|size| at < size);
+                there |= is_over && may_point(unit, inner, at, depth - 1);
+            }
+            _ => {}
+        }
+    }
+    (any, there)
 }
 
 /// Where some bytes are in others. The C library's search is as fast in a build without optimisation.
