@@ -205,7 +205,8 @@ fn write_call_sites(out: &mut String, report: &Report, top: usize) -> fmt::Resul
         for line in group.growth.iter().flat_map(|it| growth::lines(it, batches)) {
             writeln!(out, "{:indent$}{line}", "")?;
         }
-        holders::write(out, columns.size_at(), index + 1, &group.holders, &mut cycles)?;
+        let site = (index + 1, group.amount.bytes);
+        holders::write(out, columns.size_at(), site, &group.holders, &mut cycles)?;
     }
     let rest_sites = rest.len() + report.omitted.call_sites;
     if rest_sites > 0 {

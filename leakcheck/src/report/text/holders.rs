@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-use super::{WIDTH, blocks, counted, len, size};
+use super::{WIDTH, blocks, counted, len, share, size};
 use crate::report::holder::{Holder, Holding};
 use crate::report::words;
 
@@ -13,14 +13,15 @@ const MOST_HOLDERS: usize = 3;
 /// What is said of a block stands behind a word or two.
 const LABEL: usize = 9;
 
-/// Adds holders of one more call site. Those that read the same are one to the reader, and so are the
-/// blocks of a cycle. What holds comes before what it holds.
+/// Adds holders of one more call site. Those that read the same, of blocks of the same type, are one to
+/// the reader, and so are the blocks of a cycle. What holds comes before what it holds.
 pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
     for holder in more {
         let cycle = cycle(holder);
         let same = |known: &&mut Holder| {
             known.class == holder.class
-                && (known.path == holder.path || (cycle.is_some() && self::cycle(known) == cycle))
+                && (reads_the_same(known, holder)
+                    || (cycle.is_some() && self::cycle(known) == cycle))
         };
         match holders.iter_mut().find(same) {
             Some(known) => {
@@ -34,6 +35,11 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
     holders.sort_by_key(|holder| {
         (is_below(holder), Reverse((holder.retained_bytes, holder.bytes, holder.blocks)))
     });
+}
+
+fn reads_the_same(one: &Holder, other: &Holder) -> bool {
+    let label = |holder: &Holder| holder.steps.last().and_then(|step| step.label.clone());
+    one.path == other.path && label(one) == label(other)
 }
 
 /// Whether something else that leaked has to go first.
@@ -70,18 +76,23 @@ impl Cycles {
     }
 }
 
-/// The holders of the call site with this number.
+/// The holders of the call site with this number, which has so many bytes.
 pub(super) fn write(
     out: &mut String,
     indent: usize,
-    number: usize,
+    (number, bytes): (usize, u64),
     holders: &[Holder],
     cycles: &mut Cycles,
 ) -> fmt::Result {
+    let all: u64 = holders.iter().map(|holder| holder.bytes).sum();
+    // Another run, of fewer calls, has other figures.
+    let is_of_this_run = all == bytes;
     for holder in holders.iter().take(MOST_HOLDERS) {
         let mut text = String::new();
-        if holders.len() > 1 {
+        if holders.len() > 1 && is_of_this_run {
             write!(text, "{} in {}: ", size(holder.bytes), blocks(holder.blocks))?;
+        } else if holders.len() > 1 {
+            write!(text, "{}: ", share(holder.bytes, all))?;
         }
         match cycles.told_at(holder, number) {
             Some(at) => write!(text, "in the cycle of {at}.")?,
@@ -89,7 +100,7 @@ pub(super) fn write(
         }
         let more = holder.retained_bytes.saturating_sub(holder.bytes);
         // What hangs on others is summed under them.
-        if more > 0 && !is_below(holder) {
+        if more > 0 && is_of_this_run && !is_below(holder) {
             write!(text, "; {} hangs on it", size(more))?;
         }
         let mut label = words::label(holder.class);
@@ -168,7 +179,8 @@ mod tests {
     fn told(sites: &[&[Holder]]) -> String {
         let (mut out, mut cycles) = (String::new(), Cycles::default());
         for (index, holders) in sites.iter().enumerate() {
-            write(&mut out, 2, index + 1, holders, &mut cycles).unwrap();
+            let bytes = holders.iter().map(|holder| holder.bytes).sum();
+            write(&mut out, 2, (index + 1, bytes), holders, &mut cycles).unwrap();
         }
         out
     }
@@ -188,6 +200,30 @@ mod tests {
         let entry = holder(Holding::HeldByStatic, 400, 400, "static app::SEEN → table → here");
         add(&mut holders, &[entry, table]);
         assert_eq!(holders[0].bytes, 30);
+    }
+
+    #[test]
+    fn blocks_of_two_types_are_told_apart() {
+        let of = |label: &str, bytes| Holder {
+            steps: vec![Step { label: Some(label.to_owned()), ..Step::default() }],
+            ..holder(Holding::HeldByStatic, bytes, bytes, "static app::TREE → node → here")
+        };
+        let mut holders = Vec::new();
+        add(&mut holders, &[of("Box<[u8]>", 400), of("LeafNode", 280), of("Box<[u8]>", 100)]);
+        assert_eq!(holders.iter().map(|holder| holder.bytes).collect::<Vec<_>>(), [500, 280]);
+    }
+
+    #[test]
+    fn figures_of_another_run_are_shares() {
+        let held = holder(Holding::HeldByStatic, 30, 430, "static app::SEEN → here");
+        let lost = holder(Holding::Lost, 10, 10, "nothing points to it");
+        let mut out = String::new();
+        write(&mut out, 2, (1, 4000), &[held, lost], &mut Cycles::default()).unwrap();
+        assert_eq!(
+            out,
+            "  held by    75.0 %: static app::SEEN → here\n\
+             \x20 lost       25.0 %: nothing points to it\n"
+        );
     }
 
     #[test]
