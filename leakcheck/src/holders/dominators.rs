@@ -51,10 +51,9 @@ pub(super) fn dominators(flow: &impl Flow) -> Result<Dominators, Trouble> {
         above: array()?,
         end: 1,
     };
-    let parent = array()?;
-    let cursor = array()?;
-    found.search(flow, parent, cursor)?;
-    let edges = Edges::into_each(flow, &found)?;
+    let (parent, cursor, entering) = (array()?, array()?, array()?);
+    found.search(flow, [parent, cursor, entering])?;
+    let edges = Edges::into_each(flow, &found, entering)?;
     let forest = Forest { up: array()?, best: array()?, half: array()? };
     // The first of the numbers whose semidominator it is, and the next one with the same.
     let (first, next) = (cursor, array()?);
@@ -101,15 +100,20 @@ pub(super) fn dominators(flow: &impl Flow) -> Result<Dominators, Trouble> {
 }
 
 impl Dominators {
-    /// Numbers all nodes that an entry leads to, in depth first order.
+    /// Numbers all nodes that an entry leads to, in depth first order, and counts the edges that enter
+    /// each node.
     fn search(
         &mut self,
         flow: &impl Flow,
-        parent: Array<u32>,
-        cursor: Array<u32>,
+        [parent, cursor, entering]: [Array<u32>; 3],
     ) -> Result<(), Trouble> {
+        let count = |node: usize| entering.set(node, entering.get(node).saturating_add(1));
         for entry in 0..flow.nodes() {
-            if !flow.is_entry(entry) || self.number.get(entry) != 0 {
+            if !flow.is_entry(entry) {
+                continue;
+            }
+            count(entry);
+            if self.number.get(entry) != 0 {
                 continue;
             }
             let mut here = self.add(entry, 0, parent);
@@ -117,6 +121,7 @@ impl Dominators {
                 let mut inner = NONE;
                 let at = cursor.get(here) as usize;
                 let stopped = flow.successors(self.node.get(here) as usize, at, |target| {
+                    count(target);
                     let is_new = self.number.get(target) == 0;
                     if is_new {
                         inner = target as u32;
@@ -150,20 +155,27 @@ impl Dominators {
 /// For each number those that lead to it.
 struct Edges {
     /// Where those of a number begin; they end where those of the next begin.
-    start: Array<u64>,
+    start: Array<u32>,
     from: Array<u32>,
 }
 
 impl Edges {
-    fn into_each(flow: &impl Flow, found: &Dominators) -> Result<Self, Trouble> {
-        let start = Array::<u64>::new(found.end + 1).ok_or(Trouble::Memory)?;
-        let count = |number: usize, more: u64| start.set(number, start.get(number) + more);
-        each_edge(flow, found, |_, to| count(to, 1))?;
-        let mut sum = 0;
-        for number in 0..=found.end {
-            sum += start.get(number);
+    /// `entering` has how many there are for each node.
+    fn into_each(
+        flow: &impl Flow,
+        found: &Dominators,
+        entering: Array<u32>,
+    ) -> Result<Self, Trouble> {
+        let start = Array::<u32>::new(found.end + 1).ok_or(Trouble::Memory)?;
+        let mut sum = 0_u32;
+        for number in 1..found.end {
+            let more = entering.get(found.node.get(number) as usize);
+            // Where there are too many to count them.
+            sum = sum.checked_add(more).ok_or(Trouble::Memory)?;
             start.set(number, sum);
         }
+        start.set(found.end, sum);
+        entering.give_back();
         let from = Array::<u32>::new(sum as usize).ok_or(Trouble::Memory)?;
         // From each one's end down to its beginning.
         each_edge(flow, found, |leads, to| {

@@ -46,6 +46,8 @@ impl Graph<'_> {
                 self.write_path(block, class, parts, group);
             }
         }
+        tops.give_back();
+        self.forget_ways()?;
         self.add_retained(&groups, answer)
     }
 

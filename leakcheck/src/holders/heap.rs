@@ -198,9 +198,15 @@ impl Heap {
             }
             slot = (slot + 1) & mask;
         }
-        // At most 128 blocks begin in a page: none is smaller than its header and a word.
+        // Mostly few blocks begin in a page, so the way is in steps that get longer.
         let mut low = self.firsts.get(slot) as usize;
-        let mut high = if low + 256 < self.count { low + 256 } else { self.count };
+        let (mut high, mut step) = (low + 1, 1);
+        while high < self.count && self.start(high) <= address {
+            low = high;
+            high += step;
+            step *= 2;
+        }
+        high = if high < self.count { high } else { self.count };
         while high - low > 1 {
             let middle = (low + high) / 2;
             if self.start(middle) <= address {

@@ -166,7 +166,10 @@ impl Graph<'_> {
 
     fn count_pointers(&self, parts: &mut Parts) -> Result<(), Trouble> {
         for block in 0..self.heap.count {
-            parts.pointers.set(block, 0);
+            // What is not lost stays untouched.
+            if self.class(block).is_none() {
+                parts.pointers.set(block, 0);
+            }
         }
         for block in 0..self.heap.count {
             if self.class(block).is_some() {

@@ -42,9 +42,9 @@ pub(super) struct Graph<'a> {
     pub(super) from: Array<u32>,
     /// At which word of it.
     pub(super) at: Array<u32>,
-    /// The same for the first vague sign.
-    pub(super) vague_from: Array<u32>,
-    pub(super) vague_at: Array<u32>,
+    /// The same for the first vague sign, with one more than the block or root; 0 where there is none.
+    vague_from: Array<u32>,
+    vague_at: Array<u32>,
     /// Blocks in the order in which they were found.
     pub(super) order: Array<u32>,
     pub(super) found: usize,
@@ -117,7 +117,6 @@ impl<'a> Graph<'a> {
             question,
         };
         for index in 0..count {
-            graph.vague_from.set(index, NONE);
             graph.from.set(index, NONE);
             let (owner, _) = graph.heap.owner(index);
             if graph.heap.is_ours(index) {
@@ -201,6 +200,22 @@ impl<'a> Graph<'a> {
         self.found += 1;
     }
 
+    /// Gives back what is known of the ways to blocks, when all are told.
+    pub(super) fn forget_ways(&mut self) -> Result<(), Trouble> {
+        let ways = [
+            &mut self.from,
+            &mut self.at,
+            &mut self.vague_from,
+            &mut self.vague_at,
+            &mut self.order,
+        ];
+        for way in ways {
+            let none = Array::new(1).ok_or(Trouble::Memory)?;
+            std::mem::replace(way, none).give_back();
+        }
+        Ok(())
+    }
+
     /// Finds all that is reached from the roots.
     pub(super) fn reach(&mut self, answer: &Answer) -> Result<(), Trouble> {
         let kinds = [
@@ -221,9 +236,9 @@ impl<'a> Graph<'a> {
         }
         // What only vague signs lead to, and what that leads to.
         for block in 0..self.heap.count {
-            if self.class(block).is_none() && self.vague_from.get(block) != NONE {
-                let (from, at) = (self.vague_from.get(block), self.vague_at.get(block));
-                self.push(block, Class::PossiblyHeld, from, at);
+            let from = self.vague_from.get(block);
+            if self.class(block).is_none() && from != 0 {
+                self.push(block, Class::PossiblyHeld, from - 1, self.vague_at.get(block));
                 // What would free it is not known.
                 self.set_entered(block);
             }
@@ -342,8 +357,8 @@ impl<'a> Graph<'a> {
                 self.set_entered(target);
             }
             self.push(target, scan.class, scan.from, at);
-        } else if self.vague_from.get(target) == NONE {
-            self.vague_from.set(target, scan.from);
+        } else if self.vague_from.get(target) == 0 {
+            self.vague_from.set(target, scan.from + 1);
             self.vague_at.set(target, at);
         }
     }
