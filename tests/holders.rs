@@ -240,6 +240,15 @@ fn a_lost_byte_is_over_a_limit_of_its_own() {
 }
 
 #[test]
+fn a_limit_that_cannot_be_judged_is_told() {
+    let test = "lost_under_the_limit_of_what_is_held";
+    let run = LOST.run().only(test).env("LEAK_HOLDERS", "off").go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
+    let told = format!("lost memory of `{test}` is not judged: `LEAK_HOLDERS` is `off`");
+    assert!(run.stderr().contains(&told), "{}", run.stderr());
+}
+
+#[test]
 fn known_noise_is_no_part_of_a_report_of_what_is_lost() {
     let test = "lost_before_a_panic_that_is_told";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("RUST_BACKTRACE", "1").go();

@@ -239,6 +239,10 @@ fn excesses(check: &Check) -> impl Iterator<Item = String> {
 /// A figure over its limit, in words.
 pub(crate) fn excess(excess: &Excess) -> String {
     let (value, limit) = (excess.value, &excess.limit);
+    let limited = |value, what: &str, are| {
+        format!("{}, limit {}", size::subject(value, what, are), size::grouped(limit.value))
+    };
+    let more = |value, what: &str| size::count(usize::try_from(value).unwrap_or(0), what);
     let words = match excess.figure {
         Figure::Bytes => {
             format!("{} are left, limit {}", size::bytes(value), size::unsigned(limit.value))
@@ -250,10 +254,12 @@ pub(crate) fn excess(excess: &Excess) -> String {
                 size::unsigned(limit.value)
             )
         }
-        Figure::Blocks => format!("{value} blocks are left, limit {}", limit.value),
-        Figure::Threads => format!("{value} threads still run, limit {}", limit.value),
-        Figure::Fds => format!("{value} file descriptors are open, limit {}", limit.value),
-        Figure::Children => format!("{value} children were not waited for, limit {}", limit.value),
+        Figure::Blocks => limited(value, "block", ["is left", "are left"]),
+        Figure::Threads => limited(value, "thread", ["still runs", "still run"]),
+        Figure::Fds => limited(value, "file descriptor", ["is open", "are open"]),
+        Figure::Children => {
+            limited(value, "child process", ["was not waited for", "were not waited for"])
+        }
         Figure::CHeapBytes => {
             let (value, most) = (size::bytes(value), size::unsigned(limit.value));
             format!("the C heap is larger by {value}, limit {most}")
@@ -265,10 +271,14 @@ pub(crate) fn excess(excess: &Excess) -> String {
             let (value, most) = (size::bytes(value), size::unsigned(limit.value));
             format!("every call leaves {value} more behind, limit {most}")
         }
-        Figure::ThreadsPerCall => format!("every call leaves {value} more threads running"),
-        Figure::FdsPerCall => format!("every call leaves {value} more descriptors open"),
+        Figure::ThreadsPerCall => {
+            format!("every call leaves {} running", more(value, "more thread"))
+        }
+        Figure::FdsPerCall => {
+            format!("every call leaves {} open", more(value, "more file descriptor"))
+        }
         Figure::ChildrenPerCall => {
-            format!("every call leaves {value} more children unwaited for")
+            format!("every call leaves {} unwaited for", more(value, "more child process"))
         }
         Figure::CHeapBytesPerCall => {
             format!("every call leaves {} more in the C heap", size::bytes(value))

@@ -31,8 +31,18 @@ pub(crate) fn grouped(number: u64) -> String {
 
 /// `1 test`, `2 tests`.
 pub(crate) fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if what.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{} {what}{plural}", grouped(number as u64))
+}
+
+/// `1 thread runs`, `2 threads run`.
+pub(crate) fn subject(number: i64, what: &str, [does, do_]: [&str; 2]) -> String {
+    let number = usize::try_from(number).unwrap_or(0);
+    format!("{} {}", count(number, what), if number == 1 { does } else { do_ })
 }
 
 /// Seconds: `12 ms`, `1.25 s`, `2 min 5 s`.
@@ -66,5 +76,7 @@ mod tests {
         assert_eq!(grouped(12_345_678), "12,345,678");
         assert_eq!(count(1, "test"), "1 test");
         assert_eq!(count(2_000, "test"), "2,000 tests");
+        assert_eq!(subject(1, "thread", ["runs", "run"]), "1 thread runs");
+        assert_eq!(subject(2, "thread", ["runs", "run"]), "2 threads run");
     }
 }

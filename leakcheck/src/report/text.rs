@@ -359,7 +359,13 @@ fn lines(frames: &[Frame], omitted: u64) -> Vec<(String, String)> {
         };
     }
     let mut lines: Vec<(String, String)> = user.iter().copied().map(line).collect();
-    lines.dedup();
+    // A closure without a path says less than the function around it.
+    lines.dedup_by(|next, line| {
+        if line.0 == "{closure}" && line.1 == next.1 {
+            line.0.clone_from(&next.0);
+        }
+        next == line
+    });
     let mut lines = shortened(lines, MOST_FRAMES, omitted);
     lines.extend(
         through

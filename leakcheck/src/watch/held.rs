@@ -21,6 +21,9 @@ impl Watch {
     pub(super) fn judge_lost(&self, mut report: Report) -> Report {
         let Some(limit) = &self.limits.lost_bytes else { return report };
         self.tell_holders(&mut report);
+        if self.settings.holders == Holders::Off && !report.call_sites.is_empty() {
+            report.holders_unknown = Some("`LEAK_HOLDERS` is `off`".to_owned());
+        }
         if let Some(why) = &report.holders_unknown {
             let name = &report.test.name;
             message::to_stderr(&format!("lost memory of `{name}` is not judged: {why}"));
