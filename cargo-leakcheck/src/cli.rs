@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::formats::Target;
+use crate::settings::Iterations;
 
 /// As cargo calls it: `cargo-leakcheck leakcheck …`.
 #[derive(Debug, Parser)]
@@ -54,19 +55,19 @@ pub(crate) struct RunArgs {
 #[command(next_help_heading = "Leaks")]
 pub(crate) struct LeakArgs {
     /// The limit of every test, over attributes and settings
-    #[arg(long, value_name = "MB", value_parser = megabytes)]
+    #[arg(long, value_name = "MB", value_parser = megabytes, allow_negative_numbers = true)]
     pub(crate) threshold_mb: Option<f64>,
     /// Leave tests unchecked; a glob over their names, may be given several times
     #[arg(long, value_name = "GLOB")]
     pub(crate) skip: Vec<String>,
-    /// How often a test's body is repeated, to tell a leak from a cache that warms up
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) iterations: Option<u64>,
+    /// How often a test's body is repeated, to tell a leak from a cache that warms up: `auto` or a number
+    #[arg(long, value_name = "N")]
+    pub(crate) iterations: Option<Iterations>,
     /// Find out who holds what leaks: live blocks are listed from the start, which costs time
     #[arg(long)]
     pub(crate) holders: bool,
     /// How many call sites the table lists of each leak
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub(crate) top: Option<u64>,
     /// Tell leaks, but end as if there were none
     #[arg(long)]
@@ -232,7 +233,7 @@ pub(crate) struct MergeArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// How many call sites the table lists of each leak
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub(crate) top: Option<u64>,
 }
 
@@ -264,6 +265,11 @@ fn megabytes(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|mb: &f64| mb.is_finite() && *mb >= 0.0);
     number
         .ok_or_else(|| "expected a number of megabytes, 0 or more, such as `5` or `0.5`".to_owned())
+}
+
+fn one_or_more(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
 impl SelectArgs {

@@ -202,7 +202,8 @@ impl Leak<'_> {
     fn words(&self) -> String {
         let blocks = size::count(usize::try_from(self.site.blocks).unwrap_or(usize::MAX), "block");
         let known = if self.known { " (known)" } else { "" };
-        let leaf = self.leaf.map_or_else(|| "an unknown place".to_owned(), |frame| frame.name());
+        let leaf =
+            self.leaf.map_or_else(|| "an unknown place".to_owned(), |frame| frame.short_name());
         format!(
             "`{}` leaks {} in {blocks}, allocated in `{leaf}`{known}",
             self.test.name,

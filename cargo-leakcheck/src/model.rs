@@ -294,6 +294,15 @@ impl Site {
     }
 }
 
+impl Run {
+    /// The function that allocated and its `file:line`, as far as they are known.
+    pub(crate) fn allocated_at(&self, stack: u32) -> (String, String) {
+        let leaf = self.leaf(stack);
+        let name = leaf.map_or_else(|| "unknown".to_owned(), Frame::short_name);
+        (name, leaf.and_then(Frame::place).unwrap_or_default())
+    }
+}
+
 impl Frame {
     /// The function, or the place in the program where it has no name.
     pub(crate) fn name(&self) -> String {
@@ -302,6 +311,18 @@ impl Frame {
             (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}"),
             _ => "unknown".to_owned(),
         }
+    }
+
+    /// The same without the closures in it, of which an attribute's expansion makes one and the line
+    /// tells the others.
+    pub(crate) fn short_name(&self) -> String {
+        let mut name = self.name();
+        while let Some((outer, inner)) = name.rsplit_once("::")
+            && inner.starts_with("{closure")
+        {
+            name.truncate(outer.len());
+        }
+        name
     }
 
     /// `file:line`, as far as it is known.

@@ -1,6 +1,7 @@
 //! What is in force: the command line over the environment over the manifest over the defaults.
 
 mod env;
+mod iterations;
 mod manifest;
 mod show;
 
@@ -17,6 +18,7 @@ use crate::workspace::Workspace;
 use manifest::Manifest;
 
 pub(crate) use env::Environment;
+pub(crate) use iterations::Iterations;
 pub(crate) use show::show;
 
 /// Where the baseline is, unless somebody says otherwise.
@@ -64,7 +66,7 @@ pub(crate) struct Settings {
     pub(crate) suppressions: Vec<Suppression>,
     /// `LEAK_SUPPRESSIONS`.
     pub(crate) suppressions_file: Option<Setting<String>>,
-    pub(crate) iterations: Option<Setting<u64>>,
+    pub(crate) iterations: Option<Setting<Iterations>>,
     pub(crate) stacks: Setting<String>,
     pub(crate) top: Setting<u64>,
     pub(crate) warn_only: Setting<bool>,
@@ -143,7 +145,7 @@ impl Settings {
             suppressions: manifest.suppressions(),
             suppressions_file: env.text("LEAK_SUPPRESSIONS"),
             iterations: iterations
-                .or(env.number("LEAK_ITERATIONS")?)
+                .or(env.parse("LEAK_ITERATIONS", iterations::EXPECTED, |text| text.parse().ok())?)
                 .or(manifest.iterations.map(|n| set(n, format!("{place}] iterations")))),
             stacks: env
                 .text("LEAK_STACKS")

@@ -1,5 +1,7 @@
 //! The run on a terminal: a table of tests, leaks first, with the call sites that matter most.
 
+mod rows;
+
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -111,25 +113,23 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
     for words in check.excesses.iter().filter(other).map(formats::excess) {
         let _ = writeln!(out, "    {}", plain(&words));
     }
-    let mut sites: Vec<_> = check.sites.iter().collect();
-    // Stable: what leaks call after call comes first in a report.
-    sites.sort_by_key(|site| site.known);
+    let sites = rows::of(run, &check.sites);
     for site in sites.iter().take(top) {
-        let leaf = run.leaf(site.stack);
-        let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| plain(&frame.name()));
-        let place =
-            leaf.and_then(|frame| frame.place()).map(|place| plain(&place)).unwrap_or_default();
         let known = if site.known { " (known)" } else { "" };
-        let per_call = site.per_call().map(|bytes| format!(", {} a call", size::bytes(bytes)));
+        let per_call = site.per_call.map(|bytes| format!(", {} a call", size::bytes(bytes)));
         let per_call = per_call.unwrap_or_default();
         let blocks = size::count(usize::try_from(site.blocks).unwrap_or(usize::MAX), "block");
+        let (name, place) = (plain(&site.name), plain(&site.place));
         let _ = writeln!(
             out,
             "    {:>9}  {blocks:>12}  {name}  {dim}{place}{dim:#}{per_call}{known}",
             size::unsigned(site.bytes)
         );
+        if let Some(holder) = &site.holder {
+            let _ = writeln!(out, "    {dim}{:9}  {:12}  {}{dim:#}", "", "", plain(holder));
+        }
     }
-    let more = check.sites.len().saturating_sub(top) as u64 + check.omitted_sites;
+    let more = sites.len().saturating_sub(top) as u64 + check.omitted_sites;
     if more > 0 {
         let listed: u64 = sites.iter().skip(top).map(|site| site.bytes).sum();
         let bytes = size::unsigned(listed + check.omitted.bytes);

@@ -8,6 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::Rendered;
 use crate::model::{Run, Status, Test};
+use crate::size;
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
@@ -84,10 +85,9 @@ fn case(run: &Run, test: &Test) -> TestCase {
 fn sites(run: &Run, test: &Test) -> String {
     let mut lines = vec![super::headline(test)];
     for site in test.sites().iter().take(super::MOST_OF_A_TEST) {
-        let leaf = run.leaf(site.stack);
-        let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| frame.name());
-        let place = leaf.and_then(|frame| frame.place()).unwrap_or_default();
-        lines.push(format!("{} B in {} blocks: {name} {place}", site.bytes, site.blocks));
+        let (name, place) = run.allocated_at(site.stack);
+        let blocks = size::count(usize::try_from(site.blocks).unwrap_or(usize::MAX), "block");
+        lines.push(format!("{} B in {blocks}: {name} {place}", site.bytes));
     }
     lines.join("\n")
 }

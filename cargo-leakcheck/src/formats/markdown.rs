@@ -73,9 +73,7 @@ fn sites(run: &Run, test: &Test) -> String {
         return test.why.as_deref().map(plain).unwrap_or_default();
     }
     let sites = test.sites().iter().take(MOST_SITES).map(|site| {
-        let leaf = run.leaf(site.stack);
-        let name = leaf.map_or_else(|| "unknown".to_owned(), |frame| frame.name());
-        let place = leaf.and_then(|frame| frame.place()).unwrap_or_default();
+        let (name, place) = run.allocated_at(site.stack);
         let known = if site.known { ", known" } else { "" };
         format!("{} {} {}{known}", size::unsigned(site.bytes), code(&name), plain(&place))
     });

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Skip, Suppression, TestLimit, mb_to_bytes};
+use super::{Iterations, Skip, Suppression, TestLimit, mb_to_bytes};
 use crate::baseline::Tolerance;
 use crate::cli::RunnerArg;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub(super) struct Manifest {
     skip: Vec<SkipRule>,
     #[serde(default)]
     suppress: Vec<Suppress>,
-    pub(super) iterations: Option<u64>,
+    pub(super) iterations: Option<Iterations>,
     pub(super) stacks: Option<String>,
     pub(super) top: Option<u64>,
     pub(super) warn_only: Option<bool>,
@@ -122,10 +122,8 @@ impl Manifest {
         {
             return expected("stacks".to_owned(), "`full`, `sampled` or `off`");
         }
-        for (name, number) in [("top", self.top), ("iterations", self.iterations)] {
-            if number == Some(0) {
-                return expected(name.to_owned(), "a whole number, 1 or more");
-            }
+        if self.top == Some(0) {
+            return expected("top".to_owned(), "a whole number, 1 or more");
         }
         match self.tolerance.as_ref().and_then(Tolerance::mistake) {
             Some(name) => expected(format!("tolerance.{name}"), "a number, 0 or more"),

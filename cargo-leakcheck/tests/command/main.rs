@@ -12,4 +12,5 @@ mod page;
 mod readers;
 mod run;
 mod settings;
+mod terminal;
 mod usage;

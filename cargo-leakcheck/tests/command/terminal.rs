@@ -1,0 +1,57 @@
+//! What a first look at the terminal shows.
+
+use crate::support::Said;
+use crate::support::exit::{CLEAN, LEAKS, UNUSABLE, USAGE};
+use crate::support::project::Project;
+
+#[test]
+fn a_leak_is_told_in_words_that_a_reader_knows() {
+    let app = Project::app(
+        "",
+        "#[cfg(test)]\nmod tests {\n    use std::sync::Mutex;\n    static KEPT: Mutex<Vec<Vec<u8>>> = \
+         Mutex::new(Vec::new());\n    #[leakcheck::leak_check] #[test] fn keeps() { for _ in 0..3 { \
+         KEPT.lock().unwrap().push(vec![1; 1 << 20]) } }\n    #[leakcheck::leak_check(fds = 0)] #[test] fn opens() { \
+         std::mem::forget(std::fs::File::open(\"/dev/null\").unwrap()) }\n}\n",
+    );
+    let said = app.run(&[]).ends_with(LEAKS);
+    let rows: Vec<&str> = said.stdout.lines().collect();
+    let at = rows.iter().position(|row| row.starts_with("tests::keeps")).expect("it is listed");
+    // The vector and what is in it were allocated in one line.
+    let (site, holder) = (rows[at + 1], rows[at + 2]);
+    assert!(site.contains("4 blocks") && site.contains("  app::tests::keeps  src/"), "{site}");
+    assert_eq!(holder.trim(), "held by static app::tests::KEPT", "{}", said.stdout);
+    assert!(said.stdout.contains("1 file descriptor is open, limit 0 (fds)"), "{}", said.stdout);
+}
+
+#[test]
+fn bodies_can_be_repeated_until_it_is_clear() {
+    let app = Project::app("[workspace.metadata.leakcheck]\niterations = \"auto\"\n", "");
+    let iterations = |said: Said| {
+        let said = said.ends_with(CLEAN);
+        let line = said.stdout.lines().find(|line| line.starts_with("iterations "));
+        line.unwrap_or_default().split_whitespace().collect::<Vec<_>>()[1..3].join(" ")
+    };
+    assert_eq!(iterations(app.run(&["config"])), "auto Cargo.toml");
+    assert_eq!(iterations(app.run(&["config", "--iterations", "7"])), "7 --iterations");
+    assert_eq!(iterations(app.run(&["config", "--iterations", "auto"])), "auto --iterations");
+    let with = |value: &str| {
+        Said::of(app.command(&["config"]).env("LEAK_ITERATIONS", value).output().unwrap())
+    };
+    assert_eq!(iterations(with("auto")), "auto LEAK_ITERATIONS");
+    assert_eq!(iterations(with("12")), "12 LEAK_ITERATIONS");
+    let said = with("often").ends_with(UNUSABLE);
+    assert!(said.stderr.contains("expected `auto` or a whole number"), "{}", said.stderr);
+}
+
+#[test]
+fn a_number_that_makes_no_sense_is_told_what_would() {
+    let app = Project::app("", "");
+    for (args, expected) in [
+        (["--iterations", "0"], "expected `auto` or a whole number, 1 or more"),
+        (["--top", "many"], "expected a whole number, 1 or more"),
+        (["--threshold-mb", "-1"], "expected a number of megabytes, 0 or more"),
+    ] {
+        let said = app.run(&args).ends_with(USAGE);
+        assert!(said.stderr.contains(expected), "{}", said.stderr);
+    }
+}
