@@ -42,7 +42,7 @@ fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
 #[track_caller]
 fn check_said(test: &str, expected: &str) {
     let said = RUN.said(test);
-    assert!(on_one_line(&said).contains(&on_one_line(expected)), "`{test}`: {said}");
+    assert!(on_one_line(said).contains(&on_one_line(expected)), "`{test}`: {said}");
 }
 
 fn on_one_line(text: &str) -> String {
