@@ -377,8 +377,36 @@
         own ? el("span", { class: "faint frame" }, `  ${own.function || ""} ${place(own)}`) : null), ...stacks.map(frameList));
     });
   };
+  /** Whether it is a leak or a warm-up, as far as calls of the body told. */
+  const repetition = ({ warmup = 0, batches = [], iterations, sensitivity }) => {
+    const calls = batches.length ? batches.reduce((sum, batch) => sum + batch, 0) : iterations ?? 0;
+    const seen = sensitivity && Number.isFinite(sensitivity.bytes_per_call) ? sensitivity : null;
+    return [el("p", {}, `${count(warmup, "call")} of warm-up, then ${count(calls, "call")}`,
+      batches.length > 1 ? ` in batches of ${batches.map(grouped).join(", ")}` : "", ".",
+      seen ? ` Would have shown a leak of ${bytes(seen.bytes_per_call)} ${seen.every > 1 ? `in every ${grouped(seen.every)} calls` : "per call"}.` : "")];
+  };
+  /** The sections of a report that have a title and words of their own. */
+  const SECTIONS = {
+    repetition: ["Calls of the body", repetition],
+    decide: ["Leak, or warm-up?", (command) => [el("p", {}, el("code", {}, command), " tells.")]],
+    fds: ["File descriptors left open", section],
+    children: ["Child processes that nobody waited for", section],
+    c_heap: ["Heap of C code", section],
+    holders_unknown: ["Who holds it", (why) => [el("p", {}, `Not known: ${why}.`)]],
+    unjudged: ["Not judged", (list) => [el("ul", {}, ...list.map((it) => el("li", {}, `${String(it.figure).replaceAll("_", " ")}: ${it.why}`)))]],
+  };
+  const sectionOf = (name, value) => {
+    const [title, content] = Object.hasOwn(SECTIONS, name) ? SECTIONS[name] : [name.replaceAll("_", " "), section];
+    try {
+      return [el("h3", {}, title), ...content(value)];
+    } catch {
+      // Another version's, of another form.
+      return [el("h3", {}, title), ...section(value)];
+    }
+  };
   /** Who holds a call site's blocks: the way from what is alive by itself, or that there is none. */
-  const holderOf = (holder) => `${String(holder.class || "held").replaceAll("_", " ")}: ${holder.path || "not known"}`;
+  const HELD = { lost: "lost:", lost_in_a_cycle: "lost:", indirectly_lost: "lost:", possibly_held: "possibly held by" };
+  const holderOf = (holder) => `${Object.hasOwn(HELD, holder.class) ? HELD[holder.class] : "held by"} ${holder.path || "what is not known"}`;
   const holderList = (holders) => el("ul", { class: "holders" }, ...holders.map((holder) => el("li", {},
     el("span", { class: "frame" }, holderOf(holder)),
     Number.isFinite(holder.bytes) ? ` (${bytes(holder.bytes)} in ${count(holder.blocks ?? 0, "block")}${
@@ -520,7 +548,7 @@
     }
     if (test.a) parts.push(el("h3", {}, "Allowed"), simple(["Why", "Retained"], test.a.map(([why, size, blocks]) => [why, amount(size, blocks)])));
     if (test.u) parts.push(el("h3", {}, "Suppressed"), simple(["Rule", "Why", "Retained"], test.u.map(([rule, why, size, blocks]) => [el("code", {}, rule), why, amount(size, blocks)])));
-    for (const [name, value] of Object.entries(test.more || {})) parts.push(el("h3", {}, name.replaceAll("_", " ")), ...section(value));
+    for (const [name, value] of Object.entries(test.more || {})) parts.push(...sectionOf(name, value));
     parts.push(...trends(test));
     detail.replaceChildren(...parts);
   };

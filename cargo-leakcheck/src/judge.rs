@@ -7,7 +7,7 @@ use leakcheck::{Excess, Figure, Limit};
 use crate::exit::Exit;
 use crate::model::{Run, Status, Test};
 use crate::runner::{Heard, Outcome};
-use crate::settings::{Settings, Skip};
+use crate::settings::{KINDS, Settings, Skip};
 
 /// Joins what the runner said to what the reports say.
 pub(crate) fn join(run: &mut Run, heard: &Heard) {
@@ -80,6 +80,25 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
             let known = settings.suppressions.iter().find(|known| known.leak == suppressed.rule);
             if let Some(known) = known {
                 suppressed.why.clone_from(&known.why);
+            }
+        }
+    }
+}
+
+/// Limits reach the tests as variables. Says who set them, where that was somebody else.
+pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
+    let mut sources: Vec<(&str, &str)> = Vec::new();
+    sources.extend(settings.threshold_mb.iter().map(|set| ("LEAK_THRESHOLD_MB", &*set.source)));
+    sources.extend(settings.iterations.iter().map(|set| ("LEAK_ITERATIONS", &*set.source)));
+    let kinds = KINDS.iter().zip(&settings.kinds);
+    sources.extend(kinds.map(|((_, _, variable, _), set)| (*variable, &*set.source)));
+    for check in run.tests.iter_mut().filter_map(|test| test.check.as_mut()) {
+        let limit = check.limits.iter_mut().filter_map(|limits| limits.bytes.as_mut());
+        let excesses = check.excesses.iter_mut().map(|excess| &mut excess.limit);
+        for limit in limit.chain(excesses) {
+            let set = sources.iter().find(|(variable, _)| limit.source == *variable);
+            if let Some((_, source)) = set {
+                (*source).clone_into(&mut limit.source);
             }
         }
     }

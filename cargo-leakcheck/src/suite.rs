@@ -76,6 +76,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     run.problems.extend(unwritten(&heard.output));
     judge::join(&mut run, &heard);
     judge::apply(&mut run, settings);
+    judge::name_sources(&mut run, settings);
     if run.problems.is_empty() {
         folder.remove();
     } else {

@@ -164,8 +164,10 @@ pub(crate) fn summary(run: &Run) -> String {
     let counts = Status::ALL.into_iter().filter_map(|status| {
         let number = run.count(&[status]);
         let style = style(status);
-        (number > 0)
-            .then(|| format!("{style}{} {}{style:#}", size::grouped(number as u64), status.word()))
+        let many = if number > 1 && status == Status::Known { "s" } else { "" };
+        (number > 0).then(|| {
+            format!("{style}{} {}{many}{style:#}", size::grouped(number as u64), status.word())
+        })
     });
     let counts: Vec<String> = counts.collect();
     let tests = size::count(run.tests.len(), "test");

@@ -1,5 +1,6 @@
 //! The page: one file that opens from disk, with everything in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
@@ -93,7 +94,7 @@ struct PageCheck<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<&'a Value>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    more: BTreeMap<&'a str, &'a Value>,
+    more: BTreeMap<&'a str, Cow<'a, Value>>,
 }
 
 pub(super) fn render(run: &Run, context: &Context, out: &mut dyn Write) -> Rendered {
@@ -242,8 +243,28 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
             .more
             .iter()
             .filter(|(name, _)| *name != "timeline")
-            .map(|(name, value)| (name.as_str(), value))
+            .filter_map(|(name, value)| Some((name.as_str(), section(test, check, name, value)?)))
             .collect(),
+    }
+}
+
+/// What a reader of the page has a use for: how to tell a leak where there is one, and of what was not
+/// judged that which has a limit.
+fn section<'a>(test: &Test, check: &Check, name: &str, value: &'a Value) -> Option<Cow<'a, Value>> {
+    match (name, value) {
+        ("decide", _) => {
+            let leaks = matches!(test.status, Status::Leaked | Status::Known);
+            leaks.then_some(Cow::Borrowed(value))
+        }
+        ("unjudged", Value::Array(list)) => {
+            let limits = serde_json::to_value(&check.limits).unwrap_or_default();
+            let is_limited = |unjudged: &&Value| {
+                unjudged["figure"].as_str().is_none_or(|figure| !limits[figure].is_null())
+            };
+            let limited: Vec<Value> = list.iter().filter(is_limited).cloned().collect();
+            (!limited.is_empty()).then_some(Cow::Owned(Value::Array(limited)))
+        }
+        _ => Some(Cow::Borrowed(value)),
     }
 }
 

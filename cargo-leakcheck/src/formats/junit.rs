@@ -74,8 +74,10 @@ fn case(run: &Run, test: &Test) -> TestCase {
     }
     if let (Some(growth), Some(figures)) = (test.growth(), test.figures()) {
         case.set_system_out(format!(
-            "net growth {growth} B, peak {} B, churn {} B in {} blocks",
-            figures.peak_bytes, figures.churn.bytes, figures.churn.blocks
+            "net growth {growth} B, peak {} B, churn {} B in {}",
+            figures.peak_bytes,
+            figures.churn.bytes,
+            size::count(usize::try_from(figures.churn.blocks).unwrap_or(usize::MAX), "block")
         ));
     }
     case

@@ -118,7 +118,7 @@ impl<'a> Listener<'a> {
             return self.begin(format!("{package}/rust_out"), true);
         }
         if let Some(how) = ended_badly(line) {
-            self.cut_off(how);
+            self.cut_off(&how);
         }
         let Some(program) = &mut self.program else { return };
         if let Some(count) = line.strip_prefix("running ").and_then(number) {
@@ -220,13 +220,20 @@ fn number(text: &str) -> Option<usize> {
 }
 
 /// How a process ended that was not libtest's own way: `(signal: 9, SIGKILL: kill)`.
-fn ended_badly(line: &str) -> Option<&str> {
+fn ended_badly(line: &str) -> Option<String> {
     let how = line.trim_start().strip_prefix("process didn't exit successfully: `")?;
     let (_, how) = how.rsplit_once("` (")?;
     let how = how.trim_end_matches(')');
-    let signal = how.starts_with("signal:");
-    let code = how.strip_prefix("exit status: ").or_else(|| how.strip_prefix("exit code: "));
-    (signal || code.is_some_and(|code| code != "101")).then_some(how)
+    if let Some(signal) = how.strip_prefix("signal: ") {
+        // `9, SIGKILL: kill`.
+        let name = signal.split(": ").next().unwrap_or(signal);
+        return Some(match name.split_once(", ") {
+            Some((number, name)) => format!("by signal {number} ({name})"),
+            None => format!("by signal {name}"),
+        });
+    }
+    let code = how.strip_prefix("exit status: ").or_else(|| how.strip_prefix("exit code: "))?;
+    (code != "101").then(|| format!("with exit code {code}"))
 }
 
 #[cfg(test)]
@@ -285,7 +292,11 @@ mod tests {
              running 1 test\ntest a ... ok\ntest result: ok. 1 passed; 0 failed\n",
         );
         assert_eq!(heard.problems.len(), 1, "{:?}", heard.problems);
-        assert!(heard.problems[0].contains("`app` ended signal: 9"), "{:?}", heard.problems);
+        assert!(
+            heard.problems[0].contains("`app` ended by signal 9 (SIGKILL)"),
+            "{:?}",
+            heard.problems
+        );
     }
 
     #[test]

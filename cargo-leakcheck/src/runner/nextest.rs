@@ -11,9 +11,10 @@ use super::{Heard, Outcome, Plan, Ran, cargo, folder};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
-/// What nextest ends with when there are no tests, and when tests failed.
+/// What nextest ends with when there are no tests, when tests failed and when they cannot be listed.
 const NO_TESTS: i32 = 4;
 const TESTS_FAILED: i32 = 100;
+const NO_LIST: i32 = 104;
 
 #[derive(Debug, Deserialize)]
 struct Event {
@@ -50,7 +51,14 @@ pub(crate) fn build(plan: &Plan) -> Result<()> {
     let status = command
         .status()
         .map_err(|error| Error::unusable(format!("cargo nextest cannot be run: {error}")))?;
-    if status.success() { Ok(()) } else { Err(Error::build_failed()) }
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(NO_LIST) => Err(Error::unusable(
+            "cargo nextest cannot list the tests: a program of `harness = false` has to answer `--list` as libtest \
+             does, or to be left out by `-E 'not binary(…)'`",
+        )),
+        _ => Err(Error::build_failed()),
+    }
 }
 
 /// Runs the tests.

@@ -19,7 +19,7 @@ fn a_process_that_is_killed_is_no_pass() {
         let said = said.ends_with(expected);
         if runner == "cargo" {
             assert!(
-                said.stdout.contains("incomplete: the tests of `cart` ended signal: 6"),
+                said.stdout.contains("incomplete: the tests of `cart` ended by signal 6 (SIGABRT)"),
                 "{}",
                 said.stdout
             );

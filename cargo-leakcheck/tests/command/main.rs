@@ -9,6 +9,7 @@ mod faults;
 mod history;
 mod merge;
 mod page;
+mod page_of_a_test;
 mod readers;
 mod run;
 mod settings;

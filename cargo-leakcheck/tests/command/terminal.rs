@@ -1,7 +1,7 @@
 //! What a first look at the terminal shows.
 
 use crate::support::Said;
-use crate::support::exit::{CLEAN, LEAKS, UNUSABLE, USAGE};
+use crate::support::exit::{CLEAN, LEAKS, STALE_BASELINE, UNUSABLE, USAGE};
 use crate::support::project::Project;
 
 #[test]
@@ -13,6 +13,8 @@ fn a_leak_is_told_in_words_that_a_reader_knows() {
          KEPT.lock().unwrap().push(vec![1; 1 << 20]) } }\n    #[leakcheck::leak_check(fds = 0)] #[test] fn opens() { \
          std::mem::forget(std::fs::File::open(\"/dev/null\").unwrap()) }\n}\n",
     );
+    let said = app.run(&["--iterations", "20", "--threshold-mb", "1.5"]).ends_with(LEAKS);
+    assert!(said.stdout.contains("limit 0 B (--iterations)"), "who set it: {}", said.stdout);
     let said = app.run(&[]).ends_with(LEAKS);
     let rows: Vec<&str> = said.stdout.lines().collect();
     let at = rows.iter().position(|row| row.starts_with("tests::keeps")).expect("it is listed");
@@ -54,4 +56,22 @@ fn a_number_that_makes_no_sense_is_told_what_would() {
         let said = app.run(&args).ends_with(USAGE);
         assert!(said.stderr.contains(expected), "{}", said.stderr);
     }
+}
+
+#[test]
+fn a_leak_that_became_a_trifle_is_gone_from_the_baseline() {
+    let app = Project::app(
+        "",
+        "#[cfg(test)]\nmod tests {\n    fn keep(bytes: usize) { std::mem::forget(vec![1_u8; bytes]) }\n    \
+         #[leakcheck::leak_check] #[test] fn keeps() { keep(if std::env::var_os(\"MUCH\").is_some() { 3 << 20 } else { 3 \
+         }) }\n}\n",
+    );
+    let much = |args: &[&str]| Said::of(app.command(args).env("MUCH", "1").output().unwrap());
+    much(&["baseline"]).ends_with(CLEAN);
+    much(&[]).ends_with(CLEAN);
+    let said = app.run(&[]).ends_with(STALE_BASELINE);
+    assert!(said.stdout.contains("no longer leaks at app::tests::keep"), "{}", said.stdout);
+    app.run(&["baseline", "--update"]).ends_with(CLEAN);
+    app.run(&[]).ends_with(CLEAN);
+    much(&[]).ends_with(LEAKS);
 }
