@@ -90,10 +90,9 @@ fn two_hundred_graphs_are_told_as_they_are() {
         all_bytes += told.values().sum::<u64>();
         for ((by, class), bytes) in told {
             possible += if class == "possibly_held" { *bytes } else { 0 };
-            // What is held is never called lost.
-            let is_held = by.starts_with("kept");
-            let says_lost = class.contains("lost");
-            assert!(!(is_held && says_lost), "graph {}: {told:#?}", number + 1);
+            // A byte may look as if something held it, but has no other class than its own.
+            let own = MAKERS.iter().any(|(maker, of)| maker == by && of == class);
+            assert!(own || class == "possibly_held", "graph {}: {told:#?}", number + 1);
         }
     }
     println!("{exact} of {GRAPHS} to the byte, {possible} of {all_bytes} bytes possibly held");

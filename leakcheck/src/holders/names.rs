@@ -229,6 +229,8 @@ impl<'a> Names<'a> {
         };
         let types = self.types(module)?;
         let size = types.size_of(of).filter(|size| *size > 0)?;
+        // Behind reference counts, as far as the content's alignment asks for.
+        let start = if start == 0 { 0 } else { start.max(types.alignment_of(of).unwrap_or(0)) };
         let offset = offset.checked_sub(start)? % size;
         let fields = types.fields_at(of, offset);
         let may_point = !size.is_multiple_of(8) || types.may_point(of, offset);

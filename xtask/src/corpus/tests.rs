@@ -2,7 +2,7 @@ use super::*;
 use std::collections::BTreeSet;
 use std::fs;
 
-const BYTES: Expected = Expected::Leaks { krate: "bytes" };
+const BYTES: Expected = Expected::Leaks { krate: "bytes", holder: None };
 
 #[test]
 fn a_leak_with_a_frame_of_the_crate_is_ok() {
@@ -22,6 +22,16 @@ fn a_leak_without_a_frame_of_the_case_is_not() {
     let report = "bytes::before\nleakcheck: `drops` leaked 1 B\n\n  1.  1 B  std::thread::spawn\n";
     let why = judge(BYTES, false, report).unwrap_err();
     assert_eq!(why, "names neither `bytes` nor `case::trigger`");
+}
+
+#[test]
+fn a_leak_whose_holder_is_not_named_is_not() {
+    let expected = Expected::Leaks { krate: "bytes", holder: Some("held by static A → here") };
+    let report =
+        |held: &str| format!("leakcheck: `drops` leaked 1 B\n 1. 1 B bytes::new\n  {held}");
+    assert_eq!(judge(expected, false, &report("held by  static A\n   → here")), Ok("leaks"));
+    let why = judge(expected, false, &report("lost  nothing points to it")).unwrap_err();
+    assert_eq!(why, "does not say `held by static A → here`");
 }
 
 #[test]

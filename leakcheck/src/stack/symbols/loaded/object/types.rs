@@ -212,6 +212,15 @@ impl Types {
         self.with_unit(of.unit, |unit, _| size_of(unit, UnitOffset(of.entry), MOST_DEPTH)).flatten()
     }
 
+    /// To what addresses of values of a type are aligned, where that is stated.
+    pub(crate) fn alignment_of(&self, of: Type) -> Option<u64> {
+        let look = |unit: &Unit, _| {
+            let entry = unit.entry(UnitOffset(of.entry)).ok()?;
+            entry.attr_value(gimli::DW_AT_alignment)?.udata_value()
+        };
+        self.with_unit(of.unit, look).flatten()
+    }
+
     fn with_unit<T>(&self, start: usize, look: impl FnOnce(&Unit, usize) -> T) -> Option<T> {
         self.with_known(start, |known| look(&known.unit, start))
     }
