@@ -13,6 +13,7 @@ usage: cargo run -p leakcheck-benches -- WHAT [ROUNDS] [--write]
   suite                   test suites of published crates, with and without leakcheck
   build                   what the dependency costs to build
   reports                 the command's reports of 5,000 tests
+  gather                  the same, with a file for each test to be gathered
   all                     all of these, one after the other
 
 ROUNDS   how often each program runs, in turns; medians count
@@ -31,10 +32,11 @@ pub(crate) enum What {
     Suite,
     Build,
     Reports,
+    Gather,
 }
 
 impl What {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Dev,
         Self::DevOpt,
         Self::Release,
@@ -45,6 +47,7 @@ impl What {
         Self::Suite,
         Self::Build,
         Self::Reports,
+        Self::Gather,
     ];
 
     /// As the command line and the page call it.
@@ -60,6 +63,7 @@ impl What {
             Self::Suite => "suite",
             Self::Build => "build",
             Self::Reports => "reports",
+            Self::Gather => "gather",
         }
     }
 

@@ -8,6 +8,7 @@ mod cargo;
 mod clock;
 mod compare;
 mod dependency;
+mod gather;
 mod grid;
 mod machine;
 mod memory;
@@ -65,5 +66,6 @@ fn measure(what: What, rounds: usize) -> Result<String> {
         What::Suite => suite::run(rounds),
         What::Build => dependency::run(rounds),
         What::Reports => reports::run(rounds),
+        What::Gather => gather::run(rounds),
     }
 }

@@ -13,12 +13,12 @@ use crate::cargo::{cargo, output, root, work};
 use crate::grid::median;
 use crate::table::Table;
 
-const TESTS: usize = 5_000;
-const SITES: usize = 100;
+pub(crate) const TESTS: usize = 5_000;
+pub(crate) const SITES: usize = 100;
 
 /// Formats and how names of their files end. A run is read before it is written, which is all that the first one does but for a
 /// short page.
-const FORMATS: [(&str, &str); 10] = [
+pub(crate) const FORMATS: [(&str, &str); 10] = [
     ("markdown", "md"),
     ("html", "html"),
     ("json", "json"),
@@ -60,7 +60,7 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
 }
 
 /// The command, optimised.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     let target = work().join("command");
     let mut cargo = cargo();
     cargo.args(["build", "--release", "-p", "cargo-leakcheck"]).current_dir(root());
@@ -68,14 +68,19 @@ fn build() -> Result<PathBuf> {
     Ok(target.join("release/cargo-leakcheck"))
 }
 
-/// The processor time in seconds and the most resident memory in megabytes of one call. The system tells both while the process
-/// is there; where it does not, time is what passed.
+/// Reads the run and writes a report of it.
 fn measure(program: &Path, folder: &Path, report: &str) -> Result<(f64, f64)> {
     let mut command = Command::new(program);
     command.args(["leakcheck", "merge", "run.json", "--warn-only", "--report", report]);
     command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    watched(&mut command)
+}
+
+/// The processor time in seconds and the most resident memory in megabytes of one call. The system tells both while the process
+/// is there; where it does not, time is what passed.
+pub(crate) fn watched(command: &mut Command) -> Result<(f64, f64)> {
     let start = Instant::now();
-    let mut child = command.spawn().map_err(|error| format!("`{}`: {error}", program.display()))?;
+    let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     let (mut time, mut peak) = (None, 0.0);
     loop {
         let id = child.id();
@@ -84,7 +89,7 @@ fn measure(program: &Path, folder: &Path, report: &str) -> Result<(f64, f64)> {
         let ended = child.try_wait().map_err(|error| error.to_string())?;
         if let Some(status) = ended {
             let passed = start.elapsed().as_secs_f64();
-            let why = || format!("`{report}` cannot be written: {status}");
+            let why = || format!("{command:?}: {status}");
             return status.success().then(|| (time.unwrap_or(passed), peak)).ok_or_else(why);
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -6,30 +6,75 @@
 
 use leakcheck::report::Class;
 
-use crate::model::Frame;
+use crate::model::{Frame, Run};
 
-/// The fingerprint of a stack, given with the allocation first.
-pub(crate) fn of<'a>(frames: impl Iterator<Item = &'a Frame>) -> u64 {
-    let frames: Vec<&Frame> = frames.collect();
-    let is_theirs = |frame: &&Frame| matches!(frame.class, Class::User | Class::Dependency);
-    let any_theirs = frames.iter().any(&is_theirs);
-    let mut hash = Fnv::new();
-    let mut last = None;
-    for frame in frames.iter().filter(|frame| !any_theirs || is_theirs(frame)) {
-        let name = match (&frame.function, &frame.module) {
+/// The fingerprints of a run's stacks. What is left of a frame's name is kept, since few frames make many stacks.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprints {
+    /// As the run has the frames.
+    names: Vec<Name>,
+}
+
+/// What counts of a frame.
+#[derive(Debug)]
+struct Name {
+    plain: String,
+    /// Whether it is of the user's code or of a dependency's.
+    is_theirs: bool,
+}
+
+impl Fingerprints {
+    /// That of a stack of the run; the stacks of one run only may be asked for.
+    pub(crate) fn of(&mut self, run: &Run, stack: u32) -> u64 {
+        let new = run.frames.iter().skip(self.names.len()).map(Name::of);
+        self.names.extend(new);
+        hash(run.places(stack).filter_map(|place| self.names.get(place as usize)))
+    }
+}
+
+impl Name {
+    fn of(frame: &Frame) -> Self {
+        let plain = match (&frame.function, &frame.module) {
             (Some(function), _) => plain(function),
             // The offset moves with every build.
             (None, Some(module)) => plain(module),
             (None, None) => "?".to_owned(),
         };
-        // However deep a recursion goes, it is the same leak.
-        if last.as_ref() != Some(&name) {
-            hash.add(name.as_bytes());
-            hash.add(b"\n");
-        }
-        last = Some(name);
+        Self { plain, is_theirs: matches!(frame.class, Class::User | Class::Dependency) }
     }
-    hash.0
+}
+
+/// Of the names of a stack, the allocation first.
+fn hash<'a>(names: impl Iterator<Item = &'a Name>) -> u64 {
+    let (mut all, mut theirs) = (Path::new(), Path::new());
+    for name in names {
+        all.add(&name.plain);
+        if name.is_theirs {
+            theirs.add(&name.plain);
+        }
+    }
+    if theirs.last.is_some() { theirs.hash.0 } else { all.hash.0 }
+}
+
+/// A way of functions.
+struct Path<'a> {
+    hash: Fnv,
+    last: Option<&'a str>,
+}
+
+impl<'a> Path<'a> {
+    fn new() -> Self {
+        Self { hash: Fnv::new(), last: None }
+    }
+
+    fn add(&mut self, name: &'a str) {
+        // However deep a recursion goes, it is the same leak.
+        if self.last != Some(name) {
+            self.hash.add(name.as_bytes());
+            self.hash.add(b"\n");
+        }
+        self.last = Some(name);
+    }
 }
 
 /// A function's name without what a compiler puts into it: `::h0123456789abcdef` at the end, `[0123456789abcdef]`
@@ -82,6 +127,7 @@ impl Fnv {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{FrameIn, Interner};
 
     fn frame(function: &str, place: (&str, u32), class: Class) -> Frame {
         Frame {
@@ -94,7 +140,10 @@ mod tests {
     }
 
     fn fingerprint(frames: &[Frame]) -> u64 {
-        of(frames.iter())
+        let mut run = Run::default();
+        let frames = frames.iter().map(FrameIn::from);
+        let stack = Interner::default().stack(&mut run, frames);
+        Fingerprints::default().of(&run, stack)
     }
 
     #[test]

@@ -9,20 +9,23 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::fingerprint;
-use crate::model::{Check, Figures, Frame, Interner, Run, Site, Status, Suppressed, Test, Thread};
+use crate::fingerprint::Fingerprints;
+use crate::model::{
+    Check, Figures, FrameIn, Interner, Run, Site, Status, Suppressed, Test, Thread,
+};
 
 /// A report as a file has it. What a later version adds is passed over, or kept where this command shows it as it
 /// is.
 #[derive(Debug, Deserialize)]
-struct Report {
+struct Report<'a> {
+    schema: u32,
     test: ReportTest,
     verdict: Verdict,
     limits: Option<Limits>,
     judged: Option<Growth>,
     figures: Option<Figures>,
-    #[serde(default)]
-    call_sites: Vec<ReportSite>,
+    #[serde(borrow, default)]
+    call_sites: Vec<ReportSite<'a>>,
     #[serde(default)]
     omitted: Omitted,
     #[serde(default)]
@@ -31,8 +34,8 @@ struct Report {
     allowed: Vec<Allowed>,
     #[serde(default)]
     suppressed: Vec<Suppressed>,
-    #[serde(default)]
-    threads: Vec<ReportThread>,
+    #[serde(borrow, default)]
+    threads: Vec<ReportThread<'a>>,
     #[serde(default)]
     call_stacks: String,
     #[serde(default)]
@@ -53,10 +56,11 @@ struct ReportTest {
 }
 
 #[derive(Debug, Deserialize)]
-struct ReportSite {
+struct ReportSite<'a> {
     bytes: u64,
     blocks: u64,
-    frames: Vec<Frame>,
+    #[serde(borrow)]
+    frames: Vec<FrameIn<'a>>,
     #[serde(default)]
     omitted_frames: u64,
     growth: Option<Value>,
@@ -72,12 +76,13 @@ struct Omitted {
 }
 
 #[derive(Debug, Deserialize)]
-struct ReportThread {
+struct ReportThread<'a> {
     name: String,
-    started_at: Vec<Frame>,
+    #[serde(borrow)]
+    started_at: Vec<FrameIn<'a>>,
 }
 
-/// What has to be known of a report before the rest can be read.
+/// What is to be known of a report that cannot be read.
 #[derive(Deserialize)]
 struct Head {
     schema: u32,
@@ -106,7 +111,7 @@ const BLIND: &str = "the counting allocator is not installed";
 ///
 /// When the directory itself cannot be read.
 pub(crate) fn gather(directory: &Path, run: &mut Run) -> Result<()> {
-    let mut interner = Interner::of(run);
+    let mut tests = Tests { interner: Interner::of(run), fingerprints: Fingerprints::default() };
     for path in files(directory)? {
         let inside = path.strip_prefix(directory).unwrap_or(&path);
         let target = inside.parent().map(with_slashes).unwrap_or_default();
@@ -116,9 +121,11 @@ pub(crate) fn gather(directory: &Path, run: &mut Run) -> Result<()> {
                 path.display()
             ));
         } else if inside.extension().is_some_and(|extension| extension == "json") {
-            match read(&path) {
+            let text =
+                fs::read_to_string(&path).map_err(|error| format!("cannot be read: {error}"));
+            match text.as_deref().map_err(String::clone).and_then(read) {
                 Ok(report) => {
-                    let test = test(target, report, run, &mut interner);
+                    let test = tests.test(target, report, run);
                     run.tests.push(test);
                 }
                 Err(why) => {
@@ -130,11 +137,17 @@ pub(crate) fn gather(directory: &Path, run: &mut Run) -> Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> std::result::Result<Report, String> {
-    let text = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let head: Head = serde_json::from_slice(&text)
+fn read(text: &str) -> std::result::Result<Report<'_>, String> {
+    let report = serde_json::from_str(text);
+    let is_newer = |schema: u32| schema > leakcheck::report::SCHEMA;
+    if let Ok(Report { schema, .. }) = report
+        && !is_newer(schema)
+    {
+        return report.map_err(|error| error.to_string());
+    }
+    let head: Head = serde_json::from_str(text)
         .map_err(|error| format!("is not whole or no report: {error}"))?;
-    if head.schema > leakcheck::report::SCHEMA {
+    if is_newer(head.schema) {
         return Err(format!(
             "has schema {}, and this cargo-leakcheck knows schemas up to {}: leakcheck {} wrote it, update cargo-leakcheck",
             head.schema,
@@ -142,7 +155,7 @@ fn read(path: &Path) -> std::result::Result<Report, String> {
             head.leakcheck
         ));
     }
-    serde_json::from_slice(&text).map_err(|error| format!("is no report: {error}"))
+    report.map_err(|error| format!("is no report: {error}"))
 }
 
 /// Every file below a directory, in the order of their names.
@@ -167,61 +180,69 @@ fn with_slashes(path: &Path) -> String {
     parts.join("/")
 }
 
-fn test(target: String, report: Report, run: &mut Run, interner: &mut Interner) -> Test {
-    let (status, why, excesses) = match report.verdict {
-        Verdict::Passed => (Status::Passed, None, Vec::new()),
-        Verdict::Leaked { excesses } => (Status::Leaked, None, excesses),
-        Verdict::Skipped { why } => (Status::Skipped, Some(why), Vec::new()),
-        Verdict::NotJudged { why } if why.starts_with(BLIND) => {
-            (Status::Blind, Some(BLIND.to_owned()), Vec::new())
-        }
-        Verdict::NotJudged { why } => (Status::NotJudged, Some(why), Vec::new()),
-        // Of this schema, and newer than this command: a verdict that is not known is none.
-        other => (Status::NotJudged, Some(other.to_string()), Vec::new()),
-    };
-    let mut more = report.more;
-    more.retain(|name, value| SHOWN_AS_THEY_ARE.contains(&name.as_str()) && !is_empty(value));
-    let mut site = |site: ReportSite| {
-        let fingerprint = fingerprint::of(site.frames.iter());
-        Site {
-            bytes: site.bytes,
-            blocks: site.blocks,
-            stack: interner.stack(run, site.frames.into_iter()),
-            fingerprint,
-            known: false,
-            omitted_frames: site.omitted_frames,
-            growth: site.growth,
-            holders: site.holders,
-        }
-    };
-    let sites = report.call_sites.into_iter().map(&mut site).collect();
-    let threads = report.threads.into_iter().map(|thread| Thread {
-        name: thread.name,
-        stack: interner.stack(run, thread.started_at.into_iter()),
-    });
-    let check = Check {
-        kind: report.test.kind,
-        scope: report.test.scope,
-        file: report.test.file,
-        line: report.test.line,
-        limits: report.limits,
-        excesses,
-        judged: report.judged,
-        figures: report.figures,
-        sites,
-        omitted_sites: report.omitted.call_sites,
-        omitted: report.omitted.amount,
-        siteless: report.siteless,
-        allowed: report.allowed,
-        suppressed: report.suppressed,
-        threads: threads.collect(),
-        call_stacks: report.call_stacks,
-        symbols: report.symbols,
-        regressions: Vec::new(),
-        more,
-    };
-    let seconds = check.figures.map(|figures| figures.elapsed_us as f64 / 1e6);
-    Test { target, name: report.test.name, status, why, seconds, check: Some(check) }
+/// Makes tests of reports.
+struct Tests {
+    interner: Interner,
+    fingerprints: Fingerprints,
+}
+
+impl Tests {
+    fn test(&mut self, target: String, report: Report<'_>, run: &mut Run) -> Test {
+        let (status, why, excesses) = match report.verdict {
+            Verdict::Passed => (Status::Passed, None, Vec::new()),
+            Verdict::Leaked { excesses } => (Status::Leaked, None, excesses),
+            Verdict::Skipped { why } => (Status::Skipped, Some(why), Vec::new()),
+            Verdict::NotJudged { why } if why.starts_with(BLIND) => {
+                (Status::Blind, Some(BLIND.to_owned()), Vec::new())
+            }
+            Verdict::NotJudged { why } => (Status::NotJudged, Some(why), Vec::new()),
+            // Of this schema, and newer than this command: a verdict that is not known is none.
+            other => (Status::NotJudged, Some(other.to_string()), Vec::new()),
+        };
+        let mut more = report.more;
+        more.retain(|name, value| SHOWN_AS_THEY_ARE.contains(&name.as_str()) && !is_empty(value));
+        let site = |site: ReportSite<'_>| {
+            let stack = self.interner.stack(run, site.frames.into_iter());
+            Site {
+                bytes: site.bytes,
+                blocks: site.blocks,
+                stack,
+                fingerprint: self.fingerprints.of(run, stack),
+                known: false,
+                omitted_frames: site.omitted_frames,
+                growth: site.growth,
+                holders: site.holders,
+            }
+        };
+        let sites = report.call_sites.into_iter().map(site).collect();
+        let threads = report.threads.into_iter().map(|thread| Thread {
+            name: thread.name,
+            stack: self.interner.stack(run, thread.started_at.into_iter()),
+        });
+        let check = Check {
+            kind: report.test.kind,
+            scope: report.test.scope,
+            file: report.test.file,
+            line: report.test.line,
+            limits: report.limits,
+            excesses,
+            judged: report.judged,
+            figures: report.figures,
+            sites,
+            omitted_sites: report.omitted.call_sites,
+            omitted: report.omitted.amount,
+            siteless: report.siteless,
+            allowed: report.allowed,
+            suppressed: report.suppressed,
+            threads: threads.collect(),
+            call_stacks: report.call_stacks,
+            symbols: report.symbols,
+            regressions: Vec::new(),
+            more,
+        };
+        let seconds = check.figures.map(|figures| figures.elapsed_us as f64 / 1e6);
+        Test { target, name: report.test.name, status, why, seconds, check: Some(check) }
+    }
 }
 
 fn is_empty(value: &Value) -> bool {

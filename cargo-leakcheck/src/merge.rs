@@ -1,11 +1,12 @@
 //! The runs of several machines as one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Interner, Run, SCHEMA, Shard, Status};
+use crate::model::{FrameIn, Interner, Run, SCHEMA, Shard, Status};
 
 /// Reads a run that this command has written.
 ///
@@ -13,17 +14,26 @@ use crate::model::{Interner, Run, SCHEMA, Shard, Status};
 ///
 /// When it is not whole, no run, or one of a later version.
 pub(crate) fn read(path: &Path) -> Result<Run> {
+    /// What is to be known of a run that cannot be read.
     #[derive(serde::Deserialize)]
     struct Head {
         schema: u32,
         cargo_leakcheck: String,
     }
-    let text = fs::read(path).map_err(|error| Error::file("read", path, error))?;
-    let not_whole = |error: serde_json::Error| {
-        let what = if error.is_eof() { "is cut off" } else { "is no run of cargo leakcheck" };
-        Error::incomplete(format!("`{}` {what}: {error}", path.display()))
+    let bytes = fs::read(path).map_err(|error| Error::file("read", path, error))?;
+    let no_run = |why: &dyn Display| {
+        Error::incomplete(format!("`{}` is no run of cargo leakcheck: {why}", path.display()))
     };
-    let head: Head = serde_json::from_slice(&text).map_err(not_whole)?;
+    let not_whole = |error: serde_json::Error| match error.is_eof() {
+        true => Error::incomplete(format!("`{}` is cut off: {error}", path.display())),
+        false => no_run(&error),
+    };
+    let text = String::from_utf8(bytes).map_err(|error| no_run(&error))?;
+    let run = serde_json::from_str(&text);
+    if let Ok(Run { schema: ..=SCHEMA, .. }) = run {
+        return run.map_err(not_whole);
+    }
+    let head: Head = serde_json::from_str(&text).map_err(not_whole)?;
     if head.schema > SCHEMA {
         return Err(Error::unusable(format!(
             "`{}` has schema {}, and this cargo-leakcheck knows schemas up to {SCHEMA}: version {} wrote it, update \
@@ -33,7 +43,7 @@ pub(crate) fn read(path: &Path) -> Result<Run> {
             head.cargo_leakcheck
         )));
     }
-    serde_json::from_slice(&text).map_err(not_whole)
+    run.map_err(not_whole)
 }
 
 /// The files of runs: those given, and those in directories given.
@@ -129,7 +139,7 @@ fn add_tests(all: &mut Run, mut run: Run, interner: &mut Interner) {
             let threads = check.threads.iter_mut().map(|thread| &mut thread.stack);
             for stack in sites.chain(threads) {
                 *stack = *places.entry(*stack).or_insert_with(|| {
-                    let frames: Vec<_> = run.stack(*stack).cloned().collect();
+                    let frames: Vec<_> = run.stack(*stack).map(FrameIn::from).collect();
                     interner.stack(all, frames.into_iter())
                 });
             }

@@ -6,13 +6,14 @@
 mod intern;
 mod status;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use leakcheck::report::{Class, Events};
 use leakcheck::{Allowed, Amount, Excess, Growth, Kind, Limits, Scope};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use intern::Interner;
+pub(crate) use intern::{FrameIn, Interner};
 pub(crate) use status::Status;
 
 /// The version of the run's schema. It changes when a reader of the last one would misread a run.
@@ -335,6 +336,10 @@ impl Frame {
     }
 }
 
+/// A text that is not copied out of the file that it is read from, where it has no escapes.
+#[derive(Clone, Debug, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -352,7 +357,7 @@ mod hex {
     }
 
     pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<u64, D::Error> {
-        let text = <std::borrow::Cow<'_, str>>::deserialize(from)?;
+        let text = <super::Cow<'_, str>>::deserialize(from)?;
         u64::from_str_radix(&text, 16)
             .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&text), &"a fingerprint"))
     }

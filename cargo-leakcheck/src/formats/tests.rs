@@ -6,8 +6,8 @@ use leakcheck::report::Class;
 use leakcheck::{Amount, Excess, Growth, Limit, Limits, Measure};
 
 use super::*;
-use crate::fingerprint;
-use crate::model::{Figures, Interner, Meta};
+use crate::fingerprint::Fingerprints;
+use crate::model::{Figures, FrameIn, Interner, Meta};
 
 /// A name that is as bad as names get.
 pub(crate) const HOSTILE: &str = "</script><script>window.hacked = 1</script><img src=x onerror=\"window.hacked = 1\">|`;\n::error::x]]>&amp;\u{1b}[31m";
@@ -32,6 +32,7 @@ pub(crate) fn a_run() -> Run {
         ..Meta::default()
     });
     let mut interner = Interner::default();
+    let mut fingerprints = Fingerprints::default();
     let stack = [
         frame("alloc::vec::Vec<T>::push", "library/alloc/src/vec/mod.rs", 10, Class::Std),
         frame("app::cache::insert", "src/a cache.rs", 12, Class::User),
@@ -41,11 +42,12 @@ pub(crate) fn a_run() -> Run {
         let name =
             if status == Status::Leaked { HOSTILE.to_owned() } else { format!("tests::t{at}") };
         let limit = Limit { value: 1 << 20, source: "default for unit tests".into() };
+        let place = interner.stack(&mut run, stack.iter().map(FrameIn::from));
         let site = Site {
             bytes: 3 << 20,
             blocks: 7,
-            fingerprint: fingerprint::of(stack.iter()),
-            stack: interner.stack(&mut run, stack.iter().cloned()),
+            stack: place,
+            fingerprint: fingerprints.of(&run, place),
             known: status == Status::Known,
             ..Site::default()
         };

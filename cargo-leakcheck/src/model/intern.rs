@@ -1,32 +1,57 @@
 //! Keeps frames and stacks once.
 
-use std::collections::HashMap;
+use leakcheck::report::Class;
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
 
-use super::{Frame, Run};
+use super::{Frame, Run, Text};
+
+/// A frame whose texts are somebody else's, as in a file that is being read: most frames are known already.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct FrameIn<'a> {
+    #[serde(borrow, default)]
+    function: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    file: Option<Text<'a>>,
+    line: Option<u32>,
+    #[serde(borrow, default)]
+    module: Option<Text<'a>>,
+    offset: Option<u64>,
+    class: Class,
+}
+
+/// A frame with its texts by their places.
+type Key = (u32, u32, Option<u32>, u32, Option<u64>, Class);
 
 /// Puts frames and stacks into a run, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    frames: HashMap<Frame, u32>,
-    stacks: HashMap<(u32, u32), u32>,
+    /// Counted from 1; 0 is none.
+    texts: FxHashMap<Box<str>, u32>,
+    frames: FxHashMap<Key, u32>,
+    stacks: FxHashMap<(u32, u32), u32>,
 }
 
 impl Interner {
     /// One that knows what a run has already.
     pub(crate) fn of(run: &Run) -> Self {
-        let frames = run.frames.iter().cloned().zip(0..).collect();
-        let stacks = run.stacks.iter().copied().zip(1..).collect();
-        Self { frames, stacks }
+        let mut interner = Self::default();
+        for (frame, place) in run.frames.iter().zip(0..) {
+            let key = interner.key(&FrameIn::from(frame));
+            interner.frames.entry(key).or_insert(place);
+        }
+        interner.stacks = run.stacks.iter().copied().zip(1..).collect();
+        interner
     }
 
     /// The place of a stack, given with the allocation first.
-    pub(crate) fn stack(
+    pub(crate) fn stack<'a>(
         &mut self,
         run: &mut Run,
-        frames: impl DoubleEndedIterator<Item = Frame>,
+        frames: impl DoubleEndedIterator<Item = FrameIn<'a>>,
     ) -> u32 {
         frames.rev().fold(0, |caller, frame| {
-            let frame = self.frame(run, frame);
+            let frame = self.frame(run, &frame);
             *self.stacks.entry((caller, frame)).or_insert_with(|| {
                 run.stacks.push((caller, frame));
                 run.stacks.len() as u32
@@ -34,13 +59,55 @@ impl Interner {
         })
     }
 
-    fn frame(&mut self, run: &mut Run, frame: Frame) -> u32 {
-        if let Some(known) = self.frames.get(&frame) {
-            return *known;
+    fn frame(&mut self, run: &mut Run, frame: &FrameIn<'_>) -> u32 {
+        let key = self.key(frame);
+        *self.frames.entry(key).or_insert_with(|| {
+            run.frames.push(frame.to_owned());
+            run.frames.len() as u32 - 1
+        })
+    }
+
+    fn key(&mut self, frame: &FrameIn<'_>) -> Key {
+        let [function, file, module] =
+            [&frame.function, &frame.file, &frame.module].map(|text| self.text(text.as_ref()));
+        (function, file, frame.line, module, frame.offset, frame.class)
+    }
+
+    fn text(&mut self, text: Option<&Text<'_>>) -> u32 {
+        let Some(Text(text)) = text else { return 0 };
+        if let Some(place) = self.texts.get(&**text) {
+            return *place;
         }
-        let place = run.frames.len() as u32;
-        run.frames.push(frame.clone());
-        self.frames.insert(frame, place);
+        let place = self.texts.len() as u32 + 1;
+        self.texts.insert(text.as_ref().into(), place);
         place
+    }
+}
+
+impl<'a> From<&'a Frame> for FrameIn<'a> {
+    fn from(frame: &'a Frame) -> Self {
+        let text = |text: &'a Option<String>| text.as_deref().map(|text| Text(text.into()));
+        Self {
+            function: text(&frame.function),
+            file: text(&frame.file),
+            line: frame.line,
+            module: text(&frame.module),
+            offset: frame.offset,
+            class: frame.class,
+        }
+    }
+}
+
+impl FrameIn<'_> {
+    fn to_owned(&self) -> Frame {
+        let text = |text: &Option<Text<'_>>| text.as_ref().map(|Text(text)| text.to_string());
+        Frame {
+            function: text(&self.function),
+            file: text(&self.file),
+            line: self.line,
+            module: text(&self.module),
+            offset: self.offset,
+            class: self.class,
+        }
     }
 }
