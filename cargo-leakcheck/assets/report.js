@@ -121,7 +121,7 @@
     byId("problems").append(el("p", { class: "problem" }, `Incomplete: ${problem}`));
   }
   for (const fixed of data.fixed) {
-    byId("problems").append(el("p", {}, `Fixed: ${fixed.test} no longer leaks at ${fixed.at}. Take it out of the baseline.`));
+    byId("problems").append(el("p", {}, `Fixed: ${fixed}. Take it out of the baseline.`));
   }
 
   // The table of tests. Only the rows in view are in the page, so that thousands cost nothing.

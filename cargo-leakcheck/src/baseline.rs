@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use leakcheck::Figure;
+use leakcheck::{Excess, Figure};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -33,9 +33,12 @@ struct Known {
     net_growth: i64,
     peak: u64,
     churn: u64,
-    /// Figures besides the growth in bytes that are over their limits.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    over: Vec<Figure>,
+    /// How often the body of a repeated test was called. Its figures are held against others of as many calls only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls: Option<u64>,
+    /// Figures besides the growth in bytes that are over their limits, by their names in reports.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    over: BTreeMap<String, i64>,
     /// By fingerprint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     leaks: BTreeMap<String, KnownLeak>,
@@ -97,6 +100,23 @@ impl Tolerance {
     fn most(&self, before: i64, percent: f64) -> i64 {
         let part = before.unsigned_abs() as f64 * percent / 100.0;
         before.saturating_add(part.max(self.at_least_kb * 1024.0) as i64)
+    }
+
+    /// The largest value of a figure over its limit that passes. Of threads, descriptors and children one more is a new
+    /// leak.
+    fn most_over(&self, figure: Figure, before: i64) -> i64 {
+        match figure {
+            Figure::PeakBytes => self.most(before, self.peak_percent),
+            Figure::CHeapBytes
+            | Figure::LostBytes
+            | Figure::BytesPerCall
+            | Figure::CHeapBytesPerCall => self.most(before, self.net_growth_percent),
+            Figure::Blocks => {
+                let part = before.unsigned_abs() as f64 * self.net_growth_percent / 100.0;
+                before.saturating_add(part as i64)
+            }
+            _ => before,
+        }
     }
 
     /// The figures of a test that are beyond their tolerance.
@@ -189,22 +209,31 @@ impl Baseline {
         if !run.meta.selected {
             self.tests.retain(|id, _| ran.contains(id));
         }
+        let tests: BTreeMap<String, &Test> =
+            run.tests.iter().map(|test| (test.id(), test)).collect();
         for (id, known) in &mut self.tests {
-            let Some(now) = now.tests.get(id) else { continue };
+            let (Some(now), Some(test)) = (now.tests.get(id), tests.get(id)) else { continue };
+            known.over.retain(|figure, _| !is_within(test, figure));
+            for (figure, value) in &mut known.over {
+                *value = now.over.get(figure).map_or(*value, |now| (*value).min(*now));
+            }
             known.leaks.retain(|fingerprint, _| now.leaks.contains_key(fingerprint));
             for (fingerprint, leak) in &mut known.leaks {
                 leak.bytes = leak.bytes.min(now.leaks[fingerprint].bytes);
             }
-            known.net_growth = known.net_growth.min(now.net_growth);
-            known.peak = known.peak.min(now.peak);
-            known.churn = known.churn.min(now.churn);
+            if known.calls == now.calls {
+                known.net_growth = known.net_growth.min(now.net_growth);
+                known.peak = known.peak.min(now.peak);
+                known.churn = known.churn.min(now.churn);
+            }
         }
         self
     }
 
-    /// How many leaks are known.
+    /// How many leaks are known: call sites, and what else than memory is over its limit.
     pub(crate) fn leaks(&self) -> usize {
-        self.tests.values().map(|test| test.leaks.len()).sum()
+        let others = |known: &Known| known.over.keys().filter(|name| !is_memory(name)).count();
+        self.tests.values().map(|test| test.leaks.len() + others(test)).sum()
     }
 
     /// Holds a run against it: what is known no longer fails, what has become worse does, and what is gone is
@@ -224,26 +253,27 @@ impl Baseline {
         let now: BTreeMap<String, &Test> = run.tests.iter().map(|test| (test.id(), test)).collect();
         let mut fixed = Vec::new();
         for (id, known) in &self.tests {
-            let gone = |site: &str, leak: &KnownLeak| match now.get(id) {
-                Some(test) if test.status.is_judged() => {
-                    let sites = test.sites().iter();
-                    let same = sites.filter(|s| format!("{:016x}", s.fingerprint) == site);
-                    let bytes: u64 = same.map(|site| site.bytes).sum();
-                    // A test that hovers about its limit has not mended its leak.
-                    let passes = test.check.as_ref().is_some_and(|check| check.excesses.is_empty());
-                    bytes == 0 || (passes && bytes < leak.bytes / 2)
-                }
-                Some(_) => false,
+            let test = now.get(id).copied();
+            let is_gone = |gone: &dyn Fn(&Test) -> bool| match test {
+                Some(test) => test.status.is_judged() && gone(test),
                 // A test that is not there at all, though all were asked for, leaks nothing.
                 None => !run.meta.selected && run.problems.is_empty(),
             };
-            fixed.extend(known.leaks.iter().filter(|(site, leak)| gone(site, leak)).map(
-                |(site, leak)| Fixed {
+            for (site, leak) in &known.leaks {
+                if is_gone(&|test| leak.is_gone(test, site)) {
+                    let (fingerprint, at) = (site.clone(), leak.at.clone());
+                    fixed.push(Fixed { test: id.clone(), fingerprint, at, figure: None });
+                }
+            }
+            for figure in
+                known.over.keys().filter(|figure| is_gone(&|test| is_within(test, figure)))
+            {
+                fixed.push(Fixed {
                     test: id.clone(),
-                    fingerprint: site.clone(),
-                    at: leak.at.clone(),
-                },
-            ));
+                    figure: Some(figure.clone()),
+                    ..Fixed::default()
+                });
+            }
         }
         fixed
     }
@@ -266,9 +296,10 @@ impl Known {
             leak.at = run.leaf(site.stack).map(|frame| frame.name()).unwrap_or_default();
         }
         let excesses = test.check.iter().flat_map(|check| &check.excesses);
-        let over = excesses.map(|excess| excess.figure).filter(|f| *f != Figure::Bytes);
+        let over = excesses.filter(|excess| excess.figure != Figure::Bytes);
         Some(Self {
-            over: over.collect(),
+            over: over.map(|excess| (name(excess.figure), excess.value)).collect(),
+            calls: test.calls(),
             net_growth: test.growth()?,
             peak: figures.peak_bytes,
             churn: figures.churn.bytes,
@@ -277,7 +308,7 @@ impl Known {
     }
 
     fn hold(&self, test: &mut Test, tolerance: &Tolerance) {
-        let growth = test.growth();
+        let (growth, calls) = (test.growth(), test.calls());
         let Some(check) = &mut test.check else { return };
         let (Some(figures), Some(growth)) = (check.figures, growth) else { return };
         let mut known_bytes = 0;
@@ -287,10 +318,13 @@ impl Known {
                 known_bytes += site.bytes;
             }
         }
-        check.regressions = tolerance.regressions(
-            (self.net_growth, self.peak, self.churn),
-            (growth, figures.peak_bytes, figures.churn.bytes),
-        );
+        if self.calls == calls {
+            check.regressions = tolerance.regressions(
+                (self.net_growth, self.peak, self.churn),
+                (growth, figures.peak_bytes, figures.churn.bytes),
+            );
+        }
+        check.regressions.extend(self.beyond(&check.excesses, tolerance));
         let limit = check.limits.as_ref().and_then(|limits| limits.bytes.as_ref());
         let limit = limit.map_or(0, |limit| limit.value);
         let rest = growth.saturating_sub(i64::try_from(known_bytes).unwrap_or(i64::MAX));
@@ -299,7 +333,7 @@ impl Known {
         let is_known = |figure: Figure| match figure {
             Figure::BytesPerCall => known_per_call,
             Figure::Bytes => known_bytes > 0 && u64::try_from(rest).unwrap_or(0) <= limit,
-            other => self.over.contains(&other),
+            other => self.over.contains_key(&name(other)),
         };
         if test.status == Status::Leaked && check.excesses.iter().all(|e| is_known(e.figure)) {
             test.status = Status::Known;
@@ -308,4 +342,46 @@ impl Known {
             test.status = Status::Regressed;
         }
     }
+
+    /// Known figures over their limits that are beyond their tolerance.
+    fn beyond(&self, excesses: &[Excess], tolerance: &Tolerance) -> Vec<Regression> {
+        let beyond = excesses.iter().filter_map(|excess| {
+            let (figure, now) = (name(excess.figure), excess.value);
+            let before = *self.over.get(&figure)?;
+            let tolerated = tolerance.most_over(excess.figure, before);
+            // The peak of every test is held against the baseline.
+            let is_beyond = now > tolerated && excess.figure != Figure::PeakBytes;
+            is_beyond.then_some(Regression { figure, before, now, tolerated })
+        });
+        beyond.collect()
+    }
+}
+
+impl KnownLeak {
+    /// Whether a test no longer leaks at a call site.
+    fn is_gone(&self, test: &Test, site: &str) -> bool {
+        let same = test.sites().iter().filter(|s| format!("{:016x}", s.fingerprint) == site);
+        let bytes: u64 = same.map(|site| site.bytes).sum();
+        // A test that hovers about its limit has not mended its leak.
+        let passes = test.check.as_ref().is_some_and(|check| check.excesses.is_empty());
+        bytes == 0 || (passes && bytes < self.bytes / 2)
+    }
+}
+
+/// Whether a figure of a test was judged and is not over its limit.
+fn is_within(test: &Test, figure: &str) -> bool {
+    let Some(check) = &test.check else { return false };
+    let unjudged = check.more.get("unjudged").and_then(|list| list.as_array());
+    let is_unjudged = unjudged.is_some_and(|list| list.iter().any(|one| one["figure"] == figure));
+    !is_unjudged && !check.excesses.iter().any(|excess| name(excess.figure) == figure)
+}
+
+fn is_memory(figure: &str) -> bool {
+    figure == "blocks" || figure.contains("bytes")
+}
+
+/// A figure's name, as reports have it.
+fn name(figure: Figure) -> String {
+    let name = serde_json::to_value(figure).ok();
+    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }

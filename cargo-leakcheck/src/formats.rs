@@ -222,7 +222,7 @@ fn headline(test: &Test) -> String {
         }
         (Status::Regressed, _) => {
             let words: Vec<String> =
-                check.iter().flat_map(|check| &check.regressions).map(regression).collect();
+                check.iter().flat_map(|check| &check.regressions).map(Regression::words).collect();
             format!("`{}` regressed: {}", test.name, words.join("; "))
         }
         _ => {
@@ -287,16 +287,6 @@ pub(crate) fn excess(excess: &Excess) -> String {
         _ => format!("{value} is over a limit of {}", limit.value),
     };
     format!("{words} ({})", limit.source)
-}
-
-fn regression(regression: &Regression) -> String {
-    let Regression { figure, before, now, tolerated } = regression;
-    format!(
-        "{figure} was {}, is {}, tolerated up to {}",
-        size::bytes(*before),
-        size::bytes(*now),
-        size::bytes(*tolerated)
-    )
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use leakcheck::report::{Class, Events};
 use leakcheck::{Allowed, Amount, Excess, Growth, Kind, Limits, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::size;
+
 pub(crate) use intern::{FrameIn, Interner};
 pub(crate) use status::Status;
 
@@ -201,7 +203,7 @@ pub(crate) struct Frame {
 /// A figure that is beyond its tolerance over the baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Regression {
-    /// `net growth`, `peak` or `churn`.
+    /// `net growth`, `peak`, `churn`, or the name of a figure that is over its limit too.
     pub(crate) figure: String,
     pub(crate) before: i64,
     pub(crate) now: i64,
@@ -210,11 +212,14 @@ pub(crate) struct Regression {
 }
 
 /// A leak of the baseline that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fixed {
     pub(crate) test: String,
     pub(crate) fingerprint: String,
     pub(crate) at: String,
+    /// What is within its limit again, where it is no call site that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) figure: Option<String>,
 }
 
 impl Run {
@@ -277,6 +282,14 @@ impl Test {
         check.judged.or_else(net).map(|growth| growth.bytes)
     }
 
+    /// How often its body was called, where it was repeated.
+    pub(crate) fn calls(&self) -> Option<u64> {
+        let repetition = self.check.as_ref()?.more.get("repetition")?;
+        let batches = repetition.get("batches")?.as_array()?.iter();
+        let calls: Option<u64> = batches.map(serde_json::Value::as_u64).sum();
+        Some(calls? + repetition.get("warmup")?.as_u64()?)
+    }
+
     pub(crate) fn figures(&self) -> Option<&Figures> {
         self.check.as_ref()?.figures.as_ref()
     }
@@ -301,6 +314,55 @@ impl Run {
         let leaf = self.leaf(stack);
         let name = leaf.map_or_else(|| "unknown".to_owned(), Frame::short_name);
         (name, leaf.and_then(Frame::place).unwrap_or_default())
+    }
+}
+
+impl Regression {
+    /// `net growth was 3.00 MB, is 8.00 MB, tolerated up to 3.30 MB`
+    pub(crate) fn words(&self) -> String {
+        let of = |value| if self.is_bytes() { size::bytes(value) } else { value.to_string() };
+        let (before, now, tolerated) = (of(self.before), of(self.now), of(self.tolerated));
+        let what = if self.is_bytes() { "" } else { "the number of " };
+        let figure = words(&self.figure);
+        format!("{what}{figure} was {before}, is {now}, tolerated up to {tolerated}")
+    }
+
+    fn is_bytes(&self) -> bool {
+        matches!(self.figure.as_str(), "net growth" | "peak" | "churn")
+            || self.figure.contains("bytes")
+    }
+}
+
+impl Fixed {
+    /// `app::tests::evicts no longer leaks at app::insert`
+    pub(crate) fn words(&self) -> String {
+        match self.figure() {
+            Some(figure) => format!("{} is within its limit of {figure}", self.test),
+            None => format!("{} no longer leaks at {}", self.test, self.at),
+        }
+    }
+
+    /// The figure that is within its limit again.
+    pub(crate) fn figure(&self) -> Option<&str> {
+        self.figure.as_deref().map(words)
+    }
+}
+
+/// Figures as people call them.
+fn words(figure: &str) -> &str {
+    match figure {
+        "peak_bytes" => "peak",
+        "fds" => "open file descriptors",
+        "threads" => "running threads",
+        "children" => "child processes",
+        "c_heap_bytes" => "growth of the C heap",
+        "lost_bytes" => "lost memory",
+        "bytes_per_call" => "memory at every call",
+        "threads_per_call" => "running threads at every call",
+        "fds_per_call" => "open file descriptors at every call",
+        "children_per_call" => "child processes at every call",
+        "c_heap_bytes_per_call" => "growth of the C heap at every call",
+        other => other,
     }
 }
 

@@ -97,14 +97,7 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
     let Some(check) = &test.check else { return };
     let dim = Style::new().dimmed();
     for regression in &check.regressions {
-        let _ = writeln!(
-            out,
-            "    {} was {}, is {}, tolerated up to {}",
-            regression.figure,
-            size::bytes(regression.before),
-            size::bytes(regression.now),
-            size::bytes(regression.tolerated)
-        );
+        let _ = writeln!(out, "    {}", regression.words());
     }
     if !matches!(test.status, Status::Leaked | Status::Known) {
         return;
@@ -141,13 +134,19 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
 fn write_fixed(out: &mut String, run: &Run) {
     let style = Style::new().fg_color(Some(AnsiColor::Green.into()));
     for fixed in &run.fixed {
-        let _ = writeln!(
-            out,
-            "{style}fixed{style:#}: {} no longer leaks at {} ({})",
-            plain(&fixed.test),
-            plain(&fixed.at),
-            fixed.fingerprint
-        );
+        let test = plain(&fixed.test);
+        let _ = match fixed.figure() {
+            Some(figure) => {
+                writeln!(out, "{style}fixed{style:#}: {test} is within its limit of {figure}")
+            }
+            None => {
+                let (at, fingerprint) = (plain(&fixed.at), &fixed.fingerprint);
+                writeln!(
+                    out,
+                    "{style}fixed{style:#}: {test} no longer leaks at {at} ({fingerprint})"
+                )
+            }
+        };
     }
     if let Some(baseline) = run.meta.baseline.as_ref().filter(|_| !run.fixed.is_empty()) {
         let _ = writeln!(

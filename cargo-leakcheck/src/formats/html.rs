@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, Rendered};
-use crate::model::{Check, Fixed, Meta, Run, Status, Test};
+use crate::model::{Check, Fixed, Meta, Regression, Run, Status, Test};
 
 const PAGE: &str = include_str!("../../assets/report.html");
 const STYLE: &str = include_str!("../../assets/report.css");
@@ -22,7 +22,8 @@ const SCRIPT: &str = include_str!("../../assets/report.js");
 struct Data<'a> {
     meta: &'a Meta,
     problems: &'a [String],
-    fixed: &'a [Fixed],
+    /// Sentences.
+    fixed: Vec<String>,
     statuses: Vec<&'static str>,
     targets: Vec<&'a str>,
     tests: Vec<PageTest<'a>>,
@@ -153,7 +154,7 @@ fn data<'a>(run: &'a Run, context: &'a Context) -> Data<'a> {
     Data {
         meta: &run.meta,
         problems: &run.problems,
-        fixed: &run.fixed,
+        fixed: run.fixed.iter().map(Fixed::words).collect(),
         statuses: Status::ALL.iter().map(|status| status.word()).collect(),
         tests: run.by_weight().into_iter().map(test).collect(),
         frames: run
@@ -210,7 +211,7 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
             .map(|f| [f.fds, f.children, f.c_heap_bytes])
             .filter(|left| left.iter().flatten().any(|left| *left != 0)),
         x: super::excesses(check).collect(),
-        r: check.regressions.iter().map(super::regression).collect(),
+        r: check.regressions.iter().map(Regression::words).collect(),
         sites: check
             .sites
             .iter()

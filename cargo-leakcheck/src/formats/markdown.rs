@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::Rendered;
-use crate::model::{Run, Status, Test};
+use crate::model::{Regression, Run, Status, Test};
 use crate::size;
 
 const MOST_ROWS: usize = 30;
@@ -56,8 +56,11 @@ fn text(run: &Run) -> String {
         let _ = writeln!(out, "\n… and {} more", tests.len() - MOST_ROWS);
     }
     for fixed in &run.fixed {
-        let _ =
-            writeln!(out, "\nFixed: {} no longer leaks at {}", code(&fixed.test), code(&fixed.at));
+        let test = code(&fixed.test);
+        let _ = match fixed.figure() {
+            Some(figure) => writeln!(out, "\nFixed: {test} is within its limit of {figure}"),
+            None => writeln!(out, "\nFixed: {test} no longer leaks at {}", code(&fixed.at)),
+        };
     }
     out
 }
@@ -66,7 +69,7 @@ fn sites(run: &Run, test: &Test) -> String {
     if let Some(regressions) = test.check.as_ref().map(|check| &check.regressions)
         && test.status == Status::Regressed
     {
-        let words: Vec<String> = regressions.iter().map(super::regression).collect();
+        let words: Vec<String> = regressions.iter().map(Regression::words).collect();
         return words.join("<br>");
     }
     if !matches!(test.status, Status::Leaked | Status::Known) {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::Folder;
 use crate::support::exit::{CLEAN, INCOMPLETE, LEAKS, STALE_BASELINE, UNUSABLE};
+use crate::support::project::Project;
 use crate::support::shop::visit;
+use crate::support::{Folder, Said};
 
 #[test]
 fn what_is_known_no_longer_fails_and_what_is_new_does() {
@@ -104,4 +105,156 @@ fn a_run_that_is_not_whole_is_no_baseline() {
     let said = visit("abort", &["baseline", &baseline, "--runner", "cargo"]).ends_with(INCOMPLETE);
     assert!(said.stderr.contains("no baseline is written"), "{}", said.stderr);
     assert!(!folder.path().join("base.json").exists());
+}
+
+/// A package with a test for each figure that can leak besides bytes. They do what the variable `APP` says.
+fn app() -> Project {
+    Project::app("", FIGURES)
+}
+
+const FIGURES: &str = r#"
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    /// The number behind a word of `APP`.
+    fn times(word: &str) -> usize {
+        let words = std::env::var("APP").unwrap_or_default();
+        let number = words.split(',').find_map(|known| known.strip_prefix(word)?.strip_prefix('='));
+        number.map_or(0, |number| number.parse().unwrap())
+    }
+
+    fn keep(bytes: usize) {
+        std::mem::forget(vec![0_u8; bytes]);
+    }
+
+    fn keep_elsewhere(bytes: usize) {
+        std::mem::forget(vec![1_u8; bytes]);
+    }
+
+    #[leakcheck::leak_check(iterations = 40)]
+    #[test]
+    fn grows() {
+        (0..times("grows")).for_each(|_| keep(100));
+        (0..times("grows_elsewhere")).for_each(|_| keep_elsewhere(100));
+    }
+
+    #[leakcheck::leak_check(fds = 0)]
+    #[test]
+    fn opens() {
+        (0..times("opens")).for_each(|_| std::mem::forget(File::open("Cargo.toml").unwrap()));
+    }
+
+    #[leakcheck::leak_check(threads = 0)]
+    #[test]
+    fn starts() {
+        for _ in 0..times("starts") {
+            let (ready, wait) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                ready.send(()).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            });
+            wait.recv().unwrap();
+        }
+    }
+
+    #[leakcheck::leak_check(children = 0)]
+    #[test]
+    fn leaves_children() {
+        for _ in 0..times("leaves_children") {
+            let mut command = Command::new("true");
+            std::mem::forget(command.stdin(Stdio::null()).spawn().unwrap());
+        }
+    }
+
+    #[leakcheck::leak_check(lost_bytes = 0)]
+    #[test]
+    fn loses() {
+        (0..times("loses")).for_each(|_| keep(200_000));
+    }
+
+    #[leakcheck::leak_check(threshold_blocks = 10)]
+    #[test]
+    fn keeps_blocks() {
+        (0..times("keeps_blocks")).for_each(|_| keep(1));
+    }
+}
+"#;
+
+#[test]
+fn figures_besides_bytes_are_known_and_ratcheted() {
+    let app = app();
+    let run = |words: &str, args: &[&str]| {
+        let args = [args, &["--holders", "--", "--test-threads=1"]].concat();
+        Said::of(app.command(&args).env("APP", words).output().unwrap())
+    };
+    let all = "grows=1,opens=2,starts=2,leaves_children=2,loses=1,keeps_blocks=20";
+    let tests = ["grows", "opens", "starts", "leaves_children", "loses", "keeps_blocks"];
+    let row = |said: &Said, test: &str, expected: &str| {
+        assert!(said.row(test).contains(expected), "{test}: {}", said.stdout);
+    };
+
+    // Each is new where nothing is known.
+    run("", &["baseline"]).ends_with(CLEAN);
+    let said = run(all, &[]).ends_with(LEAKS);
+    tests.iter().for_each(|test| row(&said, test, "leaked"));
+
+    let said = run(all, &["baseline"]).ends_with(CLEAN);
+    assert!(said.stdout.contains("with 7 known leaks"), "{}", said.stdout);
+    let said = run(all, &[]).ends_with(CLEAN);
+    tests.iter().for_each(|test| row(&said, test, "known leak"));
+
+    // One more, or another place.
+    let more =
+        "grows=1,grows_elsewhere=1,opens=3,starts=3,leaves_children=3,loses=2,keeps_blocks=30";
+    let said = run(more, &[]).ends_with(LEAKS);
+    tests[1..].iter().for_each(|test| row(&said, test, "regressed"));
+    row(&said, "grows", "leaked");
+    for words in [
+        "the number of open file descriptors was 2, is 3, tolerated up to 2",
+        "the number of running threads was 2, is 3, tolerated up to 2",
+        "the number of child processes was 2, is 3, tolerated up to 2",
+        "lost memory was 195.3 kB, is 390.6 kB, tolerated up to 259.3 kB",
+        "the number of blocks was 20, is 30, tolerated up to 22",
+    ] {
+        assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
+    }
+
+    // What is gone has to be taken out, and then may not come back.
+    let said = run("", &[]).ends_with(STALE_BASELINE);
+    for (test, figure) in [
+        ("grows", "memory at every call"),
+        ("opens", "open file descriptors"),
+        ("starts", "running threads"),
+        ("leaves_children", "child processes"),
+        ("loses", "lost memory"),
+        ("keeps_blocks", "blocks"),
+    ] {
+        let line = format!("fixed: app::tests::{test} is within its limit of {figure}\n");
+        assert!(said.stdout.contains(&line), "{line}: {}", said.stdout);
+    }
+    run("opens=1", &["baseline", "--update"]).ends_with(CLEAN);
+    let said = run("opens=1", &[]).ends_with(CLEAN);
+    row(&said, "opens", "known leak");
+    let said = run("opens=2,starts=1", &[]).ends_with(LEAKS);
+    row(&said, "opens", "regressed");
+    row(&said, "starts", "leaked");
+}
+
+#[test]
+fn a_repeated_test_is_held_against_as_many_calls() {
+    let app = app();
+    let run = |iterations: &str, args: &[&str]| {
+        let args = [args, &["--iterations", iterations, "--", "grows"]].concat();
+        Said::of(app.command(&args).env("APP", "grows=20").output().unwrap())
+    };
+    run("40", &["baseline"]).ends_with(CLEAN);
+    run("40", &[]).ends_with(CLEAN);
+    // Ten times as much is left behind, as of ten times as many calls it has to be.
+    let said = run("400", &[]).ends_with(CLEAN);
+    let row = said.row("grows");
+    assert!(row.contains("known leak") && row.contains("781.2 kB"), "{}", said.stdout);
 }
