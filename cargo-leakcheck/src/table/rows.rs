@@ -94,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{Frame, Interner, Meta};
+    use crate::model::{Frame, FrameIn, Interner, Meta};
 
     #[test]
     fn call_sites_that_read_the_same_are_one_with_the_holder_of_most() {
@@ -109,7 +109,7 @@ mod tests {
         let mut site = |function: &str, bytes: u64, path: &str| Site {
             bytes,
             blocks: 1,
-            stack: interner.stack(&mut run, [frame(function)].into_iter()),
+            stack: interner.stack(&mut run, [FrameIn::from(&frame(function))].into_iter()),
             holders: vec![
                 json!({ "class": "held_by_static", "path": path, "retained_bytes": bytes }),
             ],
