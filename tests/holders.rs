@@ -54,7 +54,10 @@ fn a_static_is_named_by_its_path() {
     let table = 64 * (24 + 24) + 64 + 16;
     let entries = (0..50).map(|n: u64| 1000 + n + format!("key {n}").len() as u64).sum::<u64>();
     check_classes("in_a_static", "insert", &[("held_by_static", table + entries, 101)]);
-    check_said("in_a_static", "held by    50.3 kB in 100 blocks: static holders::cache::CACHE → ");
+    check_said(
+        "in_a_static",
+        "held by 50.0 kB in 50 blocks of Vec<u8>: static holders::cache::CACHE → ",
+    );
 }
 
 #[test]

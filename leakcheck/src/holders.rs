@@ -20,7 +20,6 @@ mod groups;
 mod heap;
 mod labels;
 mod letter;
-#[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod lost;
 #[allow(unsafe_code, reason = "asks the dynamic linker for its objects")]
 mod modules;
@@ -29,7 +28,6 @@ mod names;
 mod pool;
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod reach;
-#[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod retained;
 #[allow(unsafe_code, reason = "reads glibc's structures of threads")]
 mod roots;

@@ -161,7 +161,7 @@ fn with_closures(text: &str) -> String {
         let what = what.trim_end_matches("_env").replace('_', " ");
         // One that is inside of another is the one that counts.
         if !after.starts_with('{') {
-            short.push_str(&format!("{{{what}}}"));
+            short.extend(["{", &what, "}"]);
         }
         let made_for = between(after).filter(|_| after.starts_with('<'));
         rest = made_for.map_or(after, |list| &after[list.len() + 2..]);

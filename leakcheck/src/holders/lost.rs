@@ -5,7 +5,7 @@
 
 use super::class::Class;
 use super::evidence::{Evidence, counts, evidence};
-use super::heap::{NONE, word};
+use super::heap::NONE;
 use super::pool::Array;
 use super::reach::{Graph, Trouble};
 
@@ -47,26 +47,14 @@ impl Graph<'_> {
     pub(super) fn edges(
         &self,
         block: usize,
-        mut at: usize,
+        at: usize,
         mut each: impl FnMut(usize, usize, Evidence) -> bool,
     ) -> usize {
-        let start = self.heap.start(block);
-        let words = (self.heap.bytes(block) / 8) as usize;
-        while at < words {
-            // SAFETY: within a live block, rounded up to whole words.
-            let value = unsafe { word(start + 8 * at) };
-            let target = self.heap.find(value);
-            at += 1;
-            if target != NONE && self.class(target as usize).is_none_or(Class::is_lost) {
-                let target = target as usize;
-                let bytes = 8 * self.heap.words(target);
-                let told = evidence(self.heap.start(target), bytes, value);
-                if each(target, at - 1, told) {
-                    break;
-                }
-            }
-        }
-        at
+        self.each_pointer(block, at, |target, at, value| {
+            let bytes = 8 * self.heap.words(target);
+            self.class(target).is_none_or(Class::is_lost)
+                && each(target, at, evidence(self.heap.start(target), bytes, value))
+        })
     }
 
     /// Classes all blocks that were not reached.

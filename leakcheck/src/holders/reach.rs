@@ -309,6 +309,28 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
+    /// Calls `each` with every block that a block points into, the word and the pointer, from word `at`
+    /// on, until it says that it has enough. Returns where it stopped.
+    pub(super) fn each_pointer(
+        &self,
+        block: usize,
+        mut at: usize,
+        mut each: impl FnMut(usize, usize, usize) -> bool,
+    ) -> usize {
+        let start = self.heap.start(block);
+        let words = (self.heap.bytes(block) / 8) as usize;
+        while at < words {
+            // SAFETY: within a live block.
+            let value = unsafe { word(start + 8 * at) };
+            let target = self.heap.find(value);
+            at += 1;
+            if target != NONE && each(target as usize, at - 1, value) {
+                break;
+            }
+        }
+        at
+    }
+
     /// Scans from `start` to `end`; words are counted from `zero`.
     pub(super) fn scan(&mut self, zero: usize, start: usize, end: usize, scan: Scan) {
         let mut address = (start + 7) & !7;

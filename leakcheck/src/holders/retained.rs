@@ -6,7 +6,6 @@
 
 use super::answer::{Answer, MOST_GROUPS};
 use super::dominators::{Dominators, Flow, dominators};
-use super::heap::{NONE, word};
 use super::pool::Array;
 use super::reach::{Graph, Trouble};
 
@@ -28,7 +27,7 @@ impl Graph<'_> {
             if looked & 0xfff == 0 {
                 self.in_time()?;
             }
-            self.each_pointer(block, 0, |target, _| {
+            self.each_pointer(block, 0, |target, _, _| {
                 // What has a class at this time is leakcheck's own.
                 if !self.is_below(target) && self.class(target).is_none() {
                     self.set_below(target);
@@ -39,28 +38,6 @@ impl Graph<'_> {
             });
         }
         Ok(())
-    }
-
-    /// Calls `each` with every block that a block points into and the pointer, from word `at` on,
-    /// until it says that it has enough. Returns where it stopped.
-    fn each_pointer(
-        &self,
-        block: usize,
-        mut at: usize,
-        mut each: impl FnMut(usize, usize) -> bool,
-    ) -> usize {
-        let start = self.heap.start(block);
-        let words = (self.heap.bytes(block) / 8) as usize;
-        while at < words {
-            // SAFETY: within a live block.
-            let value = unsafe { word(start + 8 * at) };
-            let target = self.heap.find(value);
-            at += 1;
-            if target != NONE && each(target as usize, value) {
-                break;
-            }
-        }
-        at
     }
 
     /// Adds to each group what its blocks dominate. A block that another one of its group dominates
@@ -102,7 +79,7 @@ impl Flow for Graph<'_> {
 
     fn successors(&self, block: usize, at: usize, mut each: impl FnMut(usize) -> bool) -> usize {
         let Some(class) = self.class(block) else { return at };
-        self.each_pointer(block, at, |target, value| {
+        self.each_pointer(block, at, |target, _, value| {
             self.is_below(target)
                 && self.class(target).is_some_and(|to| self.leads(class, to, target, value))
                 && each(target)

@@ -38,8 +38,21 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
 }
 
 fn reads_the_same(one: &Holder, other: &Holder) -> bool {
-    let label = |holder: &Holder| holder.steps.last().and_then(|step| step.label.clone());
     one.path == other.path && label(one) == label(other)
+}
+
+/// The type of the block that is held.
+fn label(holder: &Holder) -> Option<&str> {
+    holder.steps.last()?.label.as_deref()
+}
+
+/// What tells a holder's blocks from others to which the same way leads.
+fn distinction(holder: &Holder, all: &[Holder]) -> String {
+    let is_alone = all.iter().filter(|other| other.path == holder.path).count() < 2;
+    match label(holder).filter(|_| !is_alone) {
+        Some(label) => format!(" of {label}"),
+        None => String::new(),
+    }
 }
 
 /// Whether something else that leaked has to go first.
@@ -90,9 +103,10 @@ pub(super) fn write(
     for holder in holders.iter().take(MOST_HOLDERS) {
         let mut text = String::new();
         if holders.len() > 1 && is_of_this_run {
-            write!(text, "{} in {}: ", size(holder.bytes), blocks(holder.blocks))?;
+            let of = distinction(holder, holders);
+            write!(text, "{} in {}{of}: ", size(holder.bytes), blocks(holder.blocks))?;
         } else if holders.len() > 1 {
-            write!(text, "{}: ", share(holder.bytes, all))?;
+            write!(text, "{}{}: ", share(holder.bytes, all), distinction(holder, holders))?;
         }
         match cycles.told_at(holder, number) {
             Some(at) => write!(text, "in the cycle of {at}.")?,
@@ -210,7 +224,11 @@ mod tests {
         };
         let mut holders = Vec::new();
         add(&mut holders, &[of("Box<[u8]>", 400), of("LeafNode", 280), of("Box<[u8]>", 100)]);
-        assert_eq!(holders.iter().map(|holder| holder.bytes).collect::<Vec<_>>(), [500, 280]);
+        assert_eq!(
+            told(&[&holders]),
+            "  held by    500 B in 2 blocks of Box<[u8]>: static app::TREE → node → here\n\
+             \x20 held by    280 B in 1 block of LeafNode: static app::TREE → node → here\n"
+        );
     }
 
     #[test]
