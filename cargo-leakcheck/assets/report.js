@@ -530,10 +530,9 @@
         figure("Time", seconds(test.d)),
         figure("Kind, scope", `${test.k}, ${test.o}`)));
     }
-    if (test.timeline) {
-      const line = series(test.timeline, "live bytes over time");
-      if (line) parts.push(el("h3", {}, "Live bytes over time"), line);
-    }
+    const timeline = test.timeline && drawTimeline({ el, svg, bytes, seconds, count }, test, detail.clientWidth);
+    if (timeline) parts.push(el("h3", {}, "Live bytes over time"), timeline);
+    else if (test.timeline_unknown) parts.push(el("h3", {}, "Live bytes over time"), el("p", {}, `Not recorded: ${test.timeline_unknown}`));
     if (sites.length) {
       parts.push(el("h3", {}, "Retained by call stack"), icicle(test, sites), el("h3", {}, "Call sites"),
         el("div", { class: "sites-head" }, ...["Retained", "Share", "Blocks", "Allocated by"].map((head) => el("span", {}, head))),

@@ -66,6 +66,9 @@ pub(crate) struct LeakArgs {
     /// Find out who holds what leaks: live blocks are listed from the start, which costs time
     #[arg(long)]
     pub(crate) holders: bool,
+    /// Record live bytes over time, for the page to draw
+    #[arg(long)]
+    pub(crate) timeline: bool,
     /// How many call sites the table lists of each leak
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub(crate) top: Option<u64>,

@@ -91,7 +91,7 @@ struct Head {
 }
 
 /// The sections of a report that are kept as they are.
-const SHOWN_AS_THEY_ARE: [&str; 8] = [
+const SHOWN_AS_THEY_ARE: [&str; 9] = [
     "repetition",
     "decide",
     "fds",
@@ -100,6 +100,7 @@ const SHOWN_AS_THEY_ARE: [&str; 8] = [
     "c_heap",
     "holders_unknown",
     "timeline",
+    "timeline_unknown",
 ];
 
 /// The words of a check that could not see.

@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) suppressions_file: Option<Setting<String>>,
     pub(crate) iterations: Option<Setting<Iterations>>,
     pub(crate) stacks: Setting<String>,
+    /// Whether live bytes are recorded over time.
+    pub(crate) timeline: Setting<bool>,
     pub(crate) top: Setting<u64>,
     pub(crate) warn_only: Setting<bool>,
     pub(crate) runner: Setting<RunnerArg>,
@@ -112,6 +114,10 @@ impl Settings {
             Some(mb) => Some(set(mb, "--threshold-mb")),
             None => env.megabytes("LEAK_THRESHOLD_MB")?,
         };
+        let timeline = match leaks.timeline {
+            true => Some(set(true, "--timeline")),
+            false => env.switch("LEAK_TIMELINE")?,
+        };
         let top = leaks.top.map(|top| set(top, "--top")).or(env.number("LEAK_TOP")?);
         let iterations = leaks.iterations.map(|n| set(n, "--iterations"));
         let baseline = match (&leaks.baseline, leaks.no_baseline) {
@@ -151,6 +157,9 @@ impl Settings {
                 .text("LEAK_STACKS")
                 .or(manifest.stacks.clone().map(|stacks| set(stacks, format!("{place}] stacks"))))
                 .unwrap_or_else(|| set("full".to_owned(), "default")),
+            timeline: timeline
+                .or(manifest.timeline.map(|on| set(on, format!("{place}] timeline"))))
+                .unwrap_or_else(|| set(false, "default")),
             top: top
                 .or(manifest.top.map(|top| set(top, format!("{place}] top"))))
                 .unwrap_or_else(|| set(DEFAULT_TOP, "default")),
@@ -228,6 +237,14 @@ impl Environment {
 
     fn number(&self, name: &str) -> Result<Option<Setting<u64>>> {
         self.parse(name, "a whole number, 1 or more", |text| text.parse().ok().filter(|n| *n > 0))
+    }
+
+    fn switch(&self, name: &str) -> Result<Option<Setting<bool>>> {
+        self.parse(name, "`on` or `off`", |text| match text {
+            "on" | "1" | "true" => Some(true),
+            "off" | "0" | "false" => Some(false),
+            _ => None,
+        })
     }
 
     fn parse<T>(

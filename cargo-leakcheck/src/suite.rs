@@ -187,6 +187,9 @@ fn variables(
     if args.leaks.holders {
         set("LEAK_HOLDERS", "on".into());
     }
+    if settings.timeline.value {
+        set("LEAK_TIMELINE", "on".into());
+    }
     let skips: Vec<&str> = settings.skip.iter().map(|skip| skip.tests.text()).collect();
     if !skips.is_empty() {
         set("LEAK_SKIP", skips.join(",").into());

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 
-use leakcheck::Growth;
 use leakcheck::report::Class;
+use leakcheck::{Growth, Limit, Limits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ use crate::model::{Check, Fixed, Meta, Regression, Run, Status, Test};
 const PAGE: &str = include_str!("../../assets/report.html");
 const STYLE: &str = include_str!("../../assets/report.css");
 const SCRIPT: &str = include_str!("../../assets/report.js");
+const TIMELINE: &str = include_str!("../../assets/timeline.js");
 
 /// The data of the page, with short names: there may be hundreds of thousands of call sites.
 #[derive(Serialize)]
@@ -61,6 +62,9 @@ struct PageCheck<'a> {
     /// Limit of bytes with its source; what was held against it.
     #[serde(rename = "L", skip_serializing_if = "Option::is_none")]
     limit: Option<(u64, &'a str)>,
+    /// The same for the peak.
+    #[serde(rename = "P", skip_serializing_if = "Option::is_none")]
+    peak_limit: Option<(u64, &'a str)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     g: Option<i64>,
     /// Retained, released, peak, churn, unattributed.
@@ -94,6 +98,9 @@ struct PageCheck<'a> {
     u: Vec<(&'a str, &'a str, u64, u64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<&'a Value>,
+    /// Why there is none, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline_unknown: Option<&'a Value>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     more: BTreeMap<&'a str, Cow<'a, Value>>,
 }
@@ -104,7 +111,10 @@ pub(super) fn render(run: &Run, context: &Context, out: &mut dyn Write) -> Rende
     for (at, part) in PAGE.split('%').enumerate() {
         match (at % 2, part) {
             (1, "STYLE") => out.write_all(STYLE.as_bytes())?,
-            (1, "SCRIPT") => out.write_all(SCRIPT.as_bytes())?,
+            (1, "SCRIPT") => {
+                out.write_all(TIMELINE.as_bytes())?;
+                out.write_all(SCRIPT.as_bytes())?;
+            }
             (1, "NONCE") => out.write_all(nonce.as_bytes())?,
             (1, "DATA") => serde_json::to_writer(Escaping(&mut *out), &data(run, context))?,
             _ => out.write_all(part.as_bytes())?,
@@ -175,6 +185,10 @@ fn data<'a>(run: &'a Run, context: &'a Context) -> Data<'a> {
 
 fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
     let sites = || check.sites.iter().enumerate();
+    let limit = |which: fn(&'a Limits) -> Option<&'a Limit>| {
+        let limit = check.limits.as_ref().and_then(which)?;
+        Some((limit.value, limit.source.as_str()))
+    };
     let Growth { bytes: unattributed, .. } =
         check.figures.map(|f| f.unattributed).unwrap_or_default();
     PageCheck {
@@ -185,11 +199,8 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
         },
         f: check.file.as_deref(),
         l: check.line,
-        limit: check
-            .limits
-            .as_ref()
-            .and_then(|limits| limits.bytes.as_ref())
-            .map(|limit| (limit.value, limit.source.as_str())),
+        limit: limit(|limits| limits.bytes.as_ref()),
+        peak_limit: limit(|limits| limits.peak_bytes.as_ref()),
         g: test.growth(),
         figures: check.figures.map(|f| {
             let (retained, released, churn) = (f.retained, f.released, f.churn);
@@ -240,10 +251,11 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
             .map(|s| (s.rule.as_str(), s.why.as_str(), s.amount.bytes, s.amount.blocks))
             .collect(),
         timeline: check.more.get("timeline"),
+        timeline_unknown: check.more.get("timeline_unknown"),
         more: check
             .more
             .iter()
-            .filter(|(name, _)| *name != "timeline")
+            .filter(|(name, _)| !["timeline", "timeline_unknown"].contains(&name.as_str()))
             .filter_map(|(name, value)| Some((name.as_str(), section(test, check, name, value)?)))
             .collect(),
     }

@@ -28,6 +28,7 @@ pub(super) struct Manifest {
     suppress: Vec<Suppress>,
     pub(super) iterations: Option<Iterations>,
     pub(super) stacks: Option<String>,
+    pub(super) timeline: Option<bool>,
     pub(super) top: Option<u64>,
     pub(super) warn_only: Option<bool>,
     pub(super) runner: Option<RunnerArg>,

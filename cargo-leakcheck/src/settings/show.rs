@@ -34,6 +34,7 @@ pub(crate) fn show(settings: &Settings) -> String {
         None => line("iterations", "as the tests say".to_owned(), "default"),
     }
     line("stacks", settings.stacks.value.clone(), &settings.stacks.source);
+    line("timeline", settings.timeline.value.to_string(), &settings.timeline.source);
     line("top", settings.top.value.to_string(), &settings.top.source);
     line("warn_only", settings.warn_only.value.to_string(), &settings.warn_only.source);
     let runner = format!("{:?}", settings.runner.value).to_lowercase();

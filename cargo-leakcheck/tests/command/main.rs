@@ -14,4 +14,5 @@ mod readers;
 mod run;
 mod settings;
 mod terminal;
+mod timeline;
 mod usage;
