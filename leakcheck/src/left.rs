@@ -268,6 +268,15 @@ impl Before {
 }
 
 /// Code is about to go away: places that were noted by its addresses become call sites, which outlive it.
+#[cfg(holders)]
+pub(crate) use child_started::start_ours;
+
+/// Whether a child process is leakcheck's own.
+#[cfg(all(test, noted))]
+pub(crate) fn is_ours(child: std::ffi::c_int) -> bool {
+    child_started::starter(child) == owner::Owner::OURS
+}
+
 #[cfg(noted)]
 pub(crate) fn keep_places() {
     fd_opened::keep_places();

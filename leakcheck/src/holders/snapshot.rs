@@ -14,6 +14,7 @@ use super::answer::{self, Answer};
 use super::reach::{Graph, Question, Trouble, ms_on};
 use super::roots::Roots;
 use super::threads;
+use crate::left;
 
 /// How much time of the processor the child may take.
 const MOST_WORK: Duration = Duration::from_secs(20);
@@ -77,9 +78,11 @@ fn find_out(roots: &Roots, question: &Question<'_>, answer: &Answer) -> Result<(
 /// Runs `work` in a child. `None` where there is none to be had.
 fn clone(work: impl FnOnce()) -> Option<libc::pid_t> {
     let before = block_signals();
-    // SAFETY: without flags, all memory of the child is its own and it goes on with the stack as it
-    // is. It runs nothing but `work`, which does not return from here.
-    let child = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
+    let child = left::start_ours(|| {
+        // SAFETY: without flags, all memory of the child is its own and it goes on with the stack as it
+        // is. It runs nothing but `work`, which does not return from here.
+        unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) as libc::pid_t }
+    });
     if child == 0 {
         // A child whose parent is gone has nobody to tell, and its memory is not for a core file.
         for (setting, value) in
@@ -93,7 +96,7 @@ fn clone(work: impl FnOnce()) -> Option<libc::pid_t> {
         unsafe { libc::syscall(libc::SYS_exit_group, 0) };
     }
     set_signals(before);
-    (child > 0).then_some(child as libc::pid_t)
+    (child > 0).then_some(child)
 }
 
 /// The kernel's set of signals, of which glibc's has more.
@@ -159,4 +162,27 @@ fn wait(child: libc::pid_t, answer: &Answer, until: Instant) {
 
 fn errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::thread::Quiet;
+
+    #[test]
+    #[cfg(noted)]
+    fn the_child_is_no_childs_of_a_check() {
+        let mut is_ours = false;
+        crate::check(crate::Options::new().name("takes a snapshot"), || {
+            let _quiet = Quiet::new();
+            // SAFETY: waits for its end, which the parent sees to.
+            let child = clone(|| while unsafe { libc::pause() } != 0 {}).unwrap();
+            is_ours = left::is_ours(child);
+            // SAFETY: nobody has waited for the child yet.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+            // SAFETY: a child of this process.
+            unsafe { libc::waitpid(child, &mut 0, libc::__WALL) };
+        });
+        assert!(is_ours);
+    }
 }

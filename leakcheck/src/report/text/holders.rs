@@ -150,7 +150,10 @@ fn parts(text: &str) -> Vec<&str> {
     const JOINTS: [&str; 4] = [" → ", " ⇄ ", " through ", " (started at "];
     let ends = |joint| text.match_indices(joint).map(|(at, _)| at);
     let mut cuts: Vec<usize> = JOINTS.into_iter().flat_map(ends).collect();
-    cuts.extend(text.match_indices("; ").map(|(at, _)| at + 1));
+    // Not inside of `[T; 3]`.
+    let is_outside =
+        |at: &usize| text[..*at].matches('[').count() == text[..*at].matches(']').count();
+    cuts.extend(text.match_indices("; ").map(|(at, _)| at).filter(is_outside).map(|at| at + 1));
     cuts.extend([0, text.len()]);
     cuts.sort_unstable();
     cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect()
@@ -172,6 +175,8 @@ mod tests {
         let found = lines(way, 46);
         assert_eq!(found, expected);
         assert_eq!(lines(way, 200), [way]);
+        let array = "static app::GRID → Box<[u8; 300]> 300 B → here";
+        assert_eq!(lines(array, 32), ["static app::GRID", "  → Box<[u8; 300]> 300 B → here"]);
         assert_eq!(lines("static without_steps", 3), ["static without_steps"]);
     }
 
