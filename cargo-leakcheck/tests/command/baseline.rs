@@ -107,6 +107,52 @@ fn a_run_that_is_not_whole_is_no_baseline() {
     assert!(!folder.path().join("base.json").exists());
 }
 
+#[test]
+fn a_known_leak_stays_known_when_lines_and_folders_move() {
+    let library = "fn keep(bytes: usize) {\n    std::mem::forget(vec![0_u8; bytes]);\n}\n\n#[cfg(test)]\nleakcheck::check_all!();\n\n\
+                   #[test]\nfn leaks() {\n    keep(3 << 20);\n}\n";
+    let folder = Folder::new();
+    let baseline = format!("--baseline={}", folder.path().join("base.json").display());
+    let before = Project::app("", library);
+    before.run(&["baseline", &baseline]).ends_with(CLEAN);
+    // Another folder, another version of the package, other lines.
+    let after = Project::app("", &format!("//! About it.\n\nconst _: u8 = 1;\n{library}"));
+    assert_ne!(before.path(), after.path());
+    let said = after.run(&[&baseline]).ends_with(CLEAN);
+    assert!(said.row("leaks").contains("known leak"), "{}", said.stdout);
+    assert!(said.stdout.contains("src/lib.rs:5"), "it has moved: {}", said.stdout);
+    // Another function is another leak.
+    let renamed = library.replace("keep(", "hold(");
+    let said = Project::app("", &renamed).run(&[&baseline]).ends_with(LEAKS);
+    assert!(said.row("leaks").contains("leaked"), "{}", said.stdout);
+}
+
+#[test]
+fn tolerances_are_those_of_the_manifest() {
+    let with = |tolerance: &str| {
+        Project::app(
+            &format!("[workspace.metadata.leakcheck.tolerance]\n{tolerance}\n"),
+            "#[cfg(test)]\nleakcheck::check_all!();\n\n#[test]\nfn peaks() {\n    if std::env::var_os(\"APP\").is_some() {\n        \
+             drop(vec![0_u8; 200 << 10]);\n    }\n    drop(vec![0_u8; 100 << 10]);\n}\n",
+        )
+    };
+    for (tolerance, code) in [
+        ("peak_percent = 150\nchurn_percent = 250", CLEAN),
+        ("peak_percent = 90\nchurn_percent = 250", LEAKS),
+        ("peak_percent = 150\nchurn_percent = 90", LEAKS),
+        ("at_least_kb = 250", CLEAN),
+    ] {
+        let app = with(tolerance);
+        app.run(&["baseline"]).ends_with(CLEAN);
+        let said = Said::of(app.command(&[]).env("APP", "1").output().unwrap()).ends_with(code);
+        let peak = said.stdout.contains("peak was 100.") && said.stdout.contains("is 200.");
+        let churn = said.stdout.contains("churn was 10") && said.stdout.contains("is 30");
+        let expected =
+            (tolerance.contains("peak_percent = 90"), tolerance.contains("churn_percent = 90"));
+        assert_eq!((peak, churn), expected, "{tolerance}: {}", said.stdout);
+    }
+}
+
 /// A package with a test for each figure that can leak besides bytes. They do what the variable `APP` says.
 fn app() -> Project {
     Project::app("", FIGURES)

@@ -1,8 +1,11 @@
 //! `--history`.
 
-use serde_json::Value;
+use std::path::Path;
+
+use serde_json::{Value, json};
 
 use crate::support::Folder;
+use crate::support::browser::{Browser, chromium};
 use crate::support::exit::{CLEAN, UNUSABLE};
 use crate::support::shop::visit;
 
@@ -31,6 +34,31 @@ fn runs_are_kept_and_the_page_shows_them() {
         .keys()
         .find(|place| place.starts_with("cart/src/lib.rs:3"));
     assert!(place.is_some(), "the lines around the allocation are there: {}", data["sources"]);
+    look_at_the_page(&folder.path().join("page.html"));
     folder.write("runs/999999999999-none.json", "{");
     visit("", &["-p", "cart", "--lib", &history]).ends_with(UNUSABLE);
+}
+
+fn look_at_the_page(page: &Path) {
+    let Some(chromium) = chromium() else { return };
+    let mut browser = Browser::open(chromium, page, (1280, 900));
+    assert!(browser.text("tr.test a").ends_with("tests::may_leak"));
+    browser.click("tr.test a");
+    browser.wait("!document.querySelector('#detail').hidden");
+    let charts = browser.value(
+        "[...document.querySelectorAll('#detail figure')].filter((figure) => figure.querySelector('svg')).map((figure) => \
+         [figure.innerText.split('\\n')[0], ...[...figure.querySelectorAll('circle title')].map((title) => \
+         title.textContent.split(' · ')[0])])",
+    );
+    let charts = charts.as_array().unwrap();
+    assert!(charts.contains(&json!(["Net growth", "0 B", "3.00 MB"])), "{charts:?}");
+    assert!(browser.text("#detail").contains("Over the last 2 runs"));
+    browser.value("document.querySelector('details.site').open = true");
+    browser.wait("document.querySelector('details.site pre.source .here') !== null");
+    let line = browser.text("details.site pre.source .here");
+    assert!(
+        line.contains("3  ") && line.contains("std::mem::forget(vec![0_u8; bytes]);"),
+        "{line}"
+    );
+    assert_eq!(browser.complaints, Vec::<String>::new());
 }

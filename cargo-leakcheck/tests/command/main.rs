@@ -12,6 +12,7 @@ mod page;
 mod page_of_a_test;
 mod readers;
 mod run;
+mod runners;
 mod settings;
 mod terminal;
 mod timeline;

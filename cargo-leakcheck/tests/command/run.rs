@@ -23,6 +23,10 @@ fn a_clean_suite_has_a_row_for_every_test() {
     assert!(said.stdout.contains("counts in the background"), "{}", said.stdout);
     assert!(said.row("till::tests::keeps_little").contains("1000 B"), "{}", said.stdout);
     assert!(said.stdout.contains("11 tests: 1 skipped, 1 ignored, 9 passed"), "{}", said.stdout);
+    let heads = said.stdout.lines().next().unwrap().split("  ").map(str::trim);
+    let heads: Vec<&str> = heads.filter(|head| !head.is_empty()).collect();
+    let all = ["test", "verdict", "net growth", "limit", "peak", "churn", "time"];
+    assert_eq!(heads, all, "{}", said.stdout);
 }
 
 #[test]
@@ -37,6 +41,21 @@ fn a_leak_is_the_first_row_with_the_line_that_allocates() {
         "{}",
         said.stdout
     );
+}
+
+#[test]
+fn as_many_call_sites_are_listed_as_asked_for() {
+    let sites = |args: &[&str]| {
+        let args = [&["-p", "cart", "--lib"], args].concat();
+        let said = visit("leak,leak_elsewhere", &args).ends_with(LEAKS).stdout;
+        (
+            said.contains("cart::keep"),
+            said.contains("cart::lose"),
+            said.contains("1 more call site"),
+        )
+    };
+    assert_eq!(sites(&[]), (true, true, false));
+    assert_eq!(sites(&["--top", "1"]), (true, false, true), "the largest");
 }
 
 #[test]
