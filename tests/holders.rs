@@ -83,6 +83,12 @@ fn what_a_macro_or_a_function_wraps_around_a_static_is_not_told() {
 }
 
 #[test]
+fn a_static_of_a_library_is_named_with_it() {
+    check_classes("in_a_static_of_a_library", "lend_a_buffer", &[("held_by_static", 4096, 1)]);
+    check_said("in_a_static_of_a_library", "static _IO_2_1_stdin_ of libc.so.6 → here");
+}
+
+#[test]
 fn a_thread_local_is_named_by_its_path_and_thread() {
     check_classes("in_a_thread_local", "here", &[("held_by_thread_local", 96 + 19, 2)]);
     let own = "thread-local holders::cache::LOCAL of the test's own thread → here";

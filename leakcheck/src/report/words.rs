@@ -68,6 +68,7 @@ fn root(class: Holding, root: &Root) -> String {
         None => format!("{what}of the test's own thread"),
     };
     let name = || match (&root.name, &root.module, root.offset) {
+        (Some(name), Some(module), _) if is_library(module) => format!("{name} of {module}"),
         (Some(name), ..) => name.clone(),
         (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}"),
         _ => "without a name".to_owned(),
@@ -86,6 +87,11 @@ fn root(class: Holding, root: &Root) -> String {
             text
         }
     }
+}
+
+/// By its file's name, as in `libc.so.6`.
+fn is_library(module: &str) -> bool {
+    module.ends_with(".so") || module.contains(".so.")
 }
 
 fn cycle(holder: &Holder) -> String {
