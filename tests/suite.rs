@@ -72,6 +72,27 @@ fn a_leak_fails_the_program_though_libtest_is_content() {
 }
 
 #[test]
+fn who_holds_a_leak_is_asked_in_a_second_run() {
+    let run = unit().only("tests::keeps_three_megabytes").env("LEAK_HOLDERS", "auto").go();
+    let test = run.report("tests::keeps_three_megabytes");
+    let site = test.call_sites.iter().find(|site| site.passes("keep")).expect("it is listed");
+    assert_eq!(site.holders[0].class, "lost", "{}", run.stderr());
+    let said = run.stderr();
+    assert!(said.contains("who holds it is from a second run of this test"), "{said}");
+}
+
+#[test]
+fn what_is_lost_has_a_limit_of_its_own() {
+    let only = || unit().only("tests::keeps_a_hundred_bytes").env("LEAK_HOLDERS", "auto");
+    let run = only().env("LEAK_LOST_BYTES", "99").go();
+    let said = run.stderr();
+    assert!(said.contains("lost 100 B, limit 99 B (LEAK_LOST_BYTES)"), "{said}");
+    assert_eq!(run.code(), 101, "{said}");
+    let run = only().env("LEAK_LOST_BYTES", "100").go();
+    assert_eq!((run.code(), run.stderr()), (0, ""));
+}
+
+#[test]
 fn a_program_without_leaks_ends_well() {
     let run = Fixture::new("suite", "clean").run().go();
     assert_eq!(run.code(), 0, "{}", run.stderr());

@@ -109,7 +109,7 @@ fn explain_once(
     Ok(holders.collect())
 }
 
-/// Runs the test of the calling thread again, where blocks are listed from the start, and puts who
+/// Runs the test of the calling thread, or the one of that name, again, where blocks are listed from the start, and puts who
 /// holds them to the call sites that read the same.
 ///
 /// # Errors
@@ -117,11 +117,12 @@ fn explain_once(
 /// In words, when there is no answer.
 pub(crate) fn run_again(
     check: &str,
+    test: Option<&str>,
     took: Duration,
     call_sites: &[CallSite],
 ) -> Result<Vec<(SiteId, Holder)>, String> {
     let _quiet = Quiet::new();
-    let found = again::run(check, took)?;
+    let found = again::run(check, test, took)?;
     let of = |frames: &[Frame]| {
         call_sites.iter().find(|site| letter::read_the_same(&site.frames, frames))
     };

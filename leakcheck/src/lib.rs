@@ -201,6 +201,7 @@ mod error;
 #[allow(unsafe_code, reason = "registers fork handlers")]
 mod fork;
 mod gate;
+mod held;
 #[cfg(holders)]
 mod holders;
 #[cfg(not(holders))]

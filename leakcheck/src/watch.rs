@@ -1,6 +1,5 @@
 //! One check under way: from the opened region to the verdict and its report.
 
-mod held;
 mod repeated;
 
 use std::any::Any;
@@ -10,6 +9,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 use crate::gate::{Access, Pass};
+use crate::held::{Held, looks_for_lost};
 use crate::holders::{self, Before};
 use crate::ledger::entered;
 use crate::left;
@@ -199,8 +199,8 @@ impl Watch {
             report.decide = self.decide();
             report
         };
-        if verdict.is_leak() || self.looks_for_lost(&measurement) {
-            let report = self.judge_lost(report());
+        if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
+            let report = self.held().judge_lost(report());
             if report.verdict.is_leak() {
                 return Err(self.leak(report));
             }
@@ -240,7 +240,7 @@ impl Watch {
         };
         let noise = Noise::none(&measurement.sites);
         let worst = judge(Measure::Retained, &noise);
-        if !worst.is_leak() && !self.looks_for_lost(measurement) && !self.settings.record {
+        if !worst.is_leak() && !looks_for_lost(&self.limits, measurement) && !self.settings.record {
             return (noise, worst);
         }
         let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);
@@ -249,7 +249,7 @@ impl Watch {
     }
 
     fn leak(&self, mut report: Report) -> Leak {
-        self.tell_holders(&mut report);
+        self.held().tell(&mut report);
         let report = &report;
         let written = file::write(report, self.settings.report_dir.as_deref());
         if let Err(why) = &written {
@@ -264,6 +264,18 @@ impl Watch {
             }
         };
         Leak { text, mode }
+    }
+
+    fn held(&self) -> Held<'_> {
+        let (before, start) = self.before.get_or_init(|| (Before::default(), Instant::now()));
+        Held {
+            settings: self.settings,
+            limits: &self.limits,
+            region: &self.region,
+            before,
+            took: start.elapsed(),
+            test: None,
+        }
     }
 
     /// The command that would tell a leak from a warm-up.

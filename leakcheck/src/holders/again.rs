@@ -43,14 +43,16 @@ pub(crate) fn is_about(check: &str) -> bool {
     env::var_os(NAME).is_none_or(|name| name == *check)
 }
 
-/// Runs the test of the calling thread again. `took` is how long it took the first time.
+/// Runs the test of the calling thread again, or the one by that name, where the thread is at its end
+/// and knows no name of its own. `took` is how long it took the first time.
 ///
 /// # Errors
 ///
 /// In words, when nothing was found.
-pub(crate) fn run(check: &str, took: Duration) -> Result<Found, String> {
+pub(crate) fn run(check: &str, test: Option<&str>, took: Duration) -> Result<Found, String> {
     static SPENT: Mutex<Duration> = Mutex::new(Duration::ZERO);
-    let test = test_name(check).ok_or("only tests that libtest runs can be run again for it")?;
+    let (test, on_main) =
+        known_as(check, test).ok_or("only tests that libtest runs can be run again for it")?;
     let program = env::current_exe().map_err(|error| format!("the program is gone: {error}"))?;
     // One at a time: what else runs has a claim to the processors too.
     let mut spent = SPENT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +61,12 @@ pub(crate) fn run(check: &str, took: Duration) -> Result<Found, String> {
     }
     let start = Instant::now();
     let letter = Letterbox::new();
-    let outcome = run_bounded(&program, &test, check, &letter.0, (TIMES * took).clamp(LEAST, MOST));
+    let mut command = Command::new(&program);
+    command
+        .args([&test, "--exact", "--include-ignored"])
+        .args(["--test-threads", if on_main { "1" } else { "2" }])
+        .env(NAME, check);
+    let outcome = run_bounded(command, &letter.0, (TIMES * took).clamp(LEAST, MOST));
     *spent += start.elapsed();
     outcome?;
     letter::read(&letter.0).ok_or_else(|| {
@@ -86,21 +93,9 @@ impl Drop for Letterbox {
     }
 }
 
-fn run_bounded(
-    program: &Path,
-    test: &str,
-    check: &str,
-    letter: &Path,
-    most: Duration,
-) -> Result<(), String> {
-    // A test that ran on the main thread does so again.
-    let on_main = std::thread::current().name() == Some("main");
-    let mut command = Command::new(program);
+fn run_bounded(mut command: Command, letter: &Path, most: Duration) -> Result<(), String> {
     command
-        .args([test, "--exact", "--include-ignored"])
-        .args(["--test-threads", if on_main { "1" } else { "2" }])
         .env(live::AGAIN.to_str().unwrap_or_default(), letter)
-        .env(NAME, check)
         .envs(FEW)
         .env_remove("LEAK_HOLDERS")
         .env_remove("LEAK_RECORD")
@@ -124,19 +119,20 @@ fn run_bounded(
     Ok(())
 }
 
-/// The name by which libtest knows the test of the calling thread, where libtest runs it.
-fn test_name(check: &str) -> Option<String> {
+/// The name by which libtest knows the test, where libtest runs it, and whether that is on the main
+/// thread, where it has to run again.
+fn known_as(check: &str, test: Option<&str>) -> Option<(String, bool)> {
+    // A thread that is over has no handle of itself.
+    let thread = test.is_none().then(std::thread::current);
+    let name = test.or_else(|| thread.as_ref()?.name());
+    let on_main = name == Some("main");
     if let Ok(name) = env::var("NEXTEST_TEST_NAME") {
-        return Some(name);
+        return Some((name, on_main));
     }
     if !is_libtest() {
         return None;
     }
-    let thread = std::thread::current();
-    match thread.name() {
-        Some("main") => Some(check.to_owned()),
-        name => name.map(str::to_owned),
-    }
+    Some((if on_main { check.to_owned() } else { name?.to_owned() }, on_main))
 }
 
 /// Whether the program is one of libtest's: others do with arguments what they like.

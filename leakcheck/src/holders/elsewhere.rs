@@ -42,6 +42,7 @@ pub(crate) fn is_about(_check: &str) -> bool {
 
 pub(crate) fn run_again(
     _check: &str,
+    _test: Option<&str>,
     _took: Duration,
     _call_sites: &[CallSite],
 ) -> Result<Vec<(SiteId, Holder)>, String> {

@@ -1,14 +1,15 @@
 //! The verdict on a test that was checked as one of all.
 
 use super::at_exit;
-use crate::holders::{self, Before};
+use crate::held::{Held, looks_for_lost};
+use crate::holders::Before;
 use crate::measurement::Measurement;
 use crate::message;
 use crate::options::{Measure, Options, Scope};
 use crate::origin::Origin;
 use crate::region::Region;
 use crate::report::{Noise, Report, Test, file, text};
-use crate::settings::{self, Holders, Mode, Settings};
+use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::verdict::{self, Limits, Verdict};
 
@@ -24,19 +25,29 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
     }
     let limits = settings.limits(&options);
     let (measurement, noise, verdict) = settle(region, settings, &options, &limits);
-    let is_leak = verdict.is_leak();
-    if !is_leak && !settings.record {
+    if !verdict.is_leak() && !looks_for_lost(&limits, &measurement) && !settings.record {
         return;
     }
     let excused = noise.excused();
     let mut report = Report::new(test, verdict, &measurement, noise, settings.top(&options));
     report.judged = Some(verdict::judged(&measurement, Measure::Net, excused));
-    report.limits = Some(limits);
+    report.limits = Some(limits.clone());
     report.call_stacks = settings.stacks;
-    if is_leak && settings.holders == Holders::On {
-        let found = holders::explain(&region.owners(), &Before::default(), &report.sites());
-        report.add_holders(found);
+    let held = Held {
+        settings,
+        limits: &limits,
+        region,
+        before: &Before::default(),
+        took: measurement.elapsed,
+        test: Some(&name),
+    };
+    if report.verdict.is_leak() {
+        held.tell(&mut report);
     }
+    if looks_for_lost(&limits, &measurement) {
+        report = held.judge_lost(report);
+    }
+    let is_leak = report.verdict.is_leak();
     match (is_leak, panicked) {
         (false, _) => record(settings, &report),
         (true, false) => tell(settings, &report),
@@ -69,7 +80,7 @@ fn settle(
         let unsifted = Noise::none(&measurement.sites);
         let worst = verdict::judged(&measurement, Measure::Retained, unsifted.excused());
         let worst = verdict::judge(worst, &measurement, limits);
-        if !worst.is_leak() && !settings.record {
+        if !worst.is_leak() && !looks_for_lost(limits, &measurement) && !settings.record {
             return (measurement, unsifted, worst);
         }
         let noise = Noise::sift_of_thread(&measurement.sites, &settings.suppressions);

@@ -1,6 +1,7 @@
 //! The verdict on a body that was repeated.
 
 use super::{Leak, Watch, record};
+use crate::held::looks_for_lost;
 use crate::measurement::Measurement;
 use crate::message;
 use crate::repeat::{self, Finding};
@@ -25,8 +26,8 @@ impl Watch {
         let finding = Finding::of(repetition.repeat(), repetition.stop());
         let (measurement, verdict) = self.settle_repeated(repetition, &finding);
         let report = || self.report_of_repeated(repetition, &finding, &measurement, &verdict);
-        if verdict.is_leak() || self.looks_for_lost(&measurement) {
-            let report = self.judge_lost(report());
+        if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
+            let report = self.held().judge_lost(report());
             if report.verdict.is_leak() {
                 return Err(self.leak(report));
             }
