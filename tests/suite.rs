@@ -24,6 +24,7 @@ fn every_test_is_judged_and_no_two_are_taken_for_one() {
         ("keeps_nothing", "passed"),
         ("keeps_a_hundred_bytes", "passed"),
         ("keeps_three_megabytes", "leaked"),
+        ("forgets_two_megabytes_itself", "leaked"),
         ("keeps_three_megabytes_on_a_thread", "leaked"),
         ("panics_on_purpose_and_keeps_three_megabytes", "leaked"),
         ("returns_a_result", "passed"),
@@ -67,17 +68,25 @@ fn a_leak_fails_the_program_though_libtest_is_content() {
     assert_eq!(run.code(), 101);
     let said = run.stderr();
     assert!(said.contains("`tests::keeps_three_megabytes` leaked 3.00 MB"), "{said}");
-    assert!(said.contains("leakcheck: 3 tests leaked: `tests::"), "{said}");
+    assert!(said.contains("leakcheck: 4 tests leaked: `tests::"), "{said}");
     assert!(said.contains("suite::keep"), "the report names the line: {said}");
 }
 
 #[test]
 fn who_holds_a_leak_is_asked_in_a_second_run() {
-    let run = unit().only("tests::keeps_three_megabytes").env("LEAK_HOLDERS", "auto").go();
-    let test = run.report("tests::keeps_three_megabytes");
-    let site = test.call_sites.iter().find(|site| site.passes("keep")).expect("it is listed");
-    assert_eq!(site.holders[0].class, "lost", "{}", run.stderr());
-    let said = run.stderr();
+    let mut said = String::new();
+    for (test, function) in [
+        ("keeps_three_megabytes", "keep"),
+        ("forgets_two_megabytes_itself", "forgets_two_megabytes_itself"),
+    ] {
+        let test = format!("tests::{test}");
+        let run = unit().only(&test).env("LEAK_HOLDERS", "auto").go();
+        let report = run.report(&test);
+        let site = report.call_sites.iter().find(|site| site.passes(function));
+        let holders = &site.expect("it is listed").holders;
+        assert_eq!(holders[0].class, "lost", "{test}: {}", run.stderr());
+        said.push_str(run.stderr());
+    }
     assert!(said.contains("who holds it is from a second run of this test"), "{said}");
 }
 

@@ -12,6 +12,7 @@ mod verdict;
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::holders;
 use crate::origin::Origin;
 use crate::region::Region;
 use crate::settings::{self, Mode};
@@ -74,6 +75,7 @@ pub(crate) fn thread_begins() {
         *number
     };
     if let Ok(region) = &region {
+        holders::clear_dead();
         note_panics();
         region.take_thread();
     }
@@ -115,6 +117,8 @@ pub(crate) fn thread_ends() {
         return;
     }
     let _quiet = Quiet::new();
+    // Before the verdict's frames lie where the test's were.
+    holders::clear_dead();
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
     match (test.name, test.region) {
         (Some(name), Ok(region)) => verdict::pass(&region, origin(name), PANICKED.get()),
