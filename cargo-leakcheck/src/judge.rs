@@ -36,6 +36,12 @@ pub(crate) fn join(run: &mut Run, heard: &Heard) {
             }
         }
     }
+    for test in &mut run.tests {
+        // As rustdoc calls the program that it makes of examples in the documentation.
+        if let Some(package) = test.target.strip_suffix("/rust_out") {
+            test.target = format!("{package}/doc");
+        }
+    }
     run.problems.extend(heard.problems.iter().cloned());
     run.tests.sort_by(|a, b| (&a.target, &a.name).cmp(&(&b.target, &b.name)));
 }

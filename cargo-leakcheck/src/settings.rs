@@ -102,6 +102,7 @@ impl Settings {
         env: &Environment,
     ) -> Result<Self> {
         let manifest = Manifest::read(workspace)?;
+        env.check()?;
         let place = manifest::TABLE;
         let by_kind = |at: usize| -> Result<Setting<f64>> {
             let (_, name, variable, default) = KINDS[at];
@@ -245,6 +246,18 @@ impl Environment {
             "off" | "0" | "false" => Some(false),
             _ => None,
         })
+    }
+
+    /// What only the tests read: every one of them would fail for it.
+    fn check(&self) -> Result<()> {
+        let one_of = |name, expected, words: &[&str]| {
+            self.parse(name, expected, |text| words.contains(&text).then_some(()))
+        };
+        one_of("LEAK_STACKS", "`full`, `sampled` or `off`", &["full", "sampled", "off"])?;
+        one_of("LEAK_HOLDERS", "`auto`, `on` or `off`", &["auto", "on", "off"])?;
+        self.parse("LEAK_LOST_BYTES", "a whole number of bytes", |text| text.parse::<u64>().ok())?;
+        self.number("LEAK_ITERATIONS_MAX")?;
+        Ok(())
     }
 
     fn parse<T>(

@@ -131,8 +131,9 @@ impl Listener {
         };
         self.under_way.retain(|name| *name != full);
         let (binary, name) = full.split_once('$').unwrap_or(("", &full));
-        // nextest tells a test that was retried by `#2`.
-        let name = name.rsplit_once('#').map_or(name, |(name, _)| name);
+        // nextest tells a test that was retried by `#2`; `r#fn` is a name.
+        let retried = name.rsplit_once('#').filter(|(_, times)| times.parse::<u32>().is_ok());
+        let name = retried.map_or(name, |(name, _)| name);
         progress.ended(name, outcome);
         let target = self.targets.get(binary).cloned().unwrap_or_else(|| binary.to_owned());
         self.heard.ran.push(Ran {

@@ -42,7 +42,7 @@ pub(super) struct Manifest {
 
 /// Default limits of kinds, in megabytes.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `{ unit = 0.5, integration = 5 }`")]
 pub(super) struct Limits {
     unit: Option<f64>,
     integration: Option<f64>,
@@ -50,21 +50,30 @@ pub(super) struct Limits {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as `{ name = \"import::*\", threshold_mb = 50 }`"
+)]
 struct Test {
     name: String,
     threshold_mb: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as `{ name = \"*::slow\", why = \"a reason\" }`"
+)]
 struct SkipRule {
     name: String,
     why: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as `{ leak = \"a pattern\", why = \"a reason\" }`"
+)]
 struct Suppress {
     leak: String,
     why: String,
@@ -85,8 +94,14 @@ impl Manifest {
                 workspace.manifest.display()
             ))
         };
-        let manifest: Self = serde_path_to_error::deserialize(&workspace.settings)
-            .map_err(|error| wrong(&error.path().to_string(), &error.inner().to_string()))?;
+        let manifest: Self =
+            serde_path_to_error::deserialize(&workspace.settings).map_err(|error| {
+                // Of types that people who write a manifest have never heard of.
+                let why = error.inner().to_string();
+                let why = why.replace("expected f64", "expected a number");
+                let why = why.replace("expected u64", "expected a whole number");
+                wrong(&error.path().to_string(), &why)
+            })?;
         manifest.check().map_err(|(place, why)| wrong(&place, &why))?;
         Ok(manifest)
     }

@@ -75,3 +75,51 @@ fn a_leak_that_became_a_trifle_is_gone_from_the_baseline() {
     app.run(&[]).ends_with(CLEAN);
     much(&[]).ends_with(LEAKS);
 }
+
+#[test]
+fn a_variable_that_cannot_be_read_is_told_before_anything_is_built() {
+    let app = Project::app("", "compile_error!(\"nothing is built\");\n");
+    for (name, value) in [
+        ("LEAK_STACKS", "some"),
+        ("LEAK_HOLDERS", "yes"),
+        ("LEAK_LOST_BYTES", "1 kB"),
+        ("LEAK_ITERATIONS_MAX", "0"),
+    ] {
+        let said = Said::of(app.command(&[]).env(name, value).output().unwrap());
+        let said = said.ends_with(UNUSABLE);
+        assert!(
+            said.stderr.contains(&format!("`{name}` is `{value}`, expected ")),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn a_manifest_of_another_form_is_told_the_right_one() {
+    for (line, expected) in [
+        (
+            "skip = [\"slow\"]",
+            "`skip[0]`: invalid type: string \"slow\", expected a table such as `{ name = ",
+        ),
+        (
+            "limits = { unit = \"1\" }",
+            "`limits.unit`: invalid type: string \"1\", expected a number",
+        ),
+        ("top = \"5\"", "`top`: invalid type: string \"5\", expected a whole number"),
+    ] {
+        let app = Project::app(&format!("[workspace.metadata.leakcheck]\n{line}\n"), "");
+        let said = app.run(&["config"]).ends_with(UNUSABLE);
+        assert!(said.stderr.contains(expected), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_test_with_a_raw_name_is_one_to_nextest_too() {
+    let app = Project::app(
+        "",
+        "#[cfg(test)]\nleakcheck::check_all!();\n#[cfg(test)]\nmod tests { mod r#mod { #[test] fn r#fn() {} } }\n",
+    );
+    let said = app.run(&["--runner", "nextest"]).ends_with(CLEAN);
+    assert!(said.stdout.contains("1 test: 1 passed"), "{}", said.stdout);
+}
