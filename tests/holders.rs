@@ -1,5 +1,6 @@
 //! A report says who holds what leaked, or that nobody does.
 
+use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use leakcheck_tests::{Finished, Fixture, Folder, Holder, Outcome, mistake_in};
@@ -43,6 +44,18 @@ fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
 fn check_said(test: &str, expected: &str) {
     let said = RUN.said(test);
     assert!(on_one_line(said).contains(&on_one_line(expected)), "`{test}`: {said}");
+}
+
+/// Runs a program that has no tests of libtest's.
+fn run_program(target: &'static str, variables: &[(&str, &str)]) -> Output {
+    let folder = Folder::new();
+    Command::new(Fixture::new("holders", target).program())
+        .envs(variables.iter().copied())
+        .env("LEAK_HOLDERS", "on")
+        .env("LEAK_REPORT_DIR", folder.path())
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("it runs")
 }
 
 fn on_one_line(text: &str) -> String {
@@ -149,12 +162,7 @@ fn what_two_hold_hangs_on_neither() {
 
 #[test]
 fn blocks_older_than_the_first_check_are_on_the_way() {
-    let output = std::process::Command::new(Fixture::new("holders", "early").program())
-        .env("LEAK_HOLDERS", "on")
-        .env("LEAK_REPORT_DIR", Folder::new().path())
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .expect("it runs");
+    let output = run_program("early", &[]);
     let said = String::from_utf8_lossy(&output.stderr);
     // Before the first check there are no names for types yet.
     assert!(said.contains("static early::OLDER → 32 B → 2.3 kB → here"), "{said}");
@@ -282,13 +290,7 @@ fn the_variable_limits_lost_bytes_everywhere() {
 /// Other threads allocate, start further ones and fork meanwhile.
 #[test]
 fn snapshots_get_along_with_threads_and_forks() {
-    let output = std::process::Command::new(Fixture::new("holders", "storm").program())
-        .env("VERDICTS", "60")
-        .env("LEAK_HOLDERS", "on")
-        .env("LEAK_REPORT_DIR", Folder::new().path())
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .expect("it runs");
+    let output = run_program("storm", &[("VERDICTS", "60")]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("60 answered, 0 otherwise"), "{said}");
@@ -297,13 +299,7 @@ fn snapshots_get_along_with_threads_and_forks() {
 
 #[test]
 fn a_hundred_thousand_blocks_are_looked_through() {
-    let output = std::process::Command::new(Fixture::new("holders", "large").program())
-        .env("BLOCKS", "100000")
-        .env("LEAK_HOLDERS", "on")
-        .env("LEAK_REPORT_DIR", Folder::new().path())
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .expect("it runs");
+    let output = run_program("large", &[("BLOCKS", "100000")]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("told true"), "{said}");
 }
