@@ -104,7 +104,7 @@ impl Tolerance {
 
     /// The largest value of a figure over its limit that passes. Of threads, descriptors and children one more is a new
     /// leak.
-    fn most_over(&self, figure: Figure, before: i64) -> i64 {
+    pub(crate) fn most_over(&self, figure: Figure, before: i64) -> i64 {
         match figure {
             Figure::PeakBytes => self.most(before, self.peak_percent),
             Figure::CHeapBytes
@@ -381,7 +381,7 @@ fn is_memory(figure: &str) -> bool {
 }
 
 /// A figure's name, as reports have it.
-fn name(figure: Figure) -> String {
+pub(crate) fn name(figure: Figure) -> String {
     let name = serde_json::to_value(figure).ok();
     name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }

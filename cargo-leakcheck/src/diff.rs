@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::baseline::Tolerance;
+use leakcheck::Figure;
+
+use crate::baseline::{self, Tolerance};
 use crate::model::{Regression, Run, Status, Test};
 use crate::size;
 
@@ -17,6 +19,8 @@ pub(crate) struct Diff {
     pub(crate) better: Vec<(String, Vec<Regression>)>,
     pub(crate) only_before: Vec<String>,
     pub(crate) only_after: Vec<String>,
+    /// Tests that were judged before and were not after, such as those that failed.
+    pub(crate) unjudged: Vec<(String, Status)>,
 }
 
 impl Diff {
@@ -31,24 +35,24 @@ impl Diff {
         for (id, at) in &new {
             let now = &after.tests[*at];
             let was = old.get(id).map(|at| &before.tests[*at]);
+            if !now.status.is_judged() {
+                if was.is_some_and(|was| was.status.is_judged()) {
+                    diff.unjudged.push((id.clone(), now.status));
+                }
+                continue;
+            }
             let leaks = leaks_of(after, now);
             let leaked = was.map(|was| leaks_of(before, was)).unwrap_or_default();
             diff.new.extend(only(id, &leaks, &leaked));
             diff.gone.extend(only(id, &leaked, &leaks));
-            if let Some((was, now)) = was.and_then(figures).zip(figures(now)) {
-                let worse = tolerance.regressions(was, now);
-                let better = tolerance.regressions(now, was);
-                if !worse.is_empty() {
-                    diff.worse.push((id.clone(), worse));
-                }
-                if !better.is_empty() {
-                    let better = better.into_iter().map(|r| Regression {
-                        before: r.now,
-                        now: r.before,
-                        ..r
-                    });
-                    diff.better.push((id.clone(), better.collect()));
-                }
+            let worse = beyond(was, now, tolerance);
+            if !worse.is_empty() {
+                diff.worse.push((id.clone(), worse));
+            }
+            let better = was.map(|was| beyond(Some(now), was, tolerance)).unwrap_or_default();
+            if !better.is_empty() {
+                let back = |r: Regression| Regression { before: r.now, now: r.before, ..r };
+                diff.better.push((id.clone(), better.into_iter().map(back).collect()));
             }
         }
         diff
@@ -68,12 +72,16 @@ impl Diff {
         lines.extend(self.gone.iter().map(|found| leak("gone", found)));
         for (word, tests) in [("worse", &self.worse), ("better", &self.better)] {
             for (test, figures) in tests {
-                for Regression { figure, before, now, .. } in figures {
-                    let (before, now) = (size::bytes(*before), size::bytes(*now));
-                    lines.push(format!("{word:9} {test}  {figure} {before} → {now}"));
+                for figure in figures {
+                    let ([before, now, _], name) = (figure.shown(), figure.name());
+                    lines.push(format!("{word:9} {test}  {name} {before} → {now}"));
                 }
             }
         }
+        let unjudged = |(test, status): &(String, Status)| {
+            format!("{:9} {test}  it is {} now", "unknown", status.word())
+        };
+        lines.extend(self.unjudged.iter().map(unjudged));
         lines.extend(self.only_before.iter().map(|test| format!("{:9} {test}", "removed")));
         lines.extend(self.only_after.iter().map(|test| format!("{:9} {test}", "added")));
         if lines.is_empty() {
@@ -89,7 +97,7 @@ type Leaks = BTreeMap<u64, (String, u64)>;
 
 fn leaks_of(run: &Run, test: &Test) -> Leaks {
     let mut leaks = Leaks::new();
-    if matches!(test.status, Status::Leaked | Status::Known) {
+    if test.status.is_judged() && test.is_over() {
         for site in test.sites() {
             let at = || run.leaf(site.stack).map(|frame| frame.name()).unwrap_or_default();
             leaks.entry(site.fingerprint).or_insert_with(|| (at(), 0)).1 += site.bytes;
@@ -105,7 +113,107 @@ fn only(id: &str, leaks: &Leaks, others: &Leaks) -> Vec<(String, String, u64)> {
     named.map(|(at, bytes)| (id.to_owned(), at.clone(), *bytes)).collect()
 }
 
+/// The figures of a test that are beyond their tolerance over those of another run, where there was one.
+fn beyond(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regression> {
+    let mut beyond = Vec::new();
+    if let Some((before, after)) = was.and_then(figures).zip(figures(now))
+        && was.is_some_and(|was| was.calls() == now.calls())
+    {
+        beyond = tolerance.regressions(before, after);
+    }
+    let over = |test: &Test, figure: Figure| {
+        let mut excesses = test.check.iter().flat_map(|check| &check.excesses);
+        excesses.find(|excess| excess.figure == figure).map(|excess| excess.value)
+    };
+    for excess in now.check.iter().flat_map(|check| &check.excesses) {
+        // These are told by call site and in any case.
+        if matches!(excess.figure, Figure::Bytes | Figure::PeakBytes) {
+            continue;
+        }
+        let before = was.and_then(|was| over(was, excess.figure));
+        let tolerated = before.map_or(0, |before| tolerance.most_over(excess.figure, before));
+        if before.is_none() || excess.value > tolerated {
+            let (figure, before) = (baseline::name(excess.figure), before.unwrap_or(0));
+            beyond.push(Regression { figure, before, now: excess.value, tolerated });
+        }
+    }
+    beyond
+}
+
 fn figures(test: &Test) -> Option<(i64, u64, u64)> {
     let figures = test.figures()?;
     Some((test.growth()?, figures.peak_bytes, figures.churn.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use leakcheck::{Excess, Limit};
+
+    use super::*;
+    use crate::formats::tests::a_run;
+
+    /// The run with one test, changed.
+    fn with(change: impl Fn(&mut Test)) -> Run {
+        let mut run = a_run();
+        run.tests.retain(|test| test.status == Status::Passed);
+        change(&mut run.tests[0]);
+        run
+    }
+
+    fn over(figure: Figure, value: i64) -> impl Fn(&mut Test) {
+        move |test| {
+            let limit = Limit { value: 0, source: "fds".into() };
+            test.status = Status::Leaked;
+            test.check.as_mut().unwrap().excesses = vec![Excess { figure, value, limit }];
+        }
+    }
+
+    fn diff(before: &Run, after: &Run) -> (String, bool) {
+        let diff = Diff::of(before, after, &Tolerance::default());
+        (diff.render(), diff.is_worse())
+    }
+
+    #[test]
+    fn what_leaks_besides_bytes_is_told() {
+        let (none, two, three) =
+            (with(|_| {}), with(over(Figure::Fds, 2)), with(over(Figure::Fds, 3)));
+        let (said, worse) = diff(&none, &two);
+        assert!(
+            worse && said.contains("worse     app::tests::t10  open file descriptors 0 → 2"),
+            "{said}"
+        );
+        let (said, worse) = diff(&two, &three);
+        assert!(worse && said.contains("open file descriptors 2 → 3"), "{said}");
+        let (said, worse) = diff(&three, &two);
+        assert!(
+            !worse && said.contains("better    app::tests::t10  open file descriptors 3 → 2"),
+            "{said}"
+        );
+        assert_eq!(
+            diff(&two, &two),
+            ("nothing is different beyond the tolerance".to_owned(), false)
+        );
+        let mut empty = none;
+        empty.tests.clear();
+        let (said, worse) = diff(&empty, &two);
+        assert!(
+            worse && said.contains("open file descriptors 0 → 2"),
+            "a test that is new: {said}"
+        );
+    }
+
+    #[test]
+    fn a_leak_is_not_gone_because_its_test_failed_or_got_worse() {
+        let leaks = with(over(Figure::Bytes, 3 << 20));
+        let failed = with(|test| test.status = Status::Failed);
+        let (said, _) = diff(&leaks, &failed);
+        assert_eq!(said, "unknown   app::tests::t10  it is failed now");
+        let regressed = with(|test| {
+            over(Figure::Bytes, 3 << 20)(test);
+            test.status = Status::Regressed;
+        });
+        assert!(!diff(&leaks, &regressed).0.contains("gone"));
+        let (said, worse) = diff(&leaks, &with(|_| {}));
+        assert!(!worse && said.contains("gone"), "{said}");
+    }
 }

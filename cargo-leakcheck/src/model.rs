@@ -282,6 +282,11 @@ impl Test {
         check.judged.or_else(net).map(|growth| growth.bytes)
     }
 
+    /// Whether a figure is over its limit, known or not.
+    pub(crate) fn is_over(&self) -> bool {
+        self.check.as_ref().is_some_and(|check| !check.excesses.is_empty())
+    }
+
     /// How often its body was called, where it was repeated.
     pub(crate) fn calls(&self) -> Option<u64> {
         let repetition = self.check.as_ref()?.more.get("repetition")?;
@@ -320,11 +325,19 @@ impl Run {
 impl Regression {
     /// `net growth was 3.00 MB, is 8.00 MB, tolerated up to 3.30 MB`
     pub(crate) fn words(&self) -> String {
-        let of = |value| if self.is_bytes() { size::bytes(value) } else { value.to_string() };
-        let (before, now, tolerated) = (of(self.before), of(self.now), of(self.tolerated));
+        let [before, now, tolerated] = self.shown();
         let what = if self.is_bytes() { "" } else { "the number of " };
-        let figure = words(&self.figure);
-        format!("{what}{figure} was {before}, is {now}, tolerated up to {tolerated}")
+        format!("{what}{} was {before}, is {now}, tolerated up to {tolerated}", self.name())
+    }
+
+    /// What was, what is, and what would be tolerated.
+    pub(crate) fn shown(&self) -> [String; 3] {
+        let of = |value| if self.is_bytes() { size::bytes(value) } else { value.to_string() };
+        [self.before, self.now, self.tolerated].map(of)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        words(&self.figure)
     }
 
     fn is_bytes(&self) -> bool {

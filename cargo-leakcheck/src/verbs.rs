@@ -201,7 +201,14 @@ fn diff(args: &DiffArgs) -> Result<Exit> {
         .map_or_else(|_| Tolerance::default(), |settings| settings.tolerance.value);
     let diff = Diff::of(&before, &after, &tolerance);
     println!("{}", diff.render());
-    Ok(if diff.is_worse() { Exit::Leaks } else { Exit::Clean })
+    let mut exits = Vec::from_iter(diff.is_worse().then_some(Exit::Leaks));
+    for (path, run) in [(&args.before, &before), (&args.after, &after)] {
+        for problem in &run.problems {
+            eprintln!("leakcheck: `{}` is incomplete: {}", path.display(), table::plain(problem));
+            exits.push(Exit::Incomplete);
+        }
+    }
+    Ok(Exit::weightiest(&exits))
 }
 
 /// `cargo leakcheck merge`

@@ -1,6 +1,6 @@
 //! `cargo leakcheck diff`.
 
-use crate::support::exit::{CLEAN, LEAKS, UNUSABLE};
+use crate::support::exit::{CLEAN, INCOMPLETE, LEAKS, UNUSABLE};
 use crate::support::shop::visit;
 use crate::support::{Folder, run};
 
@@ -28,4 +28,16 @@ fn two_runs_are_compared() {
     let said = diff("a.json", "a.json").ends_with(CLEAN);
     assert!(said.stdout.contains("nothing is different"), "{}", said.stdout);
     diff("a.json", "none.json").ends_with(UNUSABLE);
+
+    let whole = folder.read("a.json");
+    folder.write(
+        "cut.json",
+        whole.replace("\"problems\":[]", "\"problems\":[\"shard 2 of 2 is missing\"]"),
+    );
+    let said = diff("a.json", "cut.json").ends_with(INCOMPLETE);
+    assert!(
+        said.stderr.contains("`cut.json` is incomplete: shard 2 of 2 is missing"),
+        "{}",
+        said.stderr
+    );
 }
