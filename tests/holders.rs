@@ -102,6 +102,11 @@ fn a_static_of_a_library_is_named_with_it() {
 }
 
 #[test]
+fn where_no_pointer_can_be_by_its_type_nothing_is_held_for_certain() {
+    check_classes("in_a_gap_between_fields", "forgotten", &[("possibly_held", 3000, 1)]);
+}
+
+#[test]
 fn a_thread_local_is_named_by_its_path_and_thread() {
     check_classes("in_a_thread_local", "here", &[("held_by_thread_local", 96 + 19, 2)]);
     let own = "thread-local holders::cache::LOCAL of the test's own thread → here";
