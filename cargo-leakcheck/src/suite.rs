@@ -37,8 +37,9 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
         variables: variables(args, settings, &folder.0)?,
         verbose: settings.verbose,
     };
+    let of_nextest = of_nextest(&args.select);
     let programs = if with_nextest {
-        nextest::build(&plan)?;
+        nextest::build(&plan, &of_nextest)?;
         cargo_test::Programs::new()
     } else if args.select.doc {
         cargo_test::Programs::new()
@@ -48,12 +49,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     let clock = Instant::now();
     let mut progress = Progress::new(settings.verbose);
     let heard = if with_nextest {
-        let mut own = Vec::new();
-        own.extend(
-            args.select.partition.iter().flat_map(|p| ["--partition".to_owned(), p.clone()]),
-        );
-        own.extend(args.select.filterset.iter().flat_map(|e| ["-E".to_owned(), e.clone()]));
-        nextest::run(&plan, &own, &mut progress)
+        nextest::run(&plan, &of_nextest, &mut progress)
     } else {
         cargo_test::run(&plan, &programs, &mut progress)
     };
@@ -121,6 +117,13 @@ fn uses_nextest(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> R
 }
 
 /// `hash:2/3` and `count:2/3`, and `slice:2/3`.
+/// The flags that only nextest has.
+fn of_nextest(select: &SelectArgs) -> Vec<String> {
+    let part = select.partition.iter().map(|part| ("--partition", part));
+    let filter = select.filterset.iter().map(|filter| ("-E", filter));
+    part.chain(filter).flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
+}
+
 fn shard(partition: &str) -> Result<Shard> {
     let parse = || {
         let (_, part) = partition.split_once(':')?;

@@ -44,10 +44,10 @@ pub(crate) fn is_installed() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Builds the tests, with cargo's own words on stderr.
-pub(crate) fn build(plan: &Plan) -> Result<()> {
+/// Builds the tests, with cargo's own words on stderr. nextest lists them then, so that it has to know which.
+pub(crate) fn build(plan: &Plan, own: &[String]) -> Result<()> {
     let mut command = cargo();
-    command.args(["nextest", "run", "--no-run"]).args(&plan.flags).stdin(Stdio::null());
+    command.args(["nextest", "run", "--no-run"]).args(&plan.flags).args(own).stdin(Stdio::null());
     let status = command
         .status()
         .map_err(|error| Error::unusable(format!("cargo nextest cannot be run: {error}")))?;

@@ -10,6 +10,7 @@ mod history;
 mod merge;
 mod page;
 mod page_of_a_test;
+mod parts;
 mod readers;
 mod run;
 mod runners;
