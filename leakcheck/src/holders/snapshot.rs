@@ -19,7 +19,7 @@ use crate::left;
 /// How much time of the processor the child may take.
 const MOST_WORK: Duration = Duration::from_secs(20);
 /// How long the parent waits, on a machine that may have other things to do.
-const MOST_TIME: Duration = Duration::from_secs(60);
+const MOST_TIME: Duration = Duration::from_secs(120);
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
