@@ -306,6 +306,7 @@ impl Columns {
 fn group(call_sites: &[CallSite]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<Vec<(String, String)>, usize> = HashMap::new();
+    let all_bytes = call_sites.iter().map(|site| site.bytes).sum();
     for site in call_sites {
         let lines = lines(&site.frames, site.omitted_frames);
         let index = *known.entry(look(&site.frames, &lines)).or_insert_with(|| {
@@ -319,7 +320,7 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
         });
         groups[index].amount += Amount { bytes: site.bytes, blocks: site.blocks };
         Growing::join(&mut groups[index].growth, site.growth.as_ref());
-        holders::add(&mut groups[index].holders, &site.holders);
+        holders::add(&mut groups[index].holders, &site.holders, all_bytes);
     }
     let leaks = |group: &Group| group.growth.as_ref().is_some_and(Growing::is_leak);
     groups.sort_by_key(|group| Reverse((leaks(group), group.amount.bytes)));

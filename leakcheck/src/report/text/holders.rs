@@ -15,7 +15,7 @@ const LABEL: usize = 9;
 
 /// Adds holders of one more call site. Those that read the same, of blocks of the same type, are one to
 /// the reader, and so are the blocks of a cycle. What holds comes before what it holds.
-pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
+pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder], all_bytes: u64) {
     for holder in more {
         let cycle = cycle(holder);
         let same = |known: &&mut Holder| {
@@ -27,7 +27,10 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder]) {
             Some(known) => {
                 known.bytes += holder.bytes;
                 known.blocks += holder.blocks;
-                known.retained_bytes += holder.retained_bytes;
+                // Blocks of one call site may hold those of another, as in a list, and have counted them.
+                let both = known.retained_bytes + holder.retained_bytes;
+                let larger = known.retained_bytes.max(holder.retained_bytes);
+                known.retained_bytes = if both > all_bytes { larger } else { both };
             }
             None => holders.push(holder.clone()),
         }
@@ -208,7 +211,11 @@ mod tests {
     fn what_hangs_on_others_comes_after_them() {
         let mut holders = Vec::new();
         let string = holder(Holding::IndirectlyLost, 200, 900, "hangs on Node 100 B");
-        add(&mut holders, &[string, holder(Holding::Lost, 100, 300, "nothing points to it")]);
+        add(
+            &mut holders,
+            &[string, holder(Holding::Lost, 100, 300, "nothing points to it")],
+            10_000,
+        );
         assert_eq!(
             told(&[&holders]),
             "  lost       100 B in 1 block: nothing points to it; 200 B hangs on it\n\
@@ -217,7 +224,7 @@ mod tests {
         let mut holders = Vec::new();
         let table = holder(Holding::HeldByStatic, 30, 430, "static app::SEEN → here");
         let entry = holder(Holding::HeldByStatic, 400, 400, "static app::SEEN → table → here");
-        add(&mut holders, &[entry, table]);
+        add(&mut holders, &[entry, table], 10_000);
         assert_eq!(holders[0].bytes, 30);
     }
 
@@ -228,7 +235,11 @@ mod tests {
             ..holder(Holding::HeldByStatic, bytes, bytes, "static app::TREE → node → here")
         };
         let mut holders = Vec::new();
-        add(&mut holders, &[of("Box<[u8]>", 400), of("LeafNode", 280), of("Box<[u8]>", 100)]);
+        add(
+            &mut holders,
+            &[of("Box<[u8]>", 400), of("LeafNode", 280), of("Box<[u8]>", 100)],
+            10_000,
+        );
         assert_eq!(
             told(&[&holders]),
             "  held by    500 B in 2 blocks of Box<[u8]>: static app::TREE → node → here\n\
@@ -247,6 +258,18 @@ mod tests {
             "  held by    75.0 %: static app::SEEN → here\n\
              \x20 lost       25.0 %: nothing points to it\n"
         );
+    }
+
+    #[test]
+    fn what_is_in_a_list_hangs_on_it_once() {
+        let mut holders = Vec::new();
+        let first = holder(Holding::HeldByStatic, 100, 1000, "static app::QUEUE → here");
+        let next = holder(Holding::HeldByStatic, 100, 500, "static app::QUEUE → here");
+        add(&mut holders, &[first.clone(), next.clone()], 1000);
+        assert_eq!((holders[0].bytes, holders[0].retained_bytes), (200, 1000));
+        let mut holders = Vec::new();
+        add(&mut holders, &[first, next], 1500);
+        assert_eq!(holders[0].retained_bytes, 1500);
     }
 
     #[test]
@@ -272,7 +295,7 @@ mod tests {
              \x20 lost       a cycle: 18 ⇄ 20\n"
         );
         let mut holders = vec![member(18, 19, "a cycle: 18 ⇄ 19")];
-        add(&mut holders, &[member(19, 18, "a cycle: 19 ⇄ 18"), member(18, 20, "another")]);
+        add(&mut holders, &[member(19, 18, "a cycle: 19 ⇄ 18"), member(18, 20, "another")], 10_000);
         assert_eq!(holders.iter().map(|holder| holder.bytes).collect::<Vec<_>>(), [112, 56]);
     }
 }
