@@ -75,20 +75,30 @@ const drawTimeline = ({ el, svg, bytes, seconds, count }, test, room) => {
   const cursor = svg("g", { class: "cursor" }, line("", 0, above, 0, tall - below), svg("circle", { r: 4 }));
   drawing.append(cursor);
   const told = el("output", { class: "told" });
-  const slider = el("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "Reading" });
+  // Over the same width as the drawing, so in time; keys go from reading to reading.
+  const slider = el("input", { type: "range", min: 0, max: long, step: "any", "aria-label": "Reading" });
+  let here = peak;
   const tell = (at) => {
-    slider.value = at;
+    here = at;
+    slider.value = ms[at];
     const said = `${moment(at)}: ${bytes(sizes[at])}`;
     slider.setAttribute("aria-valuetext", said);
     told.textContent = said;
     cursor.setAttribute("transform", `translate(${x(ms[at])} 0)`);
     cursor.lastChild.setAttribute("cy", y(sizes[at]));
   };
-  slider.addEventListener("input", () => tell(Number(slider.value)));
+  const nearest = (time) => ms.reduce((best, other, at) => (Math.abs(other - time) < Math.abs(ms[best] - time) ? at : best), 0);
+  slider.addEventListener("input", () => tell(nearest(Number(slider.value))));
+  slider.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    tell(Math.max(0, Math.min(last, here + by)));
+  });
   drawing.addEventListener("pointermove", (event) => {
     const box = drawing.getBoundingClientRect();
     const at = ((event.clientX - box.left) / box.width) * width;
-    tell(ms.reduce((best, time, index) => (Math.abs(x(time) - at) < Math.abs(x(ms[best]) - at) ? index : best), 0));
+    tell(nearest(((at - left) / (width - left - right)) * long));
   });
   tell(peak);
   return el("figure", { class: "timeline" }, drawing, slider, told,

@@ -177,6 +177,8 @@ fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
         .wait("document.querySelector('.timeline output').textContent.startsWith('3.01 s: 7.8')");
     let said = "document.querySelector('.timeline input').getAttribute('aria-valuetext') === document.querySelector('.timeline output').textContent";
     assert_eq!(browser.value(said), true);
+    browser.press("End");
+    browser.wait("document.querySelector('.timeline output').textContent === '5.00 s: 4.00 MB'");
     browser.picture("timeline");
     browser.prefer("dark");
     browser.wait("getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 28)'");

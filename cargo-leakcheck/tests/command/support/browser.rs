@@ -166,7 +166,9 @@ impl Browser {
             "Tab" => 9,
             "Escape" => 27,
             "ArrowDown" => 40,
+            "End" => 35,
             "ArrowUp" => 38,
+            "ArrowRight" => 39,
             _ => 0,
         };
         for kind in ["keyDown", "keyUp"] {
