@@ -323,7 +323,9 @@ fn group(call_sites: &[CallSite]) -> Vec<Group> {
         holders::add(&mut groups[index].holders, &site.holders, all_bytes);
     }
     let leaks = |group: &Group| group.growth.as_ref().is_some_and(Growing::is_leak);
-    groups.sort_by_key(|group| Reverse((leaks(group), group.amount.bytes)));
+    // What only hangs on other blocks goes with them.
+    let stands = |group: &Group| !holders::all_hang(&group.holders);
+    groups.sort_by_key(|group| Reverse((leaks(group), stands(group), group.amount.bytes)));
     groups
 }
 

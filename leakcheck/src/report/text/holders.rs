@@ -63,6 +63,11 @@ fn is_below(holder: &Holder) -> bool {
     holder.class == Holding::IndirectlyLost
 }
 
+/// Whether all blocks of a call site hang on others that leaked.
+pub(super) fn all_hang(holders: &[Holder]) -> bool {
+    !holders.is_empty() && holders.iter().all(is_below)
+}
+
 /// The blocks of a cycle, from whichever of them it is told.
 #[derive(PartialEq, Eq, Hash)]
 struct Cycle {
@@ -226,6 +231,15 @@ mod tests {
         let entry = holder(Holding::HeldByStatic, 400, 400, "static app::SEEN → table → here");
         add(&mut holders, &[entry, table], 10_000);
         assert_eq!(holders[0].bytes, 30);
+    }
+
+    #[test]
+    fn a_call_site_hangs_where_all_of_its_blocks_do() {
+        let hanging = holder(Holding::IndirectlyLost, 200, 200, "hangs on Node 100 B");
+        let lost = holder(Holding::Lost, 100, 300, "nothing points to it");
+        assert!(all_hang(&[hanging.clone(), hanging.clone()]));
+        assert!(!all_hang(&[hanging, lost]));
+        assert!(!all_hang(&[]));
     }
 
     #[test]
