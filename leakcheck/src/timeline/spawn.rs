@@ -55,7 +55,7 @@ extern "C" fn begin(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
 #[cfg(not(unix))]
 pub(super) fn spawn() -> Result<(), String> {
     let thread = std::thread::Builder::new().name("leakcheck".to_owned());
-    match thread.spawn(|| super::recorder::run()) {
+    match thread.spawn::<_, ()>(|| super::recorder::run()) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("a thread for it cannot be started: {error}")),
     }
