@@ -214,6 +214,22 @@ fn a_test_that_fails_is_run_again_to_find_out() {
 }
 
 #[test]
+fn a_stripped_program_is_run_again_too() {
+    let folder = Folder::new();
+    let program = folder.path().join("held");
+    let strip = Command::new("strip").arg("-o").arg(&program).arg(HELD.program()).output();
+    assert!(strip.expect("binutils come with the linker").status.success());
+    let output = Command::new(&program)
+        .args(["--exact", "forgotten"])
+        .env("LEAK_HOLDERS", "auto")
+        .env("LEAK_REPORT_DIR", folder.path())
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("lost       nothing points to it"), "{said}");
+}
+
+#[test]
 fn a_test_on_the_main_thread_is_run_again_there() {
     let run = HELD.run().only("forgotten").threads(1).env("LEAK_HOLDERS", "auto").go();
     assert!(run.said("forgotten").contains("nothing points to it"), "{}", run.said("forgotten"));

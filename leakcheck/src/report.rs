@@ -427,8 +427,7 @@ impl Report {
 
     /// How many bytes nothing holds any more.
     pub(crate) fn lost_bytes(&self) -> u64 {
-        let holders = self.call_sites.iter().flat_map(|site| &site.holders);
-        holders.filter(|holder| holder.class.is_lost()).map(|holder| holder.bytes).sum()
+        self.call_sites.iter().map(CallSite::lost_bytes).sum()
     }
 
     /// Puts what is known of holders to the call sites.

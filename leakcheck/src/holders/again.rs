@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::letter;
-use super::statics::has_function;
+use super::statics::{has_bytes, has_function};
 use crate::ledger::live;
 use crate::report::{Frame, Holder};
 
@@ -137,5 +137,9 @@ fn known_as(check: &str, test: Option<&str>) -> Option<(String, bool)> {
 
 /// Whether the program is one of libtest's: others do with arguments what they like.
 fn is_libtest() -> bool {
-    has_function(&env::current_exe().unwrap_or_default(), b"test_main_static")
+    let program = env::current_exe().unwrap_or_default();
+    has_function(&program, b"test_main_static").unwrap_or_else(|| {
+        // In one piece, the name would be found here.
+        has_bytes(&program, ["RUST_TEST_", "SHUFFLE_SEED"].concat().as_bytes())
+    })
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::stack::symbols::types::find;
+
 /// A variable in an ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Variable {
@@ -25,6 +27,7 @@ pub(super) struct Variables {
 const SYMBOL: usize = 24;
 const OBJECT: u8 = 1;
 const FUNCTION: u8 = 2;
+const LOCAL: u8 = 0;
 const THREAD_LOCAL: u8 = 6;
 const SYMBOLS: u32 = 2;
 const DYNAMIC_SYMBOLS: u32 = 11;
@@ -114,19 +117,26 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// Whether a file defines a function with this in its name. False where it was stripped.
-pub(super) fn has_function(path: &Path, part: &[u8]) -> bool {
-    let find = || {
-        let (symbols, names) = symbols(path)?;
-        symbols.chunks_exact(SYMBOL).find(|symbol| {
-            let name = u32_at(symbol, 0).and_then(|at| names.get(at as usize..));
-            let name = name.and_then(|name| name.split(|byte| *byte == 0).next());
-            symbol[4] & 0xf == FUNCTION
-                && name.is_some_and(|name| name.windows(part.len()).any(|window| window == part))
-        })?;
-        Some(())
-    };
-    find().is_some()
+/// Whether a program defines a function with this in its name. `None` where it was stripped.
+pub(super) fn has_function(path: &Path, part: &[u8]) -> Option<bool> {
+    let (symbols, names) = symbols(path)?;
+    let mut stripped = true;
+    for symbol in symbols.chunks_exact(SYMBOL).filter(|symbol| symbol[4] & 0xf == FUNCTION) {
+        let is_local = symbol[4] >> 4 == LOCAL;
+        // Of a stripped file there are only those that other files see.
+        stripped &= !is_local;
+        let name = names.get(u32_at(symbol, 0)? as usize..)?;
+        let name = name.split(|byte| *byte == 0).next()?;
+        if find(name, part).is_some() {
+            return Some(true);
+        }
+    }
+    (!stripped).then_some(false)
+}
+
+/// Whether a file has some bytes anywhere.
+pub(super) fn has_bytes(path: &Path, some: &[u8]) -> bool {
+    std::fs::read(path).is_ok_and(|all| find(&all, some).is_some())
 }
 
 /// A variable's path as its author would write it.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CallSite;
+
 pub use crate::holders::Holding;
 
 /// What keeps some blocks of a call site alive, or that nothing does.
@@ -74,4 +76,52 @@ pub struct Step {
     pub offset: u64,
     /// The fields that lead there, as far as debug information tells.
     pub field: Option<String>,
+}
+
+impl CallSite {
+    /// How many of its bytes nothing holds any more. Who holds them may be known from a run of fewer
+    /// calls: then it is their share.
+    pub(crate) fn lost_bytes(&self) -> u64 {
+        let sum = |lost_only: bool| -> u128 {
+            let holders = self.holders.iter().filter(|it| !lost_only || it.class.is_lost());
+            holders.map(|holder| u128::from(holder.bytes)).sum()
+        };
+        let share = u128::from(self.bytes) * sum(true) / sum(false).max(1);
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_a_share_where_another_run_had_fewer_calls() {
+        let holder = |class, bytes| Holder {
+            class,
+            bytes,
+            blocks: 1,
+            retained_bytes: bytes,
+            retained_blocks: 1,
+            path: String::new(),
+            root: None,
+            steps: Vec::new(),
+            omitted_steps: 0,
+            members: 0,
+        };
+        let site = |bytes, holders| CallSite {
+            bytes,
+            blocks: 1,
+            frames: Vec::new(),
+            omitted_frames: 0,
+            growth: None,
+            holders,
+            site: 0,
+        };
+        let (lost, held) = (holder(Holding::Lost, 30), holder(Holding::HeldByStatic, 10));
+        assert_eq!(site(40, vec![lost.clone(), held.clone()]).lost_bytes(), 30);
+        assert_eq!(site(4000, vec![lost, held.clone()]).lost_bytes(), 3000);
+        assert_eq!(site(4000, vec![held]).lost_bytes(), 0);
+        assert_eq!(site(4000, Vec::new()).lost_bytes(), 0);
+    }
 }

@@ -437,7 +437,7 @@ fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (boo
 }
 
 /// Where some bytes are in others. The C library's search is as fast in a build without optimisation.
-fn find(all: &[u8], some: &[u8]) -> Option<usize> {
+pub(crate) fn find(all: &[u8], some: &[u8]) -> Option<usize> {
     let (start, len) = (all.as_ptr().cast(), all.len());
     // SAFETY: both are slices.
     let place = unsafe { libc::memmem(start, len, some.as_ptr().cast(), some.len()) };
