@@ -1,5 +1,6 @@
 //! GitLab's code quality: a list of what is found at which line.
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use serde_json::{Value, json};
@@ -8,13 +9,21 @@ use super::Rendered;
 use crate::model::Run;
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
+    // Of several with one fingerprint, GitLab keeps one.
+    let mut times: HashMap<String, usize> = HashMap::new();
     let issues: Vec<Value> = super::leaks(run)
         .filter_map(|leak| {
             let (path, line) = leak.place()?;
+            let mut fingerprint = format!("{:016x}-{}", leak.site.fingerprint, leak.test.id());
+            let number = times.entry(fingerprint.clone()).or_default();
+            *number += 1;
+            if *number > 1 {
+                fingerprint = format!("{fingerprint}-{number}");
+            }
             Some(json!({
                 "description": leak.words(),
                 "check_name": "leakcheck",
-                "fingerprint": format!("{:016x}-{}", leak.site.fingerprint, leak.test.id()),
+                "fingerprint": fingerprint,
                 "severity": if leak.known { "info" } else { "major" },
                 "location": { "path": path, "lines": { "begin": line } },
             }))

@@ -340,6 +340,21 @@ fn gitlab_has_a_fingerprint_for_each_issue() {
 }
 
 #[test]
+fn gitlab_keeps_call_sites_that_look_the_same() {
+    let mut run = a_run();
+    for check in run.tests.iter_mut().filter_map(|test| test.check.as_mut()) {
+        check.sites.extend(check.sites.clone());
+    }
+    let mut bytes = Vec::new();
+    gitlab::render(&run, &mut bytes).unwrap();
+    let issues: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let issues = issues.as_array().unwrap();
+    let fingerprints: std::collections::BTreeSet<_> =
+        issues.iter().map(|issue| issue["fingerprint"].as_str().unwrap()).collect();
+    assert_eq!((issues.len(), fingerprints.len()), (4, 4));
+}
+
+#[test]
 fn the_page_on_runs_names_every_field() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/run-schema.md");
     let page = std::fs::read_to_string(page).unwrap();
