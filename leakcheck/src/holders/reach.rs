@@ -320,7 +320,7 @@ impl<'a> Graph<'a> {
         let start = self.heap.start(block);
         let words = (self.heap.bytes(block) / 8) as usize;
         while at < words {
-            // SAFETY: within a live block.
+            // SAFETY: a whole word of a live block, which nobody frees in the child of a snapshot.
             let value = unsafe { word(start + 8 * at) };
             let target = self.heap.find(value);
             at += 1;

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     #[cfg(noted)]
-    fn the_child_is_no_childs_of_a_check() {
+    fn no_check_takes_the_child_for_its_own() {
         let mut is_ours = false;
         crate::check(crate::Options::new().name("takes a snapshot"), || {
             let _quiet = Quiet::new();
