@@ -45,7 +45,8 @@ fn main() {
     if dynamic_glibc && !sanitized && !miri {
         println!("cargo::rustc-cfg=c_heap");
     }
-    if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized {
+    // Miri has its own `pthread_create`, and rejects a program that defines a second one.
+    if var("CARGO_FEATURE_THREADS").is_ok() && dynamic_glibc && !sanitized && !miri {
         println!("cargo::rustc-cfg=interposed");
         // Who opens a descriptor or starts a child is noted by functions that may allocate nothing.
         if own_walk {
