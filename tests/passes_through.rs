@@ -1,25 +1,69 @@
-//! In a build that a sanitizer watches nothing is judged, and that is said.
+//! Under Miri and sanitizers, nothing is interposed or judged, and stderr says so.
 
-use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
-use leakcheck_tests::{Cargo, Outcome, Suite, mistake_in};
+use leakcheck_tests::{Cargo, Fixture, Outcome, Suite, mistake_in};
 
-const TOOLCHAIN: &str = "nightly";
+/// The sanitizers' runtimes for this target come with every toolchain.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// Functions that leakcheck interposes.
+const INTERPOSED: [&str; 4] = ["pthread_create", "open", "fork", "dlclose"];
+
 #[test]
-fn under_the_leak_sanitizer_nothing_is_judged() {
-    not_judged("leak");
+fn nothing_is_judged_under_the_leak_sanitizer() {
+    nothing_is_judged_under("leak");
 }
 
 #[test]
-fn under_the_address_sanitizer_nothing_is_judged() {
-    not_judged("address");
+fn nothing_is_judged_under_the_address_sanitizer() {
+    nothing_is_judged_under("address");
 }
 
-fn not_judged(sanitizer: &str) {
-    let Some(suite) = under(sanitizer) else { return };
+#[test]
+fn nothing_is_judged_under_the_thread_sanitizer() {
+    nothing_is_judged_under("thread");
+}
+
+/// Cargo derives `CARGO_CFG_MIRI` from the flag, as it does for `cargo miri`.
+#[test]
+fn nothing_is_judged_or_interposed_in_a_build_for_miri() {
+    let test = ["test", "-p", "settings", "--test", "checks", "--"];
+    // `backtrace` calls functions of Miri's interpreter, which nothing reaches in this test.
+    let flags = ["resolve_frame", "resolve_frame_names", "get_backtrace", "backtrace_size"]
+        .map(|function| format!(" -Clink-arg=-Wl,--defsym=miri_{function}=0"));
+    let flags = format!("--cfg miri{}", flags.concat());
+    let cargo = Cargo::new().env("RUSTFLAGS", &flags).args(&test);
+    let suite = cargo.args(&["--skip", "leaks_under_odd_names"]).go();
+    nothing_is_judged(&suite);
+    assert_eq!(interposed(program(&suite)), [""; 0]);
+    let plain = Fixture::new("settings", "checks").program();
+    assert_eq!(interposed(&plain), INTERPOSED, "a plain build interposes them");
+}
+
+fn nothing_is_judged_under(sanitizer: &str) {
+    let is_target = cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"));
+    assert!(is_target || std::env::var_os("CI").is_none(), "CI runs this on {TARGET}");
+    if !is_target {
+        eprintln!("SKIPPED: the sanitizers are tested on {TARGET}");
+        return;
+    }
+    let test = ["test", "-p", "settings", "--test", "checks", "--target", TARGET, "--"];
+    let cargo = Cargo::new()
+        // `-Z` on a stable toolchain.
+        .env("RUSTC_BOOTSTRAP", "1")
+        // The standard library was built without the sanitizer.
+        .env("RUSTFLAGS", &format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer"))
+        // The fixture leaks on purpose. The sanitizer would report that too.
+        .env("ASAN_OPTIONS", "detect_leaks=0")
+        .env("LSAN_OPTIONS", "detect_leaks=0")
+        // Races inside the standard library, which the sanitizer does not see into.
+        .env("TSAN_OPTIONS", "report_bugs=0");
+    nothing_is_judged(&cargo.args(&test).args(&["--skip", "leaks_under_odd_names"]).go());
+}
+
+fn nothing_is_judged(suite: &Suite) {
     let said = suite.tests.stderr();
     for test in ["keeps_nothing", "keeps_six_megabytes", "is_skipped"] {
         assert_eq!(
@@ -38,29 +82,20 @@ fn not_judged(sanitizer: &str) {
     assert_eq!(mistake_in(report), None, "{report:#}");
 }
 
-/// The checks of a fixture, built under a sanitizer, where there is a compiler that has it.
-fn under(sanitizer: &str) -> Option<Suite> {
-    if !is_there() {
-        _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: there is no toolchain `{TOOLCHAIN}` for {TARGET} on this machine"
-        );
-        return None;
-    }
-    let test = ["test", "-p", "settings", "--test", "checks", "--target", TARGET, "--"];
-    // The fixture's leaks are on purpose; what is asked here is who speaks of them.
-    let cargo = Cargo::of_toolchain(TOOLCHAIN)
-        .env("RUSTFLAGS", &format!("-Zsanitizer={sanitizer}"))
-        .env("ASAN_OPTIONS", "detect_leaks=0")
-        .env("LSAN_OPTIONS", "detect_leaks=0");
-    Some(cargo.args(&test).args(&["--skip", "leaks_under_odd_names"]).go())
+/// The test program that cargo says it ran.
+fn program(suite: &Suite) -> &Path {
+    let said = suite.tests.stderr();
+    let running =
+        said.lines().find_map(|line| line.trim().strip_prefix("Running tests/checks.rs ("));
+    let program = running.and_then(|rest| rest.strip_suffix(')'));
+    Path::new(program.unwrap_or_else(|| panic!("no test program ran:\n{said}")))
 }
 
-fn is_there() -> bool {
-    let rustc =
-        Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version", "--verbose"]).output();
-    rustc.is_ok_and(|output| {
-        output.status.success()
-            && String::from_utf8_lossy(&output.stdout).contains(&format!("host: {TARGET}"))
-    })
+/// Which of the interposed functions a program defines.
+fn interposed(program: &Path) -> Vec<&'static str> {
+    let nm = Command::new("nm").arg("--defined-only").arg(program).output();
+    let nm = nm.expect("`nm` comes with the linker");
+    let symbols = String::from_utf8(nm.stdout).expect("names of symbols are text");
+    let is_defined = |name: &&str| symbols.lines().any(|line| line.ends_with(&format!(" {name}")));
+    INTERPOSED.into_iter().filter(is_defined).collect()
 }

@@ -6,7 +6,7 @@
 //! other forks. With no signal for its end, the child is nobody's business but ours: the program is
 //! told of no child, and its `wait` does not get it. All signals are blocked in it, so that no
 //! handler of the program runs there; it allocates from nobody, takes no lock, and leaves by
-//! `_exit`. The parent waits for a bounded time and then ends it.
+//! `_exit`. The parent ends it when it has stopped working.
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,12 @@ use super::roots::Roots;
 use super::threads;
 use crate::left;
 
-/// How much time of the processor the child may take.
-const MOST_WORK: Duration = Duration::from_secs(20);
-/// How long the parent waits, on a machine that may have other things to do.
-const MOST_TIME: Duration = Duration::from_secs(120);
+/// How much processor time the child may take. Three million blocks take up to 40 seconds in a build without
+/// optimisation.
+const MOST_WORK: Duration = Duration::from_secs(120);
+/// How long the parent waits for a child that gets no processor time at all. What the child may take
+/// is not measured by the clock, so that a busy machine makes no difference.
+const MOST_STALL: Duration = Duration::from_secs(120);
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,6 @@ pub(super) enum Failure {
 /// Takes a snapshot and asks it.
 pub(super) fn ask(roots: &Roots, question: &Question<'_>) -> Result<Answer, Failure> {
     let answer = Answer::new().ok_or(Failure::Memory)?;
-    let start = Instant::now();
     let child = clone(|| {
         let state = match find_out(roots, question, &answer) {
             Ok(()) => answer::DONE,
@@ -49,13 +50,15 @@ pub(super) fn ask(roots: &Roots, question: &Question<'_>) -> Result<Answer, Fail
         answer.read_again(index, threads::stack_pointer_of(thread.tid));
     }
     answer.all_read_again();
-    wait(child, &answer, start + MOST_TIME);
+    let end = wait(child, &answer);
     match answer.state() {
         answer::DONE => Ok(answer),
         answer::NO_MEMORY => Err(Failure::Memory),
         answer::NO_TIME => Err(Failure::Time),
-        _ if start.elapsed() >= MOST_TIME => Err(Failure::Time),
-        _ => Err(Failure::Crash),
+        _ => match end {
+            End::Killed => Err(Failure::Time),
+            End::Exited => Err(Failure::Crash),
+        },
     }
 }
 
@@ -126,22 +129,37 @@ fn change_signals(signals: Signals, before: &mut Signals) {
     };
 }
 
-/// Waits for the end of the child, and sees to it where it takes too long.
-fn wait(child: libc::pid_t, answer: &Answer, until: Instant) {
+/// How the child ended.
+enum End {
+    Exited,
+    /// By the parent, because it had stopped working.
+    Killed,
+}
+
+/// Waits for the child to end, and kills it when it has stalled.
+fn wait(child: libc::pid_t, answer: &Answer) -> End {
+    let clock = cpu_clock_of(child);
+    let mut worked = 0;
+    let mut stalled_since = Instant::now();
     loop {
         let mut status = 0;
         // SAFETY: the status is written there. A child without a signal for its end is only waited
         // for where all kinds are.
         let ended = unsafe { libc::waitpid(child, &mut status, libc::__WALL | libc::WNOHANG) };
         if ended == child || (ended < 0 && errno() != libc::EINTR) {
-            return;
+            return End::Exited;
         }
-        if Instant::now() > until {
+        let works = clock.map_or(0, ms_on);
+        if works > worked {
+            worked = works;
+            stalled_since = Instant::now();
+        }
+        if stalled_since.elapsed() > MOST_STALL {
             // SAFETY: the child was not waited for yet, so that the number is still its own.
             unsafe { libc::kill(child, libc::SIGKILL) };
-            // SAFETY: as above.
+            // SAFETY: the status is written to a variable of this function.
             unsafe { libc::waitpid(child, &mut status, libc::__WALL) };
-            return;
+            return End::Killed;
         }
         let pause = libc::timespec { tv_sec: 0, tv_nsec: 2_000_000 };
         // SAFETY: waits as long as the state is what it was, or for the time given.
@@ -158,6 +176,14 @@ fn wait(child: libc::pid_t, answer: &Answer, until: Instant) {
             std::thread::yield_now();
         }
     }
+}
+
+/// The clock of a process's own time.
+fn cpu_clock_of(process: libc::pid_t) -> Option<libc::clockid_t> {
+    let mut clock = 0;
+    // SAFETY: the clock's number is written to a variable of this function.
+    let result = unsafe { libc::clock_getcpuclockid(process, &raw mut clock) };
+    (result == 0).then_some(clock)
 }
 
 fn errno() -> i32 {
