@@ -1,8 +1,9 @@
 //! A repeated body leaks what keeps pace with its calls, and nothing else.
 
 use leakcheck_tests::{
-    Finished, Fixture, Folder, LeftGrowing, Outcome, Repetition, Report, mistake_in,
+    Finished, Fixture, Folder, GrowingResource, Outcome, Repetition, Report, mistake_in,
 };
+use serde_json::json;
 
 fn run() -> Finished {
     Fixture::new("leaks", "repeated").run().arg("--test-threads=2").go()
@@ -26,8 +27,8 @@ fn growth(report: &Report, class: &str) -> Option<f64> {
 
 /// What is left behind with every call beside memory.
 fn per_call(repetition: &Repetition, what: &str) -> Option<f64> {
-    let leaks = |left: &&LeftGrowing| left.what == what && left.class == "leak";
-    repetition.left.iter().find(leaks).map(|left| left.per_call)
+    let leaks = |it: &&GrowingResource| it.what == what && it.class == "leak";
+    repetition.resources.iter().find(leaks).map(|resource| resource.per_call)
 }
 
 /// The tests' names say what must be found.
@@ -206,16 +207,19 @@ fn memory_at_several_call_sites_in_turn_is_one_leak() {
 
 #[test]
 fn a_body_that_panics_in_a_later_call_fails_as_itself() {
-    for (test, why) in [
-        ("the_fourth_call_panics", "the body panicked in call 4 of its repetition"),
+    for (test, end, iteration, why) in [
+        ("the_fourth_call_panics", "panicked", 4, "the body panicked in iteration 4"),
         (
             "the_third_call_returns_an_error",
-            "the body returned an error in call 3 of its repetition",
+            "returned_error",
+            3,
+            "the body returned an error in iteration 3",
         ),
     ] {
         let run = only(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
-        assert_eq!(run.report(test).verdict.why.as_deref(), Some(why));
+        let reason = json!({ "is": "body", "end": end, "iteration": iteration });
+        assert_eq!(run.report(test).verdict.reason, Some(reason));
         assert!(run.said(test).contains(why), "{}", run.said(test));
         assert!(!run.said(test).contains(" per call"), "{}", run.said(test));
     }

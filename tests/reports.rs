@@ -11,20 +11,23 @@ const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 30] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
+    ("skip", "### `verdict`"),
+    ("not_judged", "### `verdict`"),
     ("excess", "### `verdict`"),
     ("limits", "### `limits`"),
     ("limit", "### `limits`"),
+    ("limit_source", "### `limits`"),
     ("figures", "### `figures`"),
     ("amount", "### `figures`"),
     ("growth", "### `figures`"),
     ("events", "### `events`"),
     ("repetition", "### `repetition`"),
     ("sensitivity", "### `repetition`"),
-    ("left_growing", "### Growth beside memory"),
+    ("growing_resource", "### Growth of resources"),
     ("call_site", "### `call_sites`"),
     ("growing", "### Growth of a call site"),
     ("holder", "### `holders`"),

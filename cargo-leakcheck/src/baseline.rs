@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use leakcheck::{Excess, Figure};
+use leakcheck_report::{Excess, Figure};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use leakcheck::Figure;
+use leakcheck_report::Figure;
 
 use crate::baseline::{self, Tolerance};
 use crate::model::{Regression, Run, Status, Test};
@@ -147,7 +147,7 @@ fn figures(test: &Test) -> Option<(i64, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use leakcheck::{Excess, Limit};
+    use leakcheck_report::{Excess, Limit};
 
     use super::*;
     use crate::formats::tests::a_run;
@@ -162,9 +162,9 @@ mod tests {
 
     fn over(figure: Figure, value: i64) -> impl Fn(&mut Test) {
         move |test| {
-            let limit = Limit { value: 0, source: "fds".into() };
+            let limit = Limit::by_argument("fds", 0);
             test.status = Status::Leaked;
-            test.check.as_mut().unwrap().excesses = vec![Excess { figure, value, limit }];
+            test.check.as_mut().unwrap().excesses = vec![Excess::new(figure, value, limit)];
         }
     }
 

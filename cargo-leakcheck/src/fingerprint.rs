@@ -4,7 +4,7 @@
 //! addresses, versions and the hashes that a compiler puts into names are left out, and so is the standard library,
 //! whose inner functions change with the toolchain.
 
-use leakcheck::report::Class;
+use leakcheck_report::Class;
 
 use crate::model::{Frame, Run};
 

@@ -18,8 +18,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use leakcheck::report::Class;
-use leakcheck::{Excess, Figure};
+use leakcheck_report::Class;
+use leakcheck_report::{Excess, Figure};
 use serde::Serialize;
 
 use crate::error::{Error, Result};

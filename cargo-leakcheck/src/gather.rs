@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use leakcheck::{Allowed, Amount, Growth, Kind, Limits, Scope, Verdict};
+use leakcheck_report::{Allowed, Amount, Growth, Kind, Limits, NotJudged, Scope, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -103,9 +103,6 @@ const SHOWN_AS_THEY_ARE: [&str; 9] = [
     "timeline_unknown",
 ];
 
-/// The words of a check that could not see.
-const BLIND: &str = "the counting allocator is not installed";
-
 /// Puts every report below a directory into the run. What cannot be read is a problem of the run.
 ///
 /// # Errors
@@ -140,7 +137,7 @@ pub(crate) fn gather(directory: &Path, run: &mut Run) -> Result<()> {
 
 fn read(text: &str) -> std::result::Result<Report<'_>, String> {
     let report = serde_json::from_str(text);
-    let is_newer = |schema: u32| schema > leakcheck::report::SCHEMA;
+    let is_newer = |schema: u32| schema > leakcheck_report::SCHEMA;
     if let Ok(Report { schema, .. }) = report
         && !is_newer(schema)
     {
@@ -152,7 +149,7 @@ fn read(text: &str) -> std::result::Result<Report<'_>, String> {
         return Err(format!(
             "has schema {}, and this cargo-leakcheck knows schemas up to {}: leakcheck {} wrote it, update cargo-leakcheck",
             head.schema,
-            leakcheck::report::SCHEMA,
+            leakcheck_report::SCHEMA,
             head.leakcheck
         ));
     }
@@ -189,16 +186,18 @@ struct Tests {
 
 impl Tests {
     fn test(&mut self, target: String, report: Report<'_>, run: &mut Run) -> Test {
-        let (status, why, excesses) = match report.verdict {
+        let why = match &report.verdict {
+            Verdict::Skipped { reason } => Some(reason.to_string()),
+            Verdict::NotJudged { reason } => Some(reason.to_string()),
+            _ => None,
+        };
+        let (status, skip, excesses) = match report.verdict {
             Verdict::Passed => (Status::Passed, None, Vec::new()),
             Verdict::Leaked { excesses } => (Status::Leaked, None, excesses),
-            Verdict::Skipped { why } => (Status::Skipped, Some(why), Vec::new()),
-            Verdict::NotJudged { why } if why.starts_with(BLIND) => {
-                (Status::Blind, Some(BLIND.to_owned()), Vec::new())
-            }
-            Verdict::NotJudged { why } => (Status::NotJudged, Some(why), Vec::new()),
-            // Of this schema, and newer than this command: a verdict that is not known is none.
-            other => (Status::NotJudged, Some(other.to_string()), Vec::new()),
+            Verdict::Skipped { reason } => (Status::Skipped, Some(reason), Vec::new()),
+            Verdict::NotJudged { reason: NotJudged::Blind } => (Status::Blind, None, Vec::new()),
+            // A verdict that this command does not know is none.
+            _ => (Status::NotJudged, None, Vec::new()),
         };
         let mut more = report.more;
         more.retain(|name, value| SHOWN_AS_THEY_ARE.contains(&name.as_str()) && !is_empty(value));
@@ -242,7 +241,7 @@ impl Tests {
             more,
         };
         let seconds = check.figures.map(|figures| figures.elapsed_us as f64 / 1e6);
-        Test { target, name: report.test.name, status, why, seconds, check: Some(check) }
+        Test { target, name: report.test.name, status, why, skip, seconds, check: Some(check) }
     }
 }
 

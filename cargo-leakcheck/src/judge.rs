@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use leakcheck::{Excess, Figure, Limit};
+use leakcheck_report::{Excess, Figure, Limit, LimitSource, Skip as Skipped};
 
 use crate::exit::Exit;
 use crate::model::{Run, Status, Test};
@@ -52,9 +52,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
         let id = test.id();
         if let Some(skip) = settings.skip.iter().find(|skip| covers(skip, test)) {
             if matches!(test.status, Status::Leaked | Status::Passed | Status::Skipped) {
-                let by_attribute = test.status == Status::Skipped
-                    && !test.why.as_ref().is_some_and(|why| why.starts_with("LEAK_SKIP has"));
-                if !by_attribute {
+                if !matches!(test.skip, Some(Skipped::Argument { .. })) {
                     (test.status, test.why) = (Status::Skipped, Some(skip.why.clone()));
                 }
             }
@@ -65,16 +63,13 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
             && let (Some(limits), Some(judged)) = (&mut check.limits, check.judged)
             // Where a body was repeated, growth decides, and there may be no limit.
             && let Some(bytes) = &mut limits.bytes
-            && (bytes.source.starts_with("LEAK_THRESHOLD_MB_")
-                || bytes.source.starts_with("default"))
+            && is_of_kind(&bytes.source)
         {
-            *bytes = Limit { value: rule.bytes, source: rule.source.clone() };
+            *bytes = Limit::new(rule.bytes, LimitSource::setting(&rule.source));
             check.excesses.retain(|excess| excess.figure != Figure::Bytes);
             if u64::try_from(judged.bytes).is_ok_and(|bytes| bytes > rule.bytes) {
                 let limit = bytes.clone();
-                check
-                    .excesses
-                    .insert(0, Excess { figure: Figure::Bytes, value: judged.bytes, limit });
+                check.excesses.insert(0, Excess::new(Figure::Bytes, judged.bytes, limit));
             }
             match test.status {
                 Status::Leaked if check.excesses.is_empty() => test.status = Status::Passed,
@@ -85,7 +80,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
         for suppressed in test.check.iter_mut().flat_map(|check| &mut check.suppressed) {
             let known = settings.suppressions.iter().find(|known| known.leak == suppressed.rule);
             if let Some(known) = known {
-                suppressed.why.clone_from(&known.why);
+                suppressed.why = Some(known.why.clone());
             }
         }
     }
@@ -102,12 +97,20 @@ pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
         let limit = check.limits.iter_mut().filter_map(|limits| limits.bytes.as_mut());
         let excesses = check.excesses.iter_mut().map(|excess| &mut excess.limit);
         for limit in limit.chain(excesses) {
-            let set = sources.iter().find(|(variable, _)| limit.source == *variable);
+            let set = sources.iter().find(|(variable, source)| {
+                limit.source.is_variable(variable) && variable != source
+            });
             if let Some((_, source)) = set {
-                (*source).clone_into(&mut limit.source);
+                limit.source = LimitSource::setting(*source);
             }
         }
     }
+}
+
+/// Whether a limit is the one for all tests of a kind.
+fn is_of_kind(source: &LimitSource) -> bool {
+    let of_kind = |(_, _, variable, _): &(_, _, &str, _)| source.is_variable(variable);
+    matches!(source, LimitSource::Default { .. }) || KINDS.iter().any(of_kind)
 }
 
 fn covers(skip: &Skip, test: &Test) -> bool {

@@ -9,8 +9,7 @@ mod status;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use leakcheck::report::{Class, Events};
-use leakcheck::{Allowed, Amount, Excess, Growth, Kind, Limits, Scope};
+use leakcheck_report::{Allowed, Amount, Class, Events, Excess, Growth, Kind, Limits, Scope, Skip};
 use serde::{Deserialize, Serialize};
 
 use crate::size;
@@ -86,6 +85,9 @@ pub(crate) struct Test {
     pub(crate) status: Status,
     /// The reason of a status that has one.
     pub(crate) why: Option<String>,
+    /// The check's own words for why it was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) skip: Option<Skip>,
     /// How long its check, or else the test, took.
     pub(crate) seconds: Option<f64>,
     /// What its check has measured and judged; none for a test without one.
@@ -171,7 +173,7 @@ pub(crate) struct Site {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Suppressed {
     pub(crate) rule: String,
-    pub(crate) why: String,
+    pub(crate) why: Option<String>,
     #[serde(flatten)]
     pub(crate) amount: Amount,
 }

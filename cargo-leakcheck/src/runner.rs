@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::Command;
 
+use leakcheck_report::file::{self, Target};
+
 use crate::model::Status;
 
 /// How one test ended, as its runner says.
@@ -69,18 +71,12 @@ impl Outcome {
     }
 }
 
-/// A name as a report's folder has it.
-pub(crate) fn safe(name: &str) -> String {
-    let keeps = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    name.chars().map(|c| if keeps(c) { c } else { '_' }).collect()
-}
-
 /// The folder of a target's reports.
 pub(crate) fn folder(package: &str, kind: &str, target: &str) -> String {
-    let package = safe(package);
-    match kind {
-        "test" => format!("{package}/tests/{}", safe(&target.replace('-', "_"))),
-        "bin" => format!("{package}/bin/{}", safe(target)),
-        _ => package,
-    }
+    let target = match kind {
+        "test" => Target::Integration(target),
+        "bin" => Target::Binary(target),
+        _ => Target::Library,
+    };
+    file::folder(package, target)
 }

@@ -7,7 +7,7 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
-use leakcheck::Kind;
+use leakcheck_report::Kind;
 
 use crate::baseline::Tolerance;
 use crate::cli::{LeakArgs, OutputArgs, RunnerArg};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use leakcheck::report::Class;
+use leakcheck_report::Class;
 
 use crate::model::{Run, Status};
 use crate::workspace::Workspace;

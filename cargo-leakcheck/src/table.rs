@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use leakcheck::{Excess, Figure};
+use leakcheck_report::{Excess, Figure};
 
 use crate::formats;
 use crate::model::{Run, Status, Test};

@@ -108,20 +108,20 @@ pub(crate) fn milliseconds(value: &Value) -> Result<u64> {
     count(value, "a number of milliseconds", "500", u64::MAX)
 }
 
-pub(crate) fn threads(value: &Value) -> Result<usize> {
-    count(value, "a number of threads", "0", usize::MAX)
+pub(crate) fn threads(value: &Value) -> Result<u64> {
+    count(value, "a number of threads", "0", u64::MAX)
 }
 
-pub(crate) fn fds(value: &Value) -> Result<usize> {
-    count(value, "a number of file descriptors", "0", usize::MAX)
+pub(crate) fn fds(value: &Value) -> Result<u64> {
+    count(value, "a number of file descriptors", "0", u64::MAX)
 }
 
-pub(crate) fn children(value: &Value) -> Result<usize> {
-    count(value, "a number of child processes", "0", usize::MAX)
+pub(crate) fn children(value: &Value) -> Result<u64> {
+    count(value, "a number of child processes", "0", u64::MAX)
 }
 
-pub(crate) fn call_sites(value: &Value) -> Result<usize> {
-    match count(value, "a number of call sites", "10", usize::MAX)? {
+pub(crate) fn call_sites(value: &Value) -> Result<u64> {
+    match count(value, "a number of call sites", "10", u64::MAX)? {
         0 => Err(value.unexpected("at least 1 call site")),
         number => Ok(number),
     }
@@ -175,7 +175,7 @@ pub(crate) fn scope(value: &Value) -> Result<Choice> {
 }
 
 pub(crate) fn measure(value: &Value) -> Result<Choice> {
-    choice(value, "Measure", &[("net", "Net"), ("retained", "Retained")])
+    choice(value, "Metric", &[("net", "Net"), ("retained", "Retained")])
 }
 
 fn choice(

@@ -107,9 +107,7 @@ impl Allowance {
     pub(crate) fn amount(&self) -> Allowed {
         let counts = account::get(self.region);
         let counts = counts.map(|account| account.counts(self.region)).unwrap_or_default();
-        Allowed {
-            why: self.why.clone(),
-            amount: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
-        }
+        let amount = Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() };
+        Allowed::new(self.why.clone(), amount)
     }
 }

@@ -15,6 +15,7 @@ use crate::region::Region;
 use crate::settings;
 use crate::stack;
 use crate::thread::Quiet;
+use crate::verdict::BodyEnd;
 use crate::watch::{Leak, Watch, Watching, fail_with};
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
@@ -117,7 +118,7 @@ pub(crate) fn check_with<T>(
 fn once<T>(watch: &Watch, body: impl FnOnce() -> T, failed: impl FnOnce(&T) -> bool) -> T {
     match watch.run(body) {
         Ok(value) if failed(&value) => {
-            watch.not_judged("the body returned an error");
+            watch.not_judged(BodyEnd::ReturnedError);
             value
         }
         Ok(value) => {
@@ -127,7 +128,7 @@ fn once<T>(watch: &Watch, body: impl FnOnce() -> T, failed: impl FnOnce(&T) -> b
             value
         }
         Err(panic) => {
-            watch.not_judged("the body panicked");
+            watch.not_judged(BodyEnd::Panicked);
             resume_unwind(panic)
         }
     }
@@ -159,9 +160,9 @@ fn panics_once(watch: &Watch, expected: Option<&'static str>, body: impl FnOnce(
     // The region is still open, and in process scope it sees this thread too.
     let _quiet = Quiet::new();
     match panicked {
-        Panicked::Not => watch.not_judged("the body did not panic"),
+        Panicked::Not => watch.not_judged(BodyEnd::DidNotPanic),
         Panicked::Otherwise(panic) => {
-            watch.not_judged("the body panicked with another message");
+            watch.not_judged(BodyEnd::PanickedOtherwise);
             resume_unwind(panic)
         }
         Panicked::AsExpected(message) => end_of_panicking(watch.judge(), message),
@@ -215,7 +216,7 @@ async fn await_once<T>(
 ) -> T {
     let value = Polled { watch, body: pin!(Some(body)) }.await;
     if failed(&value) {
-        watch.not_judged("the body returned an error");
+        watch.not_judged(BodyEnd::ReturnedError);
     } else if let Err(leak) = watch.judge() {
         leak.fail();
     }
@@ -250,7 +251,7 @@ impl<F: Future> Future for Polled<'_, F> {
 ///     std::mem::forget(vec![0_u8; 300]);
 /// });
 /// assert_eq!(measurement.net_growth().bytes, 300);
-/// assert_eq!(measurement.stats().allocations, 1);
+/// assert_eq!(measurement.events().allocations, 1);
 /// ```
 ///
 /// # Panics

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::verdict::NotJudged;
+
 /// Why a check could not be made.
 ///
 /// A check that cannot see must fail, so checks turn this into a panic with the same words.
@@ -68,6 +70,18 @@ impl Error {
     /// Whether Miri or a sanitizer watches in our place.
     pub(crate) fn is_pass_through(&self) -> bool {
         matches!(self.kind, ErrorKind::PassThrough)
+    }
+
+    /// Why a check that it prevents is not judged.
+    pub(crate) fn reason(&self) -> NotJudged {
+        match self.kind {
+            ErrorKind::NotInstalled => NotJudged::Blind,
+            ErrorKind::PassThrough => NotJudged::PassThrough,
+            ErrorKind::Setting { .. } | ErrorKind::Suppressions { .. } => {
+                NotJudged::Settings { problem: self.to_string() }
+            }
+            _ => NotJudged::Other { problem: self.to_string() },
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::draft::Draft;
 use crate::holders::{self, Before};
 use crate::measurement::Measurement;
 use crate::message;
 use crate::region::Region;
-use crate::report::Report;
-use crate::report::holder::Source;
+use crate::report::FoundBy;
 use crate::settings::{Holders, Settings};
 use crate::verdict::{Excess, Figure, Limits, Unjudged};
 
@@ -30,47 +30,49 @@ pub(crate) fn looks_for_lost(limits: &Limits, measurement: &Measurement) -> bool
 }
 
 impl Held<'_> {
-    /// Holds what is lost against its limit, where it has one.
-    pub(crate) fn judge_lost(&self, mut report: Report) -> Report {
-        let Some(limit) = &self.limits.lost_bytes else { return report };
-        self.tell(&mut report);
+    /// Compares what is lost with its limit, where it has one.
+    pub(crate) fn judge_lost(&self, mut draft: Draft) -> Draft {
+        let Some(limit) = &self.limits.lost_bytes else { return draft };
+        self.tell(&mut draft);
+        let report = &mut draft.report;
         if self.settings.holders == Holders::Off && !report.call_sites.is_empty() {
             report.holders_unknown = Some("`LEAK_HOLDERS` is `off`".to_owned());
         }
         if let Some(why) = &report.holders_unknown {
             let name = &report.test.name;
             message::to_stderr(&format!("lost memory of `{name}` is not judged: {why}"));
-            let why = why.clone();
-            report.unjudged.push(Unjudged { figure: Figure::LostBytes, why });
-            return report;
+            report.unjudged.push(Unjudged::new(Figure::LostBytes, why));
+            return draft;
         }
         let value = report.lost_bytes();
         if value > limit.value {
-            let excess =
-                Excess { figure: Figure::LostBytes, value: value as i64, limit: limit.clone() };
-            report.verdict = report.verdict.with(vec![excess]);
+            let excess = Excess::new(Figure::LostBytes, value as i64, limit.clone());
+            report.verdict = report.verdict.clone().with(vec![excess]);
         }
-        report
+        draft
     }
 
-    /// Adds to the report of a leak who holds its blocks, as `LEAK_HOLDERS` asks for it.
-    pub(crate) fn tell(&self, report: &mut Report) {
-        if report.call_sites.is_empty() || report.knows_holders() {
+    /// Adds to the report of a leak what keeps its blocks alive, as `LEAK_HOLDERS` asks for it.
+    pub(crate) fn tell(&self, draft: &mut Draft) {
+        if draft.report.call_sites.is_empty() || draft.report.knows_holders() {
             return;
         }
-        let letterbox = holders::letterbox().filter(|_| holders::is_about(&report.test.name));
+        let check = draft.report.test.name.clone();
+        let letterbox = holders::letterbox().filter(|_| holders::is_about(&check));
         if letterbox.is_some() || self.settings.holders == Holders::On {
-            let found = holders::explain(&self.region.owners(), self.before, &report.sites());
-            report.holders_by = found.is_ok().then_some(Source::Snapshot);
-            report.add_holders(found);
+            let found = holders::explain(&self.region.owners(), self.before, &draft.sites);
+            draft.report.holders_by = found.is_ok().then_some(FoundBy::Snapshot);
+            let placed = |(site, holder)| Some((draft.place_of(site)?, holder));
+            let found = found.map(|found| found.into_iter().filter_map(placed).collect());
+            draft.add_holders(found);
         } else if self.settings.holders == Holders::Auto && holders::letterbox().is_none() {
-            let check = &report.test.name;
-            let found = holders::run_again(check, self.test, self.took, &report.call_sites);
-            report.holders_by = found.is_ok().then_some(Source::SecondRun);
-            report.add_holders(found);
+            let call_sites = &draft.report.call_sites;
+            let found = holders::run_again(&check, self.test, self.took, call_sites);
+            draft.report.holders_by = found.is_ok().then_some(FoundBy::Rerun);
+            draft.add_holders(found);
         }
         if let Some(letterbox) = letterbox {
-            holders::send(&letterbox, &report.call_sites);
+            holders::send(&letterbox, &draft.report.call_sites);
         }
     }
 }

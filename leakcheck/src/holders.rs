@@ -44,13 +44,11 @@ use std::time::Duration;
 
 use crate::ledger::account::RegionId;
 use crate::ledger::live;
-use crate::report::holder::Holder;
-use crate::report::{CallSite, Frame};
+use crate::report::{CallSite, Frame, Holder};
 use crate::stack::site::SiteId;
 use crate::thread::Quiet;
 
 pub(crate) use again::{is_about, letterbox};
-pub use class::Holding;
 pub(crate) use stack::{Before, clear_dead};
 
 /// Whether this build can tell who holds blocks.
@@ -120,16 +118,14 @@ pub(crate) fn run_again(
     test: Option<&str>,
     took: Duration,
     call_sites: &[CallSite],
-) -> Result<Vec<(SiteId, Holder)>, String> {
+) -> Result<Vec<(usize, Holder)>, String> {
     let _quiet = Quiet::new();
     let found = again::run(check, test, took)?;
     let of = |frames: &[Frame]| {
-        call_sites.iter().find(|site| letter::read_the_same(&site.frames, frames))
+        call_sites.iter().position(|site| letter::read_the_same(&site.frames, frames))
     };
-    let holders: Vec<(SiteId, Holder)> = found
-        .into_iter()
-        .filter_map(|(frames, holder)| Some((of(&frames)?.site, holder)))
-        .collect();
+    let holders: Vec<(usize, Holder)> =
+        found.into_iter().filter_map(|(frames, holder)| Some((of(&frames)?, holder))).collect();
     if holders.is_empty() {
         return Err("not reproduced: run again by itself, the test leaked elsewhere".to_owned());
     }

@@ -318,7 +318,7 @@ fn keep_up(thread: &Thread) -> Option<&'static Shard> {
     let capture = match stack::mode() {
         Stacks::Full => CAPTURE,
         Stacks::Sampled => SAMPLE,
-        Stacks::Off => 0,
+        _ => 0,
     };
     let tally = if PROCESS_REGION.load(Ordering::SeqCst) != 0 { TALLY } else { 0 };
     thread.duties.set(capture | tally);

@@ -53,32 +53,16 @@ pub(crate) mod under_way;
 #[allow(unsafe_code, reason = "asks the system for children")]
 mod wait;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::Error;
 use crate::ledger::account::{Counts, RegionId};
 use crate::options::{Options, Scope};
+use crate::report::Resource;
 use crate::stack::site::SiteId;
 use crate::verdict::{Figure, Unjudged};
 
 /// The most entries of a list that are described.
 #[cfg(target_os = "linux")]
 const MOST_LISTED: usize = 100;
-
-/// What can be left behind beside memory of the Rust heap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Thing {
-    /// Threads that were started and still run.
-    Threads,
-    /// File descriptors that were opened and are still open.
-    Fds,
-    /// Child processes that were started and that nobody has waited for.
-    Children,
-    /// Bytes of the C heap.
-    CHeap,
-}
 
 /// What a region has left behind by now.
 #[derive(Clone, Debug, Default)]
@@ -301,11 +285,11 @@ impl Found {
 
 impl Left {
     /// How many things of each kind there certainly are, for who watches them grow.
-    pub(crate) fn counts(&self) -> impl Iterator<Item = (Thing, i64)> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Resource, i64)> {
         [
-            (Thing::Fds, self.fds.count.at_least()),
-            (Thing::Children, self.children.count.at_least()),
-            (Thing::CHeap, self.c_heap.at_least()),
+            (Resource::Fds, self.fds.count.at_least()),
+            (Resource::Children, self.children.count.at_least()),
+            (Resource::CHeap, self.c_heap.at_least()),
         ]
         .into_iter()
     }
@@ -340,9 +324,8 @@ impl Left {
             (Figure::Children, self.children.count),
             (Figure::CHeapBytes, self.c_heap),
         ];
-        let unjudged = |(figure, count): (Figure, Count)| {
-            Some(Unjudged { figure, why: count.not_judged()?.to_owned() })
-        };
+        let unjudged =
+            |(figure, count): (Figure, Count)| Some(Unjudged::new(figure, count.not_judged()?));
         counts.into_iter().filter_map(unjudged).collect()
     }
 }

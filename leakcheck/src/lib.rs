@@ -196,6 +196,7 @@ mod allow;
 mod arena;
 mod check;
 mod context;
+mod draft;
 mod error;
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "registers fork handlers")]
@@ -214,17 +215,18 @@ mod ledger;
 mod left;
 mod measurement;
 mod message;
+mod noise;
 mod options;
 mod origin;
 mod outcome;
-mod pattern;
 mod region;
-mod repeat;
+use leakcheck_growth as repeat;
 #[cfg(doc)]
 #[path = "repeated_checks.rs"]
 pub mod repeated_checks;
 mod repetition;
 pub mod report;
+mod report_dir;
 mod settings;
 mod settle;
 mod stack;
@@ -244,10 +246,12 @@ pub use check::{check, check_async, check_repeated, measure};
 pub use context::{Context, InContext};
 pub use leakcheck_macros::leak_check;
 pub use measurement::{Allowed, Amount, Growth, Measurement};
-pub use options::{Iterations, Kind, Measure, Options, Scope};
+pub use options::{Iterations, Kind, Metric, Options, Scope};
 pub use outcome::Outcome;
-pub use stats_alloc::Stats;
-pub use verdict::{Excess, Figure, Limit, Limits, Unjudged, Verdict};
+pub use report::Events;
+pub use verdict::{
+    BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, Verdict,
+};
 
 #[cfg(feature = "install")]
 install!();

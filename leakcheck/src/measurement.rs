@@ -1,82 +1,17 @@
 //! What a region came to.
 
-use std::iter::Sum;
-use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use stats_alloc::Stats;
+
+use crate::draft;
 
 use crate::ledger::split::SiteCount;
 use crate::left::Left;
-use crate::report::{CallSite, Timeline};
+use crate::report::{CallSite, Events, Timeline};
 use crate::thread::running::Running;
 
-/// An amount of memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Amount {
-    /// Bytes as the program asked for them, without headers and rounding.
-    pub bytes: u64,
-    /// Blocks.
-    pub blocks: u64,
-}
-
-impl AddAssign for Amount {
-    fn add_assign(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.blocks += other.blocks;
-    }
-}
-
-impl Sum for Amount {
-    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        amounts.fold(Self::default(), |mut sum, amount| {
-            sum += amount;
-            sum
-        })
-    }
-}
-
-/// A difference between two amounts of memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Growth {
-    /// Bytes; negative when more went than came.
-    pub bytes: i64,
-    /// Blocks; negative when more went than came.
-    pub blocks: i64,
-}
-
-impl From<Amount> for Growth {
-    fn from(amount: Amount) -> Self {
-        Self { bytes: amount.bytes as i64, blocks: amount.blocks as i64 }
-    }
-}
-
-impl Add for Growth {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { bytes: self.bytes + other.bytes, blocks: self.blocks + other.blocks }
-    }
-}
-
-impl Sub for Growth {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self { bytes: self.bytes - other.bytes, blocks: self.blocks - other.blocks }
-    }
-}
-
-/// Memory that [`allow`](crate::allow) left out of the verdict.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Allowed {
-    /// The reason that was given.
-    pub why: String,
-    /// What is retained of it.
-    #[serde(flatten)]
-    pub amount: Amount,
-}
+pub use leakcheck_report::{Allowed, Amount, Growth};
 
 /// What a region came to: the figures that a verdict is about.
 ///
@@ -125,10 +60,24 @@ impl Measurement {
         Growth::from(self.retained) - self.released.into()
     }
 
-    /// The region's events, as `stats_alloc` counts them. Net growth is
-    /// `bytes_allocated - bytes_deallocated`; `bytes_reallocated` is already part of both.
-    pub fn stats(&self) -> Stats {
-        self.stats
+    /// The allocator's events: of the whole process in process scope, else of the region.
+    pub fn events(&self) -> Events {
+        let Stats {
+            allocations,
+            deallocations,
+            reallocations,
+            bytes_allocated,
+            bytes_deallocated,
+            bytes_reallocated,
+        } = self.stats;
+        let mut events = Events::default();
+        events.allocations = allocations as u64;
+        events.deallocations = deallocations as u64;
+        events.reallocations = reallocations as u64;
+        events.bytes_allocated = bytes_allocated as u64;
+        events.bytes_deallocated = bytes_deallocated as u64;
+        events.bytes_reallocated = bytes_reallocated as i64;
+        events
     }
 
     /// The call sites that retain memory, the largest first, with names. With
@@ -137,7 +86,7 @@ impl Measurement {
     /// Looking the names up reads the program's debug information, which takes some milliseconds
     /// the first time.
     pub fn call_sites(&self) -> Vec<CallSite> {
-        crate::report::call_sites(&self.sites, None)
+        draft::call_sites(&self.sites, None)
     }
 
     /// The names of the threads that the region started and that still run, as the kernel knows

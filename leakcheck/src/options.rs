@@ -1,67 +1,14 @@
 //! What a check is asked to do, as the attribute's arguments or the builder say it.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use crate::origin::Origin;
 
+pub use leakcheck_growth::Iterations;
+pub use leakcheck_report::{Kind, Metric, Scope};
+
 /// One megabyte, in input and output: 1,048,576 bytes.
 pub(crate) const MB: f64 = 1_048_576.0;
-
-/// The type of a test, which decides its default limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A test beside the code; 1 MB.
-    #[default]
-    Unit,
-    /// A test in the `tests` directory; 5 MB.
-    Integration,
-    /// A test that runs long and warms up a lot; 10 MB.
-    LongRunning,
-}
-
-/// Which threads a region watches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// The test's own thread and every thread that is started inside.
-    #[default]
-    Test,
-    /// Every thread of the process but the one that libtest itself runs on. Such a region runs
-    /// alone.
-    Process,
-}
-
-/// Which figure the byte and block limits are held against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measure {
-    /// Retained minus released.
-    #[default]
-    Net,
-    /// Retained alone: freeing what others allocated does not make up for it.
-    Retained,
-}
-
-/// How often a body is repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Iterations {
-    /// As often as it takes to tell what leaks from what only warms up: nine calls for a body that
-    /// leaves nothing behind, more while something still grows, up to the caps that the settings
-    /// have.
-    Auto,
-    /// So many times after the warm-up.
-    Exactly(u64),
-}
-
-impl From<u64> for Iterations {
-    fn from(calls: u64) -> Self {
-        Self::Exactly(calls)
-    }
-}
 
 /// What a check is asked to do. Whatever is not set comes from the environment and the defaults.
 ///
@@ -92,8 +39,8 @@ pub struct Options {
     pub(crate) children: Option<u64>,
     pub(crate) c_heap_bytes: Option<u64>,
     pub(crate) lost_bytes: Option<u64>,
-    pub(crate) measure: Measure,
-    pub(crate) top: Option<usize>,
+    pub(crate) metric: Metric,
+    pub(crate) top: Option<u64>,
 }
 
 /// A byte limit and the argument that it was given by.
@@ -219,8 +166,8 @@ impl Options {
     ///
     /// Threads are followed on Linux with the feature `threads`. Elsewhere a check with this limit
     /// fails, because it could not see them.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads as u64);
+    pub fn threads(mut self, threads: u64) -> Self {
+        self.threads = Some(threads);
         self
     }
 
@@ -230,8 +177,8 @@ impl Options {
     /// See [what else is left behind](crate#what-else-is-left-behind) for when descriptors cannot be
     /// judged. On systems other than Linux a check with this limit fails, because it could not see
     /// them.
-    pub fn fds(mut self, fds: usize) -> Self {
-        self.fds = Some(fds as u64);
+    pub fn fds(mut self, fds: u64) -> Self {
+        self.fds = Some(fds);
         self
     }
 
@@ -239,8 +186,8 @@ impl Options {
     /// whether they still run or not. Without it, they are reported but not limited.
     ///
     /// As with [`fds`](Self::fds).
-    pub fn children(mut self, children: usize) -> Self {
-        self.children = Some(children as u64);
+    pub fn children(mut self, children: u64) -> Self {
+        self.children = Some(children);
         self
     }
 
@@ -272,13 +219,13 @@ impl Options {
     }
 
     /// Which figure the byte and block limits are held against.
-    pub fn measure(mut self, measure: Measure) -> Self {
-        self.measure = measure;
+    pub fn measure(mut self, metric: Metric) -> Self {
+        self.metric = metric;
         self
     }
 
     /// How many call sites a report lists. 10 by default.
-    pub fn top(mut self, top: usize) -> Self {
+    pub fn top(mut self, top: u64) -> Self {
         self.top = Some(top);
         self
     }
@@ -291,39 +238,6 @@ pub(crate) fn mb_to_bytes(mb: f64) -> Option<u64> {
 
 fn not_megabytes(argument: &str, mb: f64) -> String {
     format!("leakcheck: `{argument}` is {mb}, expected a number of megabytes, 0 or more")
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Unit, Self::Integration, Self::LongRunning];
-
-    /// The limit where nobody gave one.
-    pub(crate) fn default_bytes(self) -> u64 {
-        let mb = match self {
-            Self::Unit => 1,
-            Self::Integration => 5,
-            Self::LongRunning => 10,
-        };
-        mb << 20
-    }
-
-    /// The variable that sets the default limit of the kind.
-    pub(crate) fn variable(self) -> &'static str {
-        match self {
-            Self::Unit => "LEAK_THRESHOLD_MB_UNIT",
-            Self::Integration => "LEAK_THRESHOLD_MB_INTEGRATION",
-            Self::LongRunning => "LEAK_THRESHOLD_MB_LONG_RUNNING",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unit => "unit",
-            Self::Integration => "integration",
-            Self::LongRunning => "long-running",
-        })
-    }
 }
 
 #[cfg(test)]

@@ -89,10 +89,10 @@ impl Region {
             thread::with(Thread::is_no_stranger);
         }
         let pass = match (scope, parent) {
-            (Scope::Test, 0) => Some(Pass::wait(Access::Shared)),
-            (Scope::Test, _) => None,
             (Scope::Process, 0) => Some(Pass::wait(Access::Alone)),
             (Scope::Process, _) => return Err(Error::nested_process_scope()),
+            (_, 0) => Some(Pass::wait(Access::Shared)),
+            _ => None,
         };
         if parent == 0 {
             thread::with(Thread::opens);

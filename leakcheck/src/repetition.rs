@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::ledger::split::SiteCount;
-use crate::left::Thing;
+use crate::noise::Noise;
 use crate::region::{Look, Region};
-use crate::repeat::{Plan, Reading, Repeat, Source, Step, Stop};
-use crate::report::Noise;
+use crate::repeat::{Plan, Reading, Repeat, Source, Step};
+use crate::report::{Resource, Stopped};
 use crate::settle::Waiting;
 use crate::stack::Stacks;
 use crate::stack::site::SiteId;
@@ -32,7 +32,7 @@ pub(crate) struct Repetition<'a> {
     /// When the call under way began.
     called: Option<Instant>,
     in_calls: Duration,
-    over: Option<Stop>,
+    over: Option<Stopped>,
 }
 
 impl<'a> Repetition<'a> {
@@ -67,7 +67,7 @@ impl<'a> Repetition<'a> {
                     self.called = Some(Instant::now());
                     return true;
                 }
-                Step::Look { settle } => self.look(settle),
+                Step::Read { settle } => self.look(settle),
                 Step::Over(stop) => {
                     self.over = Some(stop);
                     return false;
@@ -86,8 +86,8 @@ impl<'a> Repetition<'a> {
     }
 
     /// Why the repetition is over.
-    pub(crate) fn stop(&self) -> Stop {
-        self.over.unwrap_or(Stop::AsAsked)
+    pub(crate) fn stop(&self) -> Stopped {
+        self.over.unwrap_or(Stopped::AsAsked)
     }
 
     fn look(&mut self, settle: bool) {
@@ -96,7 +96,7 @@ impl<'a> Repetition<'a> {
         if settle && self.grows(&reading) {
             (look, reading) = self.settle(look, reading);
         }
-        self.repeat.see(&reading);
+        self.repeat.record(&reading);
         if settle {
             self.tell_noise(&look.split.sites);
         }
@@ -120,7 +120,7 @@ impl<'a> Repetition<'a> {
     /// Whether anything is above what it was after the batch before.
     fn grows(&self, reading: &Reading) -> bool {
         let before = |source| self.repeat.series().track(source).map_or(0, |track| track.end());
-        let waited_for = |source: &Source| matches!(source, Source::Bytes | Source::Left(_));
+        let waited_for = |source: &Source| matches!(source, Source::Bytes | Source::Resource(_));
         reading.iter().any(|(source, value)| waited_for(source) && *value > before(*source))
     }
 
@@ -165,15 +165,15 @@ impl<'a> Repetition<'a> {
         reading.insert(Source::Blocks, total.blocks as i64);
         reading.insert(Source::Released, look.released.bytes as i64);
         reading.insert(Source::ReleasedBlocks, look.released.blocks as i64);
-        reading.insert(Source::Left(Thing::Threads), look.threads as i64);
+        reading.insert(Source::Resource(Resource::Threads), look.threads as i64);
         let left = look.left.counts();
-        reading.extend(left.map(|(thing, count)| (Source::Left(thing), count)));
+        reading.extend(left.map(|(resource, count)| (Source::Resource(resource), count)));
         reading
     }
 }
 
 /// What falls while something is on its way out.
 fn level(reading: &Reading) -> (i64, i64) {
-    let left = reading.iter().filter(|(source, _)| matches!(source, Source::Left(_)));
+    let left = reading.iter().filter(|(source, _)| matches!(source, Source::Resource(_)));
     (left.map(|(_, count)| count).sum(), reading.get(&Source::Bytes).copied().unwrap_or(0))
 }

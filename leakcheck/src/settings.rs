@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use leakcheck_report::pattern::Pattern;
+
 use crate::error::Error;
 use crate::options::{Iterations, Kind, Options, Scope, mb_to_bytes};
-use crate::pattern::Pattern;
 use crate::repeat::{Caps, Plan, WARM_UP};
 use crate::stack::Stacks;
 use crate::suppress::{self, Suppression};
 use crate::thread::Quiet;
-use crate::verdict::{Limit, Limits};
+use crate::verdict::{Limit, LimitSource, Limits, Skip};
 
 /// Every variable that leakcheck knows.
 pub(crate) const VARIABLES: [&str; 17] = [
@@ -36,7 +37,7 @@ pub(crate) const VARIABLES: [&str; 17] = [
 ];
 
 const MEGABYTES: &str = "a number of megabytes, 0 or more, such as `5` or `0.5`";
-const DEFAULT_TOP: usize = 10;
+const DEFAULT_TOP: u64 = 10;
 const DEFAULT_SETTLE_MS: u64 = 500;
 
 /// `LEAK_CHECK`.
@@ -81,7 +82,7 @@ pub(crate) struct Settings {
     threshold_bytes: Option<u64>,
     kind_bytes: [Option<u64>; 3],
     skip: Vec<Pattern>,
-    top: Option<usize>,
+    top: Option<u64>,
     iterations: Option<Iterations>,
     caps: Caps,
     /// nextest gives every test a process of its own.
@@ -159,31 +160,31 @@ impl Settings {
     pub(crate) fn limits(&self, options: &Options) -> Limits {
         let kind = kind_of(options);
         let argument =
-            options.threshold_bytes.map(|limit| Limit::set_by(limit.argument, limit.bytes));
+            options.threshold_bytes.map(|limit| Limit::by_argument(limit.argument, limit.bytes));
         let of_kind =
-            self.kind_bytes[kind as usize].map(|bytes| Limit::set_by(kind.variable(), bytes));
+            self.kind_bytes[kind as usize].map(|bytes| Limit::by_variable(kind.variable(), bytes));
         let bytes = self
             .threshold_bytes
-            .map(|bytes| Limit::set_by("LEAK_THRESHOLD_MB", bytes))
+            .map(|bytes| Limit::by_variable("LEAK_THRESHOLD_MB", bytes))
             .or(argument)
             .or(of_kind)
             .unwrap_or_else(|| Limit::default_of(kind));
-        Limits {
-            measure: options.measure,
-            bytes: Some(bytes),
-            blocks: options
-                .threshold_blocks
-                .map(|blocks| Limit::set_by("threshold_blocks", blocks)),
-            peak_bytes: options.peak_bytes.map(|bytes| Limit::set_by("peak_mb", bytes)),
-            threads: options.threads.map(|threads| Limit::set_by("threads", threads)),
-            fds: options.fds.map(|fds| Limit::set_by("fds", fds)),
-            children: options.children.map(|children| Limit::set_by("children", children)),
-            c_heap_bytes: options.c_heap_bytes.map(|bytes| Limit::set_by("c_heap_mb", bytes)),
-            lost_bytes: self
-                .lost_bytes
-                .map(|bytes| Limit::set_by("LEAK_LOST_BYTES", bytes))
-                .or(options.lost_bytes.map(|bytes| Limit::set_by("lost_bytes", bytes))),
-        }
+        let by_argument =
+            |name: &str, value: Option<u64>| value.map(|value| Limit::by_argument(name, value));
+        let mut limits = Limits::default();
+        limits.measure = options.metric;
+        limits.bytes = Some(bytes);
+        limits.blocks = by_argument("threshold_blocks", options.threshold_blocks);
+        limits.peak_bytes = by_argument("peak_mb", options.peak_bytes);
+        limits.threads = by_argument("threads", options.threads);
+        limits.fds = by_argument("fds", options.fds);
+        limits.children = by_argument("children", options.children);
+        limits.c_heap_bytes = by_argument("c_heap_mb", options.c_heap_bytes);
+        limits.lost_bytes = self
+            .lost_bytes
+            .map(|bytes| Limit::by_variable("LEAK_LOST_BYTES", bytes))
+            .or(by_argument("lost_bytes", options.lost_bytes));
+        limits
     }
 
     /// How a check repeats its body, if it does: as `LEAK_ITERATIONS` says, else as it says itself.
@@ -199,17 +200,15 @@ impl Settings {
     /// holds only where it was meant for many calls, because it was given beside `iterations` or by
     /// `LEAK_THRESHOLD_MB`.
     pub(crate) fn limits_of_repeated(&self, options: &Options, plan: &Plan) -> Limits {
-        let limits = self.limits(options);
+        let mut limits = self.limits(options);
         if plan.iterations == Iterations::Exactly(1) {
             return limits;
         }
         let own = !self.repeats(options);
         let given = self.threshold_bytes.is_some() || (own && options.threshold_bytes.is_some());
-        Limits {
-            bytes: limits.bytes.filter(|_| given),
-            blocks: limits.blocks.filter(|_| own),
-            ..limits
-        }
+        limits.bytes = limits.bytes.filter(|_| given);
+        limits.blocks = limits.blocks.filter(|_| own);
+        limits
     }
 
     /// As often as the environment says, unless the check says that it cannot be called again.
@@ -224,16 +223,20 @@ impl Settings {
         many && options.iterations != Some(Iterations::Exactly(1))
     }
 
-    /// Who asked for the repetition.
-    pub(crate) fn iterations_source(&self, options: &Options) -> &'static str {
-        if self.repeats(options) { "LEAK_ITERATIONS" } else { "iterations" }
+    /// Where the repetition was asked for.
+    pub(crate) fn iterations_source(&self, options: &Options) -> LimitSource {
+        if self.repeats(options) {
+            LimitSource::variable("LEAK_ITERATIONS")
+        } else {
+            LimitSource::argument("iterations")
+        }
     }
 
     /// Why a check is skipped, if it is.
-    pub(crate) fn skips(&self, options: &Options, name: &str) -> Option<String> {
-        let asked = options.skip.as_ref().map(|why| why.clone().into_owned());
-        let matching = self.skip.iter().find(|glob| glob.matches(name));
-        asked.or_else(|| matching.map(|glob| format!("LEAK_SKIP has `{}`", glob.text())))
+    pub(crate) fn skips(&self, options: &Options, name: &str) -> Option<Skip> {
+        let asked = options.skip.as_ref().map(|why| Skip::Argument { why: why.to_string() });
+        let matching = || self.skip.iter().find(|glob| glob.matches(name));
+        asked.or_else(|| Some(Skip::Variable { glob: matching()?.text().to_owned() }))
     }
 
     /// Whether nothing else is tested in this process.
@@ -246,7 +249,7 @@ impl Settings {
         options.scope.unwrap_or(if self.own_process { Scope::Process } else { Scope::Test })
     }
 
-    pub(crate) fn top(&self, options: &Options) -> usize {
+    pub(crate) fn top(&self, options: &Options) -> u64 {
         self.top.or(options.top).unwrap_or(DEFAULT_TOP)
     }
 
@@ -356,7 +359,7 @@ fn holders(text: &str) -> Option<Holders> {
     }
 }
 
-fn top(text: &str) -> Option<usize> {
+fn top(text: &str) -> Option<u64> {
     text.parse().ok().filter(|top| *top > 0)
 }
 
@@ -404,7 +407,7 @@ mod tests {
 
     fn byte_limit(variables: &[(&str, &str)], options: &Options) -> (u64, String) {
         let bytes = read(variables).unwrap().limits(options).bytes.unwrap();
-        (bytes.value, bytes.source)
+        (bytes.value, bytes.source.to_string())
     }
 
     #[track_caller]
@@ -494,10 +497,12 @@ mod tests {
     fn a_skip_has_a_reason() {
         let settings = read(&[("LEAK_SKIP", "cache::*, *slow")]).unwrap();
         let plain = Options::new();
-        assert_eq!(settings.skips(&plain, "cache::evicts").unwrap(), "LEAK_SKIP has `cache::*`");
-        assert_eq!(settings.skips(&plain, "very_slow").unwrap(), "LEAK_SKIP has `*slow`");
+        let by_glob = |glob: &str| Some(Skip::Variable { glob: glob.to_owned() });
+        assert_eq!(settings.skips(&plain, "cache::evicts"), by_glob("cache::*"));
+        assert_eq!(settings.skips(&plain, "very_slow"), by_glob("*slow"));
         assert_eq!(settings.skips(&plain, "other"), None);
-        assert_eq!(settings.skips(&Options::new().skip("see #12"), "other").unwrap(), "see #12");
+        let asked = Skip::Argument { why: "see #12".to_owned() };
+        assert_eq!(settings.skips(&Options::new().skip("see #12"), "other"), Some(asked));
     }
 
     #[test]
@@ -523,7 +528,7 @@ mod tests {
         let bytes = |variables: &[(&str, &str)], options: Options| {
             let settings = read(variables).unwrap();
             let plan = settings.plan(&options).unwrap();
-            settings.limits_of_repeated(&options, &plan).bytes.map(|limit| limit.source)
+            settings.limits_of_repeated(&options, &plan).bytes.map(|limit| limit.source.to_string())
         };
         let auto = || Options::new().iterations(Iterations::Auto);
         assert_eq!(bytes(&[], auto()), None);

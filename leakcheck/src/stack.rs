@@ -17,27 +17,13 @@ pub(crate) mod unwind;
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use serde::{Deserialize, Serialize};
-
 /// The most frames of a stack that are kept: of a deeper one the newest and the oldest.
 pub(crate) const MAX_FRAMES: usize = 128;
 
 /// Of a stack that is deeper than [`MAX_FRAMES`], how many of its oldest frames are kept.
 pub(crate) const OLDEST_FRAMES: usize = 32;
 
-/// Of which blocks the call stack is captured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Stacks {
-    /// Of all.
-    #[default]
-    Full,
-    /// Of large blocks and of a sample of the others.
-    Sampled,
-    /// Of none.
-    Off,
-}
+pub(crate) use leakcheck_report::Stacks;
 
 static MODE: AtomicU8 = AtomicU8::new(Stacks::Full as u8);
 

@@ -12,12 +12,14 @@ mod verdict;
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::error::Error;
 use crate::holders;
 use crate::origin::Origin;
 use crate::region::Region;
 use crate::settings::{self, Mode};
 use crate::stack;
 use crate::thread::{self, Quiet};
+use crate::verdict::NotJudged;
 
 /// Makes the origin of a test of the program from its name.
 type OriginOf = fn(String) -> Origin;
@@ -28,11 +30,17 @@ static PROGRAM: OnceLock<OriginOf> = OnceLock::new();
 /// The tests under way.
 static UNDER_WAY: Mutex<Vec<Test>> = Mutex::new(Vec::new());
 
+/// Why a test cannot be checked, and the words for it.
+struct Unseen {
+    reason: NotJudged,
+    problem: String,
+}
+
 /// A test under way.
 struct Test {
     number: u64,
     /// Or why the test cannot be checked.
-    region: Result<Region, String>,
+    region: Result<Region, Unseen>,
     /// Known when the start routine has returned.
     name: Option<String>,
 }
@@ -84,17 +92,17 @@ pub(crate) fn thread_begins() {
 }
 
 /// The region of a test, or why there can be none; nothing where nothing is to be checked.
-fn open() -> Option<Result<Region, String>> {
+fn open() -> Option<Result<Region, Unseen>> {
     let settings = match settings::of_process() {
         Ok(settings) => settings,
-        Err(problem) => return Some(Err(problem.to_string())),
+        Err(error) => return Some(Err(error.into())),
     };
     if settings.mode == Mode::Off {
         return None;
     }
     stack::set_mode(settings.stacks);
     let region = Region::open_for_new_thread(settings.timeline);
-    Some(region.map_err(|error| error.to_string()))
+    Some(region.map_err(|error| (&error).into()))
 }
 
 /// The start routine of the thread has returned: the thread's name is the test's.
@@ -122,7 +130,7 @@ pub(crate) fn thread_ends() {
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
     match (test.name, test.region) {
         (Some(name), Ok(region)) => verdict::pass(&region, origin(name), PANICKED.get()),
-        (Some(name), Err(problem)) => verdict::cannot_see(origin(name), problem),
+        (Some(name), Err(unseen)) => verdict::cannot_see(origin(name), unseen),
         (None, _) => at_exit::not_libtests(),
     }
 }
@@ -149,6 +157,12 @@ pub(crate) fn step_aside(check: &Origin) {
             thread.region.set(0);
         });
         drop(test.region);
+    }
+}
+
+impl From<&Error> for Unseen {
+    fn from(error: &Error) -> Self {
+        Self { reason: error.reason(), problem: error.to_string() }
     }
 }
 

@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use crate::error::Error;
-use crate::pattern::Pattern;
-use crate::stack::frame::{Class, Frame};
+use leakcheck_report::pattern::Pattern;
 
-/// The reason of a rule that a user's file gives.
-pub(crate) const FROM_FILE: &str = "LEAK_SUPPRESSIONS";
+use crate::error::Error;
+use crate::stack::frame::{Class, Frame};
 
 /// A rule that names memory which is not the program's fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Suppression {
     pattern: Pattern,
-    why: &'static str,
+    /// What it is for; none for a rule of a user's file.
+    why: Option<&'static str>,
     reach: Reach,
 }
 
@@ -132,7 +131,7 @@ pub(crate) fn built_in() -> impl Iterator<Item = Suppression> {
     BUILT_IN.iter().flat_map(|rule| {
         rule.templates.iter().map(|template| Suppression {
             pattern: Pattern::template(template),
-            why: rule.why,
+            why: Some(rule.why),
             reach: rule.reach,
         })
     })
@@ -158,7 +157,7 @@ fn parse(text: &str) -> Result<Vec<Suppression>, String> {
         .map(|(number, line)| match line.strip_prefix("leak:").map(str::trim) {
             Some(template) if !template.is_empty() => Ok(Suppression {
                 pattern: Pattern::template(template),
-                why: FROM_FILE,
+                why: None,
                 reach: Reach::Stack,
             }),
             _ => Err(format!(
@@ -174,7 +173,7 @@ impl Suppression {
         self.pattern.text()
     }
 
-    pub(crate) fn why(&self) -> &'static str {
+    pub(crate) fn why(&self) -> Option<&'static str> {
         self.why
     }
 
@@ -183,7 +182,7 @@ impl Suppression {
     pub(crate) fn around_tests() -> Self {
         Self {
             pattern: Pattern::template("test::run_test"),
-            why: "libtest's and the standard library's, around the test",
+            why: Some("libtest's and the standard library's, around the test"),
             reach: Reach::Stack,
         }
     }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Once, OnceLock};
 use std::time::Instant;
 
+use crate::draft::{self, Draft};
 use crate::error::Error;
 use crate::gate::{Access, Pass};
 use crate::held::{Held, looks_for_lost};
@@ -15,15 +16,19 @@ use crate::ledger::entered;
 use crate::left;
 use crate::measurement::Measurement;
 use crate::message;
-use crate::options::{Measure, Options, Scope};
+use crate::noise::Noise;
+use crate::options::{Metric, Options, Scope};
 use crate::region::Region;
 use crate::repeat::Plan;
-use crate::report::{self, Noise, Report, Test, file, text};
+use crate::report::text::{self, Layout};
+use crate::report::{Report, Test};
+use crate::report_dir;
 use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::stack;
+use crate::stack::frame::workspace;
 use crate::thread::{self, Quiet, running};
-use crate::verdict::{self, Limits, Verdict};
+use crate::verdict::{self, BodyEnd, Limits, NotJudged, Verdict};
 
 /// Whether a body is watched.
 pub(crate) enum Watching {
@@ -97,26 +102,23 @@ impl Watch {
             None if nested => Scope::Test,
             _ => settings.scope(&options),
         };
-        let test = Test::new(&options, &name, scope);
-        if let Some(why) = settings.skips(&options, &name) {
-            record(settings, || Report::without_figures(test, Verdict::Skipped { why }));
+        let test = draft::test(&options, &name, scope);
+        if let Some(reason) = settings.skips(&options, &name) {
+            record(settings, || Report::new(test, Verdict::Skipped { reason }));
             return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
         }
         let region = match Region::open(scope, settings.timeline) {
             Ok(region) => region,
             Err(error) if error.is_pass_through() => {
                 warn_once(&format!("nothing is judged: {error}"));
-                record(settings, || {
-                    Report::without_figures(test, Verdict::NotJudged { why: error.to_string() })
-                });
+                let verdict = Verdict::NotJudged { reason: error.reason() };
+                record(settings, || Report::new(test, verdict));
                 return Ok(Watching::No(None));
             }
             Err(error) => {
-                let why = error.to_string();
-                record(settings, || {
-                    Report::without_figures(test, Verdict::NotJudged { why: why.clone() })
-                });
-                return Err(why);
+                let verdict = Verdict::NotJudged { reason: error.reason() };
+                record(settings, || Report::new(test, verdict));
+                return Err(error.to_string());
             }
         };
         if options.threads.is_some() && !running::CAN_FOLLOW {
@@ -163,26 +165,30 @@ impl Watch {
 
     /// As [`not_judged`](Self::not_judged), in one of the calls of a repeated body, which is told where
     /// the failing test tells the rest.
-    pub(crate) fn not_judged_in_call(&self, why: &str, call: u64) {
+    pub(crate) fn not_judged_in_call(&self, end: BodyEnd, call: u64) {
         let _quiet = Quiet::new();
         if call == 1 {
-            return self.not_judged(why);
+            return self.not_judged(end);
         }
-        let why = format!("{why} in call {call} of its repetition");
-        eprintln!("leakcheck: {why}");
+        let reason = NotJudged::Body { end, iteration: Some(call) };
+        eprintln!("leakcheck: {reason}");
         if self.settings.repeats(&self.options) {
             eprintln!("  if it cannot be called again, say so: #[leak_check(iterations = 1)]");
         }
-        self.not_judged(&why);
+        self.record_not_judged(reason);
     }
 
-    pub(crate) fn not_judged(&self, why: &str) {
+    pub(crate) fn not_judged(&self, end: BodyEnd) {
         let _quiet = Quiet::new();
+        self.record_not_judged(NotJudged::Body { end, iteration: None });
+    }
+
+    fn record_not_judged(&self, reason: NotJudged) {
         record(self.settings, || {
             let measurement = self.region.measure();
             let noise = Noise::none(&measurement.sites);
-            let verdict = Verdict::NotJudged { why: why.to_owned() };
-            Report::new(self.test.clone(), verdict, &measurement, noise, self.top())
+            let verdict = Verdict::NotJudged { reason };
+            Draft::new(self.test.clone(), verdict, &measurement, noise, self.top()).report
         });
     }
 
@@ -190,28 +196,29 @@ impl Watch {
         let _quiet = Quiet::new();
         let (measurement, noise, verdict) = self.settle();
         let excused = noise.excused();
-        let report = || {
-            let mut report =
-                Report::new(self.test.clone(), verdict.clone(), &measurement, noise, self.top());
+        let draft = || {
+            let mut draft =
+                Draft::new(self.test.clone(), verdict.clone(), &measurement, noise, self.top());
+            let report = &mut draft.report;
             report.limits = Some(self.limits.clone());
             report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
             report.call_stacks = self.settings.stacks;
             report.decide = self.decide();
-            report
+            draft
         };
         if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
-            let report = self.held().judge_lost(report());
-            if report.verdict.is_leak() {
-                return Err(self.leak(report));
+            let draft = self.held().judge_lost(draft());
+            if draft.report.verdict.is_leak() {
+                return Err(self.leak(draft));
             }
-            record(self.settings, || report);
+            record(self.settings, || draft.report);
             Ok(())
         } else {
             for unjudged in verdict::unjudged(&measurement, &self.limits) {
-                let (name, figure) = (&self.test.name, text::of_figure(unjudged.figure));
+                let (name, figure) = (&self.test.name, unjudged.figure.name());
                 message::to_stderr(&format!("{figure} of `{name}`: {}", unjudged.why));
             }
-            record(self.settings, report);
+            record(self.settings, || draft().report);
             Ok(())
         }
     }
@@ -239,7 +246,7 @@ impl Watch {
             verdict::judge(judged, measurement, &self.limits)
         };
         let noise = Noise::none(&measurement.sites);
-        let worst = judge(Measure::Retained, &noise);
+        let worst = judge(Metric::Retained, &noise);
         if !worst.is_leak() && !looks_for_lost(&self.limits, measurement) && !self.settings.record {
             return (noise, worst);
         }
@@ -248,10 +255,10 @@ impl Watch {
         (noise, verdict)
     }
 
-    fn leak(&self, mut report: Report) -> Leak {
-        self.held().tell(&mut report);
-        let report = &report;
-        let written = file::write(report, self.settings.report_dir.as_deref());
+    fn leak(&self, mut draft: Draft) -> Leak {
+        self.held().tell(&mut draft);
+        let report = &draft.report;
+        let written = report_dir::write(report, self.settings.report_dir.as_deref());
         if let Err(why) = &written {
             message::to_stderr(&unwritten(report, why));
         }
@@ -259,8 +266,8 @@ impl Watch {
             // Nobody else would hear of the leak.
             (Err(why), Mode::Record) => (unwritten(report, why), Mode::On),
             (_, mode) => {
-                let shown = written.as_deref().map_err(String::as_str);
-                (text::render(report, self.top(), shown), mode)
+                let written = written.as_deref().map_err(String::as_str);
+                (text::render(report, layout(self.top(), written)), mode)
             }
         };
         Leak { text, mode }
@@ -280,10 +287,10 @@ impl Watch {
 
     /// The command that would tell a leak from a warm-up.
     fn decide(&self) -> Option<String> {
-        self.can_repeat.then(|| report::command(&self.test)).flatten()
+        self.can_repeat.then(|| self.test.decide()).flatten()
     }
 
-    fn top(&self) -> usize {
+    fn top(&self) -> u64 {
         self.settings.top(&self.options)
     }
 }
@@ -316,6 +323,11 @@ pub(crate) fn fail_with(text: String) -> ! {
     panic!("{text}")
 }
 
+/// How a report reads in the user's workspace.
+pub(crate) fn layout(top: u64, written: text::Written<'_>) -> Layout<'_> {
+    Layout { top, workspace: workspace(), written }
+}
+
 fn unwritten(report: &Report, why: &str) -> String {
     format!("the report of `{}` is not written: {why}", report.test.name)
 }
@@ -327,7 +339,7 @@ fn record(settings: &Settings, report: impl FnOnce() -> Report) {
     }
     let mut report = report();
     report.call_stacks = settings.stacks;
-    if let Err(why) = file::write(&report, settings.report_dir.as_deref()) {
+    if let Err(why) = report_dir::write(&report, settings.report_dir.as_deref()) {
         message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
     }
 }

@@ -16,7 +16,7 @@ pub use fixture::Fixture;
 pub use folder::Folder;
 pub use output::{Finished, Outcome};
 pub use report::{
-    Allowed, Amount, CallSite, Events, Figures, Frame, Growing, Growth, Holder, LeftGrowing,
+    Allowed, Amount, CallSite, Events, Figures, Frame, Growing, GrowingResource, Growth, Holder,
     Repetition, Report, Sensitivity, Suppressed, Thread, Unjudged,
 };
 pub use run::Run;

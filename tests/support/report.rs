@@ -80,7 +80,7 @@ pub struct Verdict {
     /// `passed`, `leaked`, `skipped` or `not_judged`.
     pub is: String,
     /// The reason, for the last two.
-    pub why: Option<String>,
+    pub reason: Option<serde_json::Value>,
 }
 
 /// An amount of memory.
@@ -179,15 +179,15 @@ pub struct Repetition {
     pub stopped: String,
     /// In all.
     pub bytes_per_call: f64,
-    /// Of what is no memory.
-    pub left: Vec<LeftGrowing>,
+    /// Of resources other than memory.
+    pub resources: Vec<GrowingResource>,
     /// What would have been seen.
     pub sensitivity: Sensitivity,
 }
 
-/// The growth of what is no memory.
+/// The growth of a resource other than memory.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct LeftGrowing {
+pub struct GrowingResource {
     /// `threads`, `fds` and so on.
     pub what: String,
     /// As of a call site.
@@ -242,7 +242,7 @@ pub struct Suppressed {
     /// The rule as written.
     pub rule: String,
     /// What it is for.
-    pub why: String,
+    pub why: Option<String>,
     /// What it left out.
     #[serde(flatten)]
     pub amount: Amount,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 
-use leakcheck::report::Class;
-use leakcheck::{Growth, Limit, Limits};
+use leakcheck_report::Class;
+use leakcheck_report::{Growth, Limit, Limits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -61,10 +61,10 @@ struct PageCheck<'a> {
     l: Option<u32>,
     /// Limit of bytes with its source; what was held against it.
     #[serde(rename = "L", skip_serializing_if = "Option::is_none")]
-    limit: Option<(u64, &'a str)>,
+    limit: Option<(u64, String)>,
     /// The same for the peak.
     #[serde(rename = "P", skip_serializing_if = "Option::is_none")]
-    peak_limit: Option<(u64, &'a str)>,
+    peak_limit: Option<(u64, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     g: Option<i64>,
     /// Retained, released, peak, churn, unattributed.
@@ -187,16 +187,13 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
     let sites = || check.sites.iter().enumerate();
     let limit = |which: fn(&'a Limits) -> Option<&'a Limit>| {
         let limit = check.limits.as_ref().and_then(which)?;
-        Some((limit.value, limit.source.as_str()))
+        Some((limit.value, limit.source.to_string()))
     };
     let Growth { bytes: unattributed, .. } =
         check.figures.map(|f| f.unattributed).unwrap_or_default();
     PageCheck {
         k: check.kind.to_string(),
-        o: match check.scope {
-            leakcheck::Scope::Test => "test",
-            leakcheck::Scope::Process => "process",
-        },
+        o: check.scope.name(),
         f: check.file.as_deref(),
         l: check.line,
         limit: limit(|limits| limits.bytes.as_ref()),
@@ -248,7 +245,14 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
             .suppressed
             .iter()
             .filter(|s| s.amount.blocks > 0)
-            .map(|s| (s.rule.as_str(), s.why.as_str(), s.amount.bytes, s.amount.blocks))
+            .map(|s| {
+                (
+                    s.rule.as_str(),
+                    s.why.as_deref().unwrap_or("LEAK_SUPPRESSIONS"),
+                    s.amount.bytes,
+                    s.amount.blocks,
+                )
+            })
             .collect(),
         timeline: check.more.get("timeline"),
         timeline_unknown: check.more.get("timeline_unknown"),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use leakcheck::report::Class;
-use leakcheck::{Amount, Excess, Growth, Limit, Limits, Measure};
+use leakcheck_report::Class;
+use leakcheck_report::{Amount, Excess, Growth, Kind, Limit, Limits};
 
 use super::*;
 use crate::fingerprint::Fingerprints;
@@ -41,7 +41,7 @@ pub(crate) fn a_run() -> Run {
     for (at, status) in Status::ALL.into_iter().enumerate() {
         let name =
             if status == Status::Leaked { HOSTILE.to_owned() } else { format!("tests::t{at}") };
-        let limit = Limit { value: 1 << 20, source: "default for unit tests".into() };
+        let limit = Limit::default_of(Kind::Unit);
         let place = interner.stack(&mut run, stack.iter().map(FrameIn::from));
         let site = Site {
             bytes: 3 << 20,
@@ -51,19 +51,10 @@ pub(crate) fn a_run() -> Run {
             known: status == Status::Known,
             ..Site::default()
         };
-        let excess = Excess { figure: Figure::Bytes, value: 3 << 20, limit: limit.clone() };
+        let excess = Excess::new(Figure::Bytes, 3 << 20, limit.clone());
         let leaks = matches!(status, Status::Leaked | Status::Known);
-        let limits = Limits {
-            measure: Measure::Net,
-            bytes: Some(limit),
-            blocks: None,
-            peak_bytes: None,
-            threads: None,
-            fds: None,
-            children: None,
-            c_heap_bytes: None,
-            lost_bytes: None,
-        };
+        let mut limits = Limits::default();
+        limits.bytes = Some(limit);
         let check = Check {
             limits: Some(limits),
             excesses: if leaks { vec![excess] } else { Vec::new() },
@@ -90,6 +81,7 @@ pub(crate) fn a_run() -> Run {
             target: "app".into(),
             name,
             status,
+            skip: None,
             why: (status == Status::Skipped).then(|| HOSTILE.to_owned()),
             seconds: Some(0.25),
             check: has_check.then_some(check),

@@ -1,6 +1,6 @@
 //! Keeps frames and stacks once.
 
-use leakcheck::report::Class;
+use leakcheck_report::Class;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 

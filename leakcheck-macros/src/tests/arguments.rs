@@ -42,8 +42,8 @@ fn every_argument_becomes_a_call() {
             .threshold_mb(5f64).threshold_blocks(3u64).peak_mb(1.5f64)
             .kind(::leakcheck::Kind::LongRunning)
             .scope(::leakcheck::Scope::Process)
-            .measure(::leakcheck::Measure::Retained)
-            .skip("reason").settle_ms(50u64).threads(0usize).fds(2usize).children(1usize).c_heap_mb(0.5f64).lost_bytes(3u64).top(5usize)
+            .measure(::leakcheck::Metric::Retained)
+            .skip("reason").settle_ms(50u64).threads(0u64).fds(2u64).children(1u64).c_heap_mb(0.5f64).lost_bytes(3u64).top(5u64)
         },
     );
 }
@@ -54,7 +54,7 @@ fn the_other_choices_are_known() {
         quote!(kind = "unit", scope = "test", measure = "net"),
         quote! {
             .kind(::leakcheck::Kind::Unit).scope(::leakcheck::Scope::Test)
-            .measure(::leakcheck::Measure::Net)
+            .measure(::leakcheck::Metric::Net)
         },
     );
     gives(quote!(kind = "integration"), quote!(.kind(::leakcheck::Kind::Integration)));

@@ -10,7 +10,7 @@ fn waits(item: TokenStream, expected: TokenStream) {
 #[track_caller]
 fn wraps(args: TokenStream, attrs: TokenStream) {
     let item = quote!(#attrs fn f() { body(); });
-    expands(args, item, checked(attrs, quote!(.top(1usize))));
+    expands(args, item, checked(attrs, quote!(.top(1u64))));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::pin::pin;
 use super::{Panicked, Polled, told};
 use crate::options::Options;
 use crate::thread::Quiet;
+use crate::verdict::BodyEnd;
 use crate::watch::{Watch, Watching};
 
 /// As [`check_with`](super::check_with), and the body is repeated where that was asked for.
@@ -31,12 +32,12 @@ pub(crate) fn check_repeatable_with<T>(
     while repetition.goes_on() {
         match watch.run(|| value = Some(fresh(&mut value, &mut body))) {
             Ok(()) if value.as_ref().is_some_and(&failed) => {
-                watch.not_judged_in_call("the body returned an error", repetition.calls());
+                watch.not_judged_in_call(BodyEnd::ReturnedError, repetition.calls());
                 break;
             }
             Ok(()) => {}
             Err(panic) => {
-                watch.not_judged_in_call("the body panicked", repetition.calls());
+                watch.not_judged_in_call(BodyEnd::Panicked, repetition.calls());
                 resume_unwind(panic)
             }
         }
@@ -77,11 +78,10 @@ pub(crate) fn check_repeatable_should_panic(
         match Panicked::of(watch.run(&mut body), expected) {
             Panicked::AsExpected(text) => message = text,
             Panicked::Not => {
-                return watch.not_judged_in_call("the body did not panic", repetition.calls());
+                return watch.not_judged_in_call(BodyEnd::DidNotPanic, repetition.calls());
             }
             Panicked::Otherwise(panic) => {
-                let what = "the body panicked with another message";
-                watch.not_judged_in_call(what, repetition.calls());
+                watch.not_judged_in_call(BodyEnd::PanickedOtherwise, repetition.calls());
                 resume_unwind(panic)
             }
         }
@@ -112,7 +112,7 @@ pub(crate) async fn check_async_repeatable_with<T, F: Future<Output = T>>(
         let is_failure = failed(&fresh);
         value = Some(fresh);
         if is_failure {
-            watch.not_judged_in_call("the body returned an error", repetition.calls());
+            watch.not_judged_in_call(BodyEnd::ReturnedError, repetition.calls());
             break;
         }
     }

@@ -9,8 +9,8 @@ use super::class::Class;
 use super::labels;
 use super::roots::{Kind, Root, Roots};
 use super::statics::{Variables, readable};
-use crate::report;
-use crate::report::holder::{self, Holder};
+use crate::measurement::Amount;
+use crate::report::{self, Holder, reference_path};
 use crate::stack::frame::Frame;
 use crate::stack::site;
 use crate::stack::site::SiteId;
@@ -88,41 +88,39 @@ impl<'a> Names<'a> {
             _ => self.root(group.root as usize, group.place as usize),
         };
         let count = group.steps as usize;
-        let mut steps: Vec<holder::Step> =
+        let mut steps: Vec<report::Step> =
             group.path[..count].iter().map(|step| self.step(step)).collect();
         let by_pointers = self.add_fields(&mut steps, group, class == Class::LostInACycle);
         if !class.is_lost() && !by_pointers {
             class = Class::PossiblyHeld;
         }
-        let mut holder = Holder {
-            class,
-            bytes: group.bytes,
-            blocks: group.blocks,
-            retained_bytes: group.retained_bytes,
-            retained_blocks: group.retained_blocks,
-            path: String::new(),
-            root,
-            steps,
-            omitted_steps: group.omitted,
-            members: group.members,
-        };
-        holder.path = report::words::path(&holder);
+        let own = Amount { bytes: group.bytes, blocks: group.blocks };
+        let mut holder = Holder::new(class, own);
+        holder.retained_bytes = group.retained_bytes;
+        holder.retained_blocks = group.retained_blocks;
+        holder.root = root;
+        holder.steps = steps;
+        holder.omitted_steps = group.omitted;
+        holder.members = group.members;
+        holder.path = reference_path::path(&holder);
         holder
     }
 
-    fn root(&mut self, index: usize, place: usize) -> Option<holder::Root> {
+    fn root(&mut self, index: usize, place: usize) -> Option<report::Root> {
         let root = *self.roots.all.get(index)?;
         match root.kind {
             Kind::Static | Kind::Local => Some(self.variable(root, place)),
             Kind::Foreign => None,
             Kind::Stack | Kind::Control => {
                 let (thread, started_at) = (self.thread(root), self.started_at(root));
-                Some(holder::Root { thread, started_at, ..holder::Root::default() })
+                let mut found = report::Root::default();
+                (found.thread, found.started_at) = (thread, started_at);
+                Some(found)
             }
         }
     }
 
-    fn variable(&mut self, root: Root, place: usize) -> holder::Root {
+    fn variable(&mut self, root: Root, place: usize) -> report::Root {
         let module = &self.roots.modules[root.module];
         let is_local = root.kind == Kind::Local;
         // Places of thread-locals are counted from their beginning.
@@ -136,13 +134,12 @@ impl<'a> Names<'a> {
                 path
             }
         };
-        holder::Root {
-            name: path,
-            module: Some(module.name()),
-            offset: Some(address),
-            thread: self.thread(root).filter(|_| is_local),
-            started_at: None,
-        }
+        let mut found = report::Root::default();
+        found.name = path;
+        found.module = Some(module.name());
+        found.offset = Some(address);
+        found.thread = self.thread(root).filter(|_| is_local);
+        found
     }
 
     /// The path of the variable at an address, and the fields that lead there.
@@ -184,20 +181,19 @@ impl<'a> Names<'a> {
             .map(|thread| thread.name.clone())
     }
 
-    fn step(&mut self, step: &Step) -> holder::Step {
+    fn step(&mut self, step: &Step) -> report::Step {
         let Label { text, place, .. } = self.label(step.site);
-        holder::Step {
-            label: text.clone(),
-            bytes: step.size,
-            place: place.clone(),
-            offset: 8 * u64::from(step.at),
-            field: None,
-        }
+        let mut found = report::Step::default();
+        found.label.clone_from(text);
+        found.bytes = step.size;
+        found.place.clone_from(place);
+        found.offset = 8 * u64::from(step.at);
+        found
     }
 
     /// The fields by which each step leads to the next one. `false` where one of them cannot be a
     /// pointer.
-    fn add_fields(&mut self, steps: &mut [holder::Step], group: &Group, is_cycle: bool) -> bool {
+    fn add_fields(&mut self, steps: &mut [report::Step], group: &Group, is_cycle: bool) -> bool {
         let mut by_pointers = true;
         let sites: Vec<SiteId> = group.path[..steps.len()].iter().map(|step| step.site).collect();
         for (index, step) in steps.iter_mut().enumerate() {

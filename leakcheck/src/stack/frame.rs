@@ -7,63 +7,19 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde::{Deserialize, Serialize};
-
-pub use class::Class;
+pub(crate) use leakcheck_report::{Class, Frame};
 #[cfg(interposed)]
 pub(crate) use trim::is_around_test;
 pub(crate) use trim::{trim, without_harness};
 
-/// One function of a call stack; several share an address where calls were inlined.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Frame {
-    /// The function's path, `None` where the program has no symbol for it.
-    pub function: Option<String>,
-    /// The source file: relative to the workspace for its own code, from the package on
-    /// (`lru-0.6.2/src/lib.rs`) for dependencies. `None` without debug information.
-    pub file: Option<String>,
-    /// The line in the source file, counted from 1.
-    pub line: Option<u32>,
-    /// The file name of the program or library that the code lies in, for frames without a line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub module: Option<String>,
-    /// Where in that module, in bytes from its start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub offset: Option<u64>,
-    /// Whose code it is.
-    pub class: Class,
-}
-
-impl Frame {
-    /// From what the debug information says.
-    pub(crate) fn new(function: Option<&str>, path: Option<&Path>, line: Option<u32>) -> Self {
-        let class = Class::of(function, path);
-        let file = path.map(|path| shorten(path, workspace()).into_owned());
-        let function = function.map(tidy);
-        Self { function, file, line, class, ..Self::default() }
-    }
-
-    /// The function, or the place in the program where it has no name.
-    pub fn name(&self) -> Cow<'_, str> {
-        match (&self.function, &self.module, self.offset) {
-            (Some(function), ..) => function.into(),
-            (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}").into(),
-            _ => "unknown".into(),
-        }
-    }
-
-    /// `file:line`, or the place in the program where the line is not known.
-    pub fn place(&self) -> Option<String> {
-        match (&self.file, self.line, &self.module, self.offset) {
-            (Some(file), Some(line), ..) => Some(format!("{file}:{line}")),
-            (Some(file), None, ..) => Some(file.clone()),
-            (None, _, Some(module), Some(offset)) if self.function.is_some() => {
-                Some(format!("{module} + {offset:#x}"))
-            }
-            _ => None,
-        }
-    }
+/// A frame as the debug information has it.
+pub(crate) fn named(function: Option<&str>, path: Option<&Path>, line: Option<u32>) -> Frame {
+    let mut frame = Frame::default();
+    frame.class = class::of(function, path);
+    frame.file = path.map(|path| shorten(path, workspace()).into_owned());
+    frame.function = function.map(tidy);
+    frame.line = line;
+    frame
 }
 
 /// Leaves out what a compiler added for linking and a reader has no use for.
@@ -107,13 +63,8 @@ fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
     short.map_or(path, Cow::Owned)
 }
 
-/// A path as seen from the workspace, where it lies inside.
-pub(crate) fn from_workspace(path: &Path) -> &Path {
-    workspace().and_then(|workspace| path.strip_prefix(workspace).ok()).unwrap_or(path)
-}
-
 /// The root of the user's workspace: the nearest directory around the package with a lock file.
-fn workspace() -> Option<&'static Path> {
+pub(crate) fn workspace() -> Option<&'static Path> {
     static WORKSPACE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let find = || {
         let package = std::env::var_os("CARGO_MANIFEST_DIR")
@@ -128,12 +79,7 @@ fn workspace() -> Option<&'static Path> {
 /// A stack of named frames, leaf first, for tests.
 #[cfg(test)]
 pub(crate) fn stack(functions: &[(&str, Class)]) -> Vec<Frame> {
-    let frame = |&(function, class): &(&str, Class)| Frame {
-        function: Some(function.to_owned()),
-        class,
-        ..Frame::default()
-    };
-    functions.iter().map(frame).collect()
+    functions.iter().map(|&(function, class)| Frame::of_function(function, class)).collect()
 }
 
 #[cfg(test)]
@@ -158,13 +104,5 @@ mod tests {
             "library/alloc/src/vec/mod.rs"
         );
         assert_eq!(short("/elsewhere/lib.rs"), "/elsewhere/lib.rs");
-    }
-
-    #[test]
-    fn a_frame_without_a_name_says_where_it_is() {
-        let frame =
-            Frame { module: Some("app-1f".into()), offset: Some(0x1234), ..Frame::default() };
-        assert_eq!(frame.name(), "app-1f + 0x1234");
-        assert_eq!(frame.place(), None);
     }
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::module;
 use super::site::{self, SiteId};
 use crate::thread::Quiet;
@@ -126,7 +126,8 @@ impl Call {
 }
 
 fn frames_of(address: usize, calls: Vec<Call>) -> Arc<[Frame]> {
-    let frame = |call: Call| Frame::new(call.function.as_deref(), call.file.as_deref(), call.line);
+    let frame =
+        |call: Call| frame::named(call.function.as_deref(), call.file.as_deref(), call.line);
     let mut frames: Vec<Frame> = calls.into_iter().map(frame).collect();
     if frames.is_empty() {
         frames.push(Frame::default());

@@ -5,12 +5,14 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use leakcheck_report::format::counted;
+
 use super::verdict;
 use crate::message;
 use crate::report::Report;
 use crate::settings;
 use crate::thread::Quiet;
-use crate::verdict::Verdict;
+use crate::verdict::{BodyEnd, NotJudged, Verdict};
 
 /// What libtest ends with when a test has failed.
 const FAILURE: c_int = 101;
@@ -104,7 +106,9 @@ fn judge_held_back() {
         if STATUS.load(Ordering::SeqCst) == 0 {
             verdict::tell(settings, &report);
         } else {
-            report.verdict = Verdict::NotJudged { why: "the test panicked".to_owned() };
+            report.verdict = Verdict::NotJudged {
+                reason: NotJudged::Body { end: BodyEnd::Panicked, iteration: None },
+            };
             (report.limits, report.judged) = (None, None);
             verdict::record(settings, &report);
         }
@@ -112,14 +116,13 @@ fn judge_held_back() {
 }
 
 fn summary(names: &[String]) -> String {
-    let tests = if names.len() == 1 { "test" } else { "tests" };
     let listed: Vec<String> =
         names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
     let more = match names.len() - listed.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{} {tests} leaked: {}{more}", names.len(), listed.join(", "))
+    format!("{} leaked: {}{more}", counted(names.len() as u64, "test"), listed.join(", "))
 }
 
 fn names() -> MutexGuard<'static, Vec<String>> {

@@ -1,17 +1,21 @@
 //! The verdict on a test that was checked as one of all.
 
-use super::at_exit;
+use super::{Unseen, at_exit};
+use crate::draft::{self, Draft};
 use crate::held::{Held, looks_for_lost};
 use crate::holders::Before;
 use crate::measurement::Measurement;
 use crate::message;
-use crate::options::{Measure, Options, Scope};
+use crate::noise::Noise;
+use crate::options::{Metric, Options, Scope};
 use crate::origin::Origin;
 use crate::region::Region;
-use crate::report::{Noise, Report, Test, file, text};
+use crate::report::{Report, text};
+use crate::report_dir;
 use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::verdict::{self, Limits, Verdict};
+use crate::watch::layout;
 
 /// Judges what a test has left behind, and says so.
 pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
@@ -19,9 +23,9 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
     let Ok(settings) = settings::of_process() else { return };
     let options = Options::for_test(origin);
     let name = options.origin.display_name();
-    let test = Test::new(&options, &name, region.scope());
-    if let Some(why) = settings.skips(&options, &name) {
-        return record(settings, &Report::without_figures(test, Verdict::Skipped { why }));
+    let test = draft::test(&options, &name, region.scope());
+    if let Some(reason) = settings.skips(&options, &name) {
+        return record(settings, &Report::new(test, Verdict::Skipped { reason }));
     }
     let limits = settings.limits(&options);
     let (measurement, noise, verdict) = settle(region, settings, &options, &limits);
@@ -29,8 +33,9 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
         return;
     }
     let excused = noise.excused();
-    let mut report = Report::new(test, verdict, &measurement, noise, settings.top(&options));
-    report.judged = Some(verdict::judged(&measurement, Measure::Net, excused));
+    let mut draft = Draft::new(test, verdict, &measurement, noise, settings.top(&options));
+    let report = &mut draft.report;
+    report.judged = Some(verdict::judged(&measurement, Metric::Net, excused));
     report.limits = Some(limits.clone());
     report.call_stacks = settings.stacks;
     let held = Held {
@@ -41,12 +46,13 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
         took: measurement.elapsed,
         test: Some(&name),
     };
-    if report.verdict.is_leak() {
-        held.tell(&mut report);
+    if draft.report.verdict.is_leak() {
+        held.tell(&mut draft);
     }
     if looks_for_lost(&limits, &measurement) {
-        report = held.judge_lost(report);
+        draft = held.judge_lost(draft);
     }
+    let report = draft.report;
     let is_leak = report.verdict.is_leak();
     match (is_leak, panicked) {
         (false, _) => record(settings, &report),
@@ -57,13 +63,13 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
 }
 
 /// Says that a test could not be checked, which fails the program.
-pub(super) fn cannot_see(origin: Origin, why: String) {
-    at_exit::cannot_see(why.clone());
+pub(super) fn cannot_see(origin: Origin, Unseen { reason, problem }: Unseen) {
+    at_exit::cannot_see(problem);
     let Ok(settings) = settings::of_process() else { return };
     let options = Options::for_test(origin);
     let name = options.origin.display_name();
-    let test = Test::new(&options, &name, Scope::Test);
-    record(settings, &Report::without_figures(test, Verdict::NotJudged { why }));
+    let test = draft::test(&options, &name, Scope::Test);
+    record(settings, &Report::new(test, Verdict::NotJudged { reason }));
 }
 
 /// Measures, and while that would be a leak, again and again until the time for settling is over.
@@ -78,13 +84,13 @@ fn settle(
         let measurement = region.measure();
         // Names are looked up only where they make a difference.
         let unsifted = Noise::none(&measurement.sites);
-        let worst = verdict::judged(&measurement, Measure::Retained, unsifted.excused());
+        let worst = verdict::judged(&measurement, Metric::Retained, unsifted.excused());
         let worst = verdict::judge(worst, &measurement, limits);
         if !worst.is_leak() && !looks_for_lost(limits, &measurement) && !settings.record {
             return (measurement, unsifted, worst);
         }
         let noise = Noise::sift_of_thread(&measurement.sites, &settings.suppressions);
-        let judged = verdict::judged(&measurement, Measure::Net, noise.excused());
+        let judged = verdict::judged(&measurement, Metric::Net, noise.excused());
         let verdict = verdict::judge(judged, &measurement, limits);
         if !verdict.can_settle() || !waiting.goes_on() {
             return (measurement, noise, verdict);
@@ -94,7 +100,7 @@ fn settle(
 
 /// Tells of a leak, as loudly as it was asked for.
 pub(super) fn tell(settings: &Settings, report: &Report) {
-    let written = file::write(report, settings.report_dir.as_deref());
+    let written = report_dir::write(report, settings.report_dir.as_deref());
     let name = &report.test.name;
     if let Err(why) = &written {
         let problem = format!("the report of `{name}` is not written: {why}");
@@ -107,7 +113,7 @@ pub(super) fn tell(settings: &Settings, report: &Report) {
     let shown = written.as_deref().map_err(String::as_str);
     let top = settings.top(&Options::new());
     if settings.mode != Mode::Record {
-        message::to_stderr_as_is(&text::render(report, top, shown));
+        message::to_stderr_as_is(&text::render(report, layout(top, shown)));
     }
     if settings.mode == Mode::On {
         at_exit::leaked(name);
@@ -119,7 +125,7 @@ pub(super) fn record(settings: &Settings, report: &Report) {
     if !settings.record {
         return;
     }
-    if let Err(why) = file::write(report, settings.report_dir.as_deref()) {
+    if let Err(why) = report_dir::write(report, settings.report_dir.as_deref()) {
         message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
     }
 }

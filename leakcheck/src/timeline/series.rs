@@ -72,12 +72,10 @@ impl Series {
         let end = Point { at, bytes: live };
         let new_peak = Point { at, bytes: peak };
         let new_peak = (peak > self.peak.max(live)).then_some(new_peak);
-        let points = || self.points.iter().chain(new_peak.as_ref()).chain([&end]);
-        Timeline {
-            interval_ms: u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX),
-            ms: points().map(|point| point.at.as_micros() as f64 / 1e3).collect(),
-            bytes: points().map(|point| point.bytes).collect(),
-        }
+        let points = self.points.iter().chain(new_peak.as_ref()).chain([&end]);
+        let interval_ms = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
+        let reading = |point: &Point| (point.at.as_micros() as f64 / 1e3, point.bytes);
+        Timeline::new(interval_ms, points.map(reading))
     }
 }
 

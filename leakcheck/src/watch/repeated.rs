@@ -1,12 +1,14 @@
 //! The verdict on a body that was repeated.
 
 use super::{Leak, Watch, record};
+use crate::draft::Draft;
 use crate::held::looks_for_lost;
 use crate::measurement::Measurement;
 use crate::message;
-use crate::repeat::{self, Finding};
+use crate::noise::Noise;
+use crate::repeat::{Finding, Iterations, Plan};
 use crate::repetition::Repetition;
-use crate::report::{self, Noise, Report, text};
+use crate::report::{self, GrowingResource, text};
 use crate::settings::Settings;
 use crate::settle;
 use crate::thread::Quiet;
@@ -25,21 +27,21 @@ impl Watch {
         let _quiet = Quiet::new();
         let finding = Finding::of(repetition.repeat(), repetition.stop());
         let (measurement, verdict) = self.settle_repeated(repetition, &finding);
-        let report = || self.report_of_repeated(repetition, &finding, &measurement, &verdict);
+        let draft = || self.draft_of_repeated(repetition, &finding, &measurement, &verdict);
         if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
-            let report = self.held().judge_lost(report());
-            if report.verdict.is_leak() {
-                return Err(self.leak(report));
+            let draft = self.held().judge_lost(draft());
+            if draft.report.verdict.is_leak() {
+                return Err(self.leak(draft));
             }
-            record(self.settings, || report);
+            record(self.settings, || draft.report);
             Ok(())
         } else {
             if finding.is_undecided() {
-                let report = report();
+                let report = draft().report;
                 message::to_stderr(&text::undecided(&report));
                 record(self.settings, || report);
             } else {
-                record(self.settings, report);
+                record(self.settings, || draft().report);
             }
             Ok(())
         }
@@ -60,9 +62,9 @@ impl Watch {
         repetition: &Repetition<'_>,
         finding: &Finding,
     ) -> (Measurement, Verdict) {
-        let growth = verdict::of_growth(finding, self.settings.iterations_source(&self.options));
+        let growth = verdict::of_growth(finding, &self.settings.iterations_source(&self.options));
         let limits = self.limits_of(finding);
-        let judged = repeat::growth(repetition.repeat(), self.limits.measure);
+        let judged = repetition.repeat().growth(self.limits.measure);
         let mut waiting = settle::Waiting::new(Settings::settle_ms(&self.options));
         loop {
             let measurement = self.region.measure();
@@ -74,21 +76,38 @@ impl Watch {
         }
     }
 
-    fn report_of_repeated(
+    fn draft_of_repeated(
         &self,
         repetition: &Repetition<'_>,
         finding: &Finding,
         measurement: &Measurement,
         verdict: &Verdict,
-    ) -> Report {
+    ) -> Draft {
         let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);
         let (test, top) = (self.test.clone(), self.top());
-        let mut report =
-            Report::of_growing(test, verdict.clone(), measurement, noise, top, &finding.sites);
+        let mut draft =
+            Draft::of_growing(test, verdict.clone(), measurement, noise, top, &finding.sites);
+        let report = &mut draft.report;
         report.limits = Some(self.limits_of(finding));
-        report.judged = Some(repeat::growth(repetition.repeat(), self.limits.measure));
+        report.judged = Some(repetition.repeat().growth(self.limits.measure));
         report.call_stacks = self.settings.stacks;
-        report.repetition = self.plan.as_ref().map(|plan| report::Repetition::new(plan, finding));
-        report
+        report.repetition = self.plan.as_ref().map(|plan| of_finding(plan, finding));
+        draft
     }
+}
+
+fn of_finding(plan: &Plan, finding: &Finding) -> report::Repetition {
+    let batches = finding.batches.clone();
+    let mut repetition = report::Repetition::new(finding.warmup, batches, finding.stop);
+    repetition.iterations = match plan.iterations {
+        Iterations::Exactly(calls) => Some(calls),
+        _ => None,
+    };
+    repetition.sensitivity = finding.sensitivity;
+    repetition.bytes_per_call = finding.leaked_per_call();
+    let resources = finding.resources.iter().map(|(resource, it)| {
+        GrowingResource::new(*resource, it.class, it.by_batch.clone(), it.per_call)
+    });
+    repetition.resources = resources.collect();
+    repetition
 }

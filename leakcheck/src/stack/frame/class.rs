@@ -2,25 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-/// Whose code a frame is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Class {
-    /// The user's workspace.
-    User,
-    /// A package from a registry, a repository or a vendor directory.
-    Dependency,
-    /// Rust's standard library.
-    Std,
-    /// leakcheck and the test harness.
-    Harness,
-    /// The C library and code without names.
-    #[default]
-    System,
-}
+use leakcheck_report::Class;
 
 /// With the crates that come inside the standard library, without debug information.
 const STD_CRATES: [&str; 16] = [
@@ -59,34 +41,32 @@ pub(super) fn is_entry_point(function: &str) -> bool {
     ENTRY_POINTS.contains(&function)
 }
 
-impl Class {
-    /// By the names that the debug information has.
-    pub(super) fn of(function: Option<&str>, path: Option<&Path>) -> Self {
-        if is_harness(function, path) {
-            return Self::Harness;
-        }
-        if let Some(path) = path {
-            let path = path.to_string_lossy().replace('\\', "/");
-            return if path.starts_with("/rustc/")
-                || in_a_release(&path).is_some()
-                || path.contains("/rust/deps/")
-                || path.contains("/rustlib/src/rust/")
-            {
-                Self::Std
-            } else if ["/registry/src/", "/git/checkouts/", "/vendor/"]
-                .iter()
-                .any(|part| path.contains(part))
-            {
-                Self::Dependency
-            } else {
-                Self::User
-            };
-        }
-        match function.and_then(crate_of) {
-            Some(krate) if STD_CRATES.contains(&krate) => Self::Std,
-            Some(_) => Self::User,
-            None => Self::System,
-        }
+/// By the names that the debug information has.
+pub(super) fn of(function: Option<&str>, path: Option<&Path>) -> Class {
+    if is_harness(function, path) {
+        return Class::Harness;
+    }
+    if let Some(path) = path {
+        let path = path.to_string_lossy().replace('\\', "/");
+        return if path.starts_with("/rustc/")
+            || in_a_release(&path).is_some()
+            || path.contains("/rust/deps/")
+            || path.contains("/rustlib/src/rust/")
+        {
+            Class::Std
+        } else if ["/registry/src/", "/git/checkouts/", "/vendor/"]
+            .iter()
+            .any(|part| path.contains(part))
+        {
+            Class::Dependency
+        } else {
+            Class::User
+        };
+    }
+    match function.and_then(crate_of) {
+        Some(krate) if STD_CRATES.contains(&krate) => Class::Std,
+        Some(_) => Class::User,
+        None => Class::System,
     }
 }
 
@@ -142,7 +122,7 @@ mod tests {
     #[track_caller]
     fn check_class(function: &str, path: &str, class: Class) {
         let path = (!path.is_empty()).then(|| Path::new(path));
-        assert_eq!(Class::of(Some(function), path), class, "{function} in {path:?}");
+        assert_eq!(of(Some(function), path), class, "{function} in {path:?}");
     }
 
     #[test]
@@ -209,6 +189,6 @@ mod tests {
         check_class("app::main", "", Class::User);
         check_class("main", "", Class::Harness);
         check_class("onig_new", "", Class::System);
-        assert_eq!(Class::of(None, None), Class::System);
+        assert_eq!(of(None, None), Class::System);
     }
 }

@@ -1,35 +1,38 @@
 //! Which frames of a call stack a reader has a use for: the allocator on top of it and the harness below
 //! it are cut off.
 
-use super::Frame;
-use super::class::{Class, is_entry_point};
+use leakcheck_report::{Class, Frame};
+
+use super::class::is_entry_point;
 
 /// The stack without the allocator on top of it and the harness below it.
 ///
 /// The frame of the test's body is named after `body` where an optimiser has left it no name.
 pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
-    let runner = frames.iter().position(Frame::runs_body);
+    let runner = frames.iter().position(runs_body);
     let inlined_body = runner.zip(body).map(|(runner, body)| {
-        let Frame { module, offset, line, .. } = &frames[runner];
-        (line.is_none(), Frame { module: module.clone(), offset: *offset, ..body.clone() })
+        let mut body = body.clone();
+        body.module.clone_from(&frames[runner].module);
+        body.offset = frames[runner].offset;
+        (frames[runner].line.is_none(), body)
     });
-    let end = match frames.iter().rposition(Frame::is_theirs) {
+    let end = match frames.iter().rposition(is_theirs) {
         // The standard library's frames between the body and the harness go with the harness.
-        Some(last) if frames[last..].iter().any(Frame::is_harness) => last + 1,
+        Some(last) if frames[last..].iter().any(is_harness) => last + 1,
         Some(_) => frames.len(),
         None => runner.unwrap_or(frames.len()),
     };
     frames.truncate(end);
     let mut frames = without_harness(frames);
-    let is_theirs = frames.iter().any(Frame::is_theirs);
+    let has_theirs = frames.iter().any(is_theirs);
     let outermost = frames.iter_mut().rfind(|frame| frame.class == Class::User);
     match (outermost, inlined_body) {
-        (Some(outermost), _) if outermost.is_anonymous() => {
+        (Some(outermost), _) if is_anonymous(outermost) => {
             outermost.function = body.and_then(|body| body.function.clone());
         }
         // Without debug information, what was inlined has left no trace.
-        (Some(outermost), Some((true, body))) if !outermost.is_part_of(&body) => frames.push(body),
-        (None, Some((_, body))) if !is_theirs => frames.push(body),
+        (Some(outermost), Some((true, body))) if !is_part_of(outermost, &body) => frames.push(body),
+        (None, Some((_, body))) if !has_theirs => frames.push(body),
         _ => {}
     }
     frames
@@ -39,12 +42,11 @@ pub(crate) fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
 /// for the allocator on top of it.
 pub(crate) fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
     // The frame that a followed thread begins with.
-    while frames.pop_if(|last| last.is_harness()).is_some() {}
-    let first = frames.iter().position(Frame::is_theirs).unwrap_or(frames.len());
-    let allocator =
-        frames[..first].iter().rposition(Frame::is_allocator).map_or(0, |last| last + 1);
+    while frames.pop_if(|last| is_harness(last)).is_some() {}
+    let first = frames.iter().position(is_theirs).unwrap_or(frames.len());
+    let allocator = frames[..first].iter().rposition(is_allocator).map_or(0, |last| last + 1);
     frames.drain(..allocator);
-    frames.retain(|frame| !frame.is_harness());
+    frames.retain(|frame| !is_harness(frame));
     frames
 }
 
@@ -62,42 +64,40 @@ pub(crate) fn is_around_test(frames: &[Frame]) -> bool {
     }
 }
 
-impl Frame {
-    fn is_harness(&self) -> bool {
-        self.class == Class::Harness
-    }
+fn is_harness(frame: &Frame) -> bool {
+    frame.class == Class::Harness
+}
 
-    /// Whether this is part of the way from an allocation to the ledger. A panic's hook, which may
-    /// allocate, is called by the harness too.
-    fn is_allocator(&self) -> bool {
-        let name = self.function.as_deref().unwrap_or_default();
-        self.is_harness()
-            && !name.starts_with("test::")
-            && !name.contains("suite::note_panics")
-            && !name.ends_with("rust_begin_unwind")
-            && !is_entry_point(name)
-    }
+/// Whether this is part of the way from an allocation to the ledger. A panic's hook, which may
+/// allocate, is called by the harness too.
+fn is_allocator(frame: &Frame) -> bool {
+    let name = frame.function.as_deref().unwrap_or_default();
+    is_harness(frame)
+        && !name.starts_with("test::")
+        && !name.contains("suite::note_panics")
+        && !name.ends_with("rust_begin_unwind")
+        && !is_entry_point(name)
+}
 
-    /// Code of the user's or of one of their dependencies.
-    fn is_theirs(&self) -> bool {
-        matches!(self.class, Class::User | Class::Dependency)
-    }
+/// Code of the user's or of one of their dependencies.
+fn is_theirs(frame: &Frame) -> bool {
+    matches!(frame.class, Class::User | Class::Dependency)
+}
 
-    /// Whether this is the frame that calls a body, and may have it inside.
-    fn runs_body(&self) -> bool {
-        self.is_harness() && self.function.as_ref().is_some_and(|name| name.contains("run_body"))
-    }
+/// Whether this is the frame that calls a body, and may have it inside.
+fn runs_body(frame: &Frame) -> bool {
+    is_harness(frame) && frame.function.as_ref().is_some_and(|name| name.contains("run_body"))
+}
 
-    /// Whether this is a function or one of its closures.
-    fn is_part_of(&self, function: &Self) -> bool {
-        let (name, part_of) = (self.function.as_deref(), function.function.as_deref());
-        name.zip(part_of).is_some_and(|(name, part_of)| name.contains(part_of))
-    }
+/// Whether this is a function or one of its closures.
+fn is_part_of(frame: &Frame, function: &Frame) -> bool {
+    let (name, part_of) = (frame.function.as_deref(), function.function.as_deref());
+    name.zip(part_of).is_some_and(|(name, part_of)| name.contains(part_of))
+}
 
-    /// Whether the debug information says no more than that it is a closure.
-    fn is_anonymous(&self) -> bool {
-        self.function.as_ref().is_some_and(|name| name.starts_with('{'))
-    }
+/// Whether the debug information says no more than that it is a closure.
+fn is_anonymous(frame: &Frame) -> bool {
+    frame.function.as_ref().is_some_and(|name| name.starts_with('{'))
 }
 
 #[cfg(test)]
@@ -107,8 +107,7 @@ mod tests {
 
     #[track_caller]
     fn check_trim(frames: &[(&str, Class)], expected: &[&str]) {
-        let body =
-            Frame { function: Some("app::test".into()), class: Class::User, ..Frame::default() };
+        let body = Frame::of_function("app::test", Class::User);
         let trimmed = trim(stack(frames), Some(&body));
         let names: Vec<&str> =
             trimmed.iter().filter_map(|frame| frame.function.as_deref()).collect();

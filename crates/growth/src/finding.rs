@@ -1,0 +1,170 @@
+//! What a repetition came to.
+
+use std::collections::HashMap;
+
+use leakcheck_report::{GrowthClass as Class, Resource, Sensitivity, Stopped};
+
+use crate::class::Evidence;
+use crate::repeat::Repeat;
+use crate::sensitivity::sensitivity;
+use crate::series::{SiteId, Source};
+
+/// What a repetition came to.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The call sites that grew, but for known noise.
+    pub sites: HashMap<SiteId, SiteGrowth>,
+    /// What was retained in all, if it grew.
+    pub total: Option<Evidence>,
+    /// The resources other than memory that grew.
+    pub resources: Vec<(Resource, Evidence)>,
+    /// Calls of the warm-up.
+    pub warmup: u64,
+    /// Calls after the warm-up, by batch.
+    pub batches: Vec<u64>,
+    /// Why there were no more.
+    pub stop: Stopped,
+    /// Which leaks would have been seen.
+    pub sensitivity: Sensitivity,
+}
+
+/// The growth of a call site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteGrowth {
+    /// What its course says.
+    pub class: Class,
+    /// Bytes by batch.
+    pub bytes: Vec<i64>,
+    /// Blocks by batch.
+    pub blocks: Vec<i64>,
+    /// Bytes per call over the last batches.
+    pub bytes_per_call: f64,
+    /// Blocks per call over the last batches.
+    pub blocks_per_call: f64,
+}
+
+impl Finding {
+    /// The outcome of a repetition that ended for that reason.
+    pub fn of(repeat: &Repeat, stop: Stopped) -> Self {
+        let few_suffice = repeat.few_suffice(stop);
+        let mut sites = sites(repeat, few_suffice);
+        let total = evidence(repeat, Source::Bytes, few_suffice);
+        if replaces_memory(repeat, &sites) {
+            sites.values_mut().for_each(SiteGrowth::acquit);
+        } else if total.as_ref().is_some_and(|total| total.class == Class::Leak) {
+            blame_largest(repeat, &mut sites);
+        }
+        Self {
+            sites,
+            total,
+            resources: resources(repeat, few_suffice),
+            warmup: repeat.warmup(),
+            batches: repeat.batch_sizes(),
+            stop,
+            sensitivity: sensitivity(repeat, stop),
+        }
+    }
+
+    /// Whether something kept pace, over too few calls to tell.
+    pub fn is_undecided(&self) -> bool {
+        let resources = self.resources.iter().map(|(_, evidence)| evidence.class);
+        let total = self.total.iter().map(|evidence| evidence.class);
+        let mut classes = self.sites.values().map(|site| site.class).chain(total).chain(resources);
+        classes.any(|class| class == Class::Undecided)
+    }
+
+    /// Bytes that every further call leaves behind.
+    pub fn leaked_per_call(&self) -> f64 {
+        let leaks = self.sites.values().filter(|site| site.class == Class::Leak);
+        let at_sites: f64 = leaks.map(|site| site.bytes_per_call).sum();
+        if at_sites > 0.0 || !self.sites.is_empty() {
+            return at_sites;
+        }
+        let total = self.total.as_ref().filter(|total| total.class == Class::Leak);
+        total.map_or(0.0, |total| total.per_call)
+    }
+
+    /// How much of resources other than memory every further call leaves behind.
+    pub fn resources_per_call(&self) -> impl Iterator<Item = (Resource, f64)> {
+        let leaks = self.resources.iter().filter(|(_, evidence)| evidence.class == Class::Leak);
+        leaks.map(|(resource, evidence)| (*resource, evidence.per_call))
+    }
+}
+
+fn evidence(repeat: &Repeat, source: Source, few_suffice: bool) -> Option<Evidence> {
+    repeat.series().track(source).and_then(|track| Evidence::of(track, few_suffice))
+}
+
+fn resources(repeat: &Repeat, few_suffice: bool) -> Vec<(Resource, Evidence)> {
+    let grown = repeat.series().tracks().filter_map(|(source, track)| match source {
+        Source::Resource(resource) => Some((resource, Evidence::of(track, few_suffice)?)),
+        _ => None,
+    });
+    let mut grown: Vec<_> = grown.collect();
+    grown.sort_by_key(|(resource, _)| *resource);
+    grown
+}
+
+fn sites(repeat: &Repeat, few_suffice: bool) -> HashMap<SiteId, SiteGrowth> {
+    let sites = repeat.series().tracks().filter_map(|(source, track)| match source {
+        Source::BytesAt(site) if !repeat.is_ignored(source) => Some((site, track)),
+        _ => None,
+    });
+    sites
+        .filter_map(|(site, track)| {
+            let bytes = Evidence::of(track, few_suffice);
+            let blocks = evidence(repeat, Source::BlocksAt(site), few_suffice);
+            let classes = || bytes.iter().chain(&blocks).map(|evidence| evidence.class);
+            let worst = |wanted| classes().find(|class| *class == wanted);
+            let class = worst(Class::Leak).or(worst(Class::Undecided)).or(classes().next())?;
+            let of_blocks = repeat.series().track(Source::BlocksAt(site))?;
+            let growing = SiteGrowth {
+                class,
+                bytes: track.by_batch(),
+                blocks: of_blocks.by_batch(),
+                bytes_per_call: track.recent_rate(),
+                blocks_per_call: of_blocks.recent_rate(),
+            };
+            Some((site, growing))
+        })
+        .collect()
+}
+
+/// Whether what the body adds takes the place of what others had allocated before it: it releases as
+/// much as it adds, in bytes or in blocks. More or less than that is something else: the thread of a
+/// shared pool, which works for the region that happened to start it, frees what others hand to it.
+fn replaces_memory(repeat: &Repeat, sites: &HashMap<SiteId, SiteGrowth>) -> bool {
+    let recent = |growth: &[i64]| growth.iter().rev().take(2).sum::<i64>();
+    let leaks = || sites.values().filter(|site| site.class == Class::Leak);
+    let released =
+        |source| repeat.series().track(source).map_or(0, |track| recent(&track.by_batch())) as f64;
+    let matches = |added: i64, released: f64| {
+        added > 0 && (released / added as f64 - 1.0).abs() <= REPLACEMENT
+    };
+    matches(leaks().map(|site| recent(&site.bytes)).sum(), released(Source::Released))
+        || matches(leaks().map(|site| recent(&site.blocks)).sum(), released(Source::ReleasedBlocks))
+}
+
+/// By how much what is released may differ from what takes its place.
+const REPLACEMENT: f64 = 0.1;
+
+/// A leak that moves from one call site to another, as a vector that two places push to, keeps pace
+/// at neither: the one that has grown most is told.
+fn blame_largest(repeat: &Repeat, sites: &mut HashMap<SiteId, SiteGrowth>) {
+    if sites.values().any(|site| site.class == Class::Leak) {
+        return;
+    }
+    let growth =
+        |id: &SiteId| repeat.series().track(Source::BytesAt(*id)).map_or(0, |track| track.growth());
+    if let Some((_, site)) = sites.iter_mut().max_by_key(|(id, _)| (growth(id), **id)) {
+        site.class = Class::Leak;
+    }
+}
+
+impl SiteGrowth {
+    fn acquit(&mut self) {
+        if self.class == Class::Leak {
+            self.class = Class::Plateau;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Internal to leakcheck, no stability promise.
+//!
+//! Rules on series of figures. A body that runs again and again shows whether what it retains keeps
+//! growing.
+//!
+//! One run cannot distinguish a small leak from a cache that warms up. An allocator that counts has no
+//! noise, so repetition can: after a warm-up the body runs in batches that double, and growth
+//! proportional to the calls is a leak. Nothing here knows of allocators: readings go in, and what to
+//! do next and what became of each source of growth come out.
+
+#![forbid(unsafe_code)]
+
+mod track;
+
+mod series;
+
+mod class;
+
+mod plan;
+mod repeat;
+
+mod finding;
+mod sensitivity;
+#[cfg(test)]
+mod simulation;
+
+pub use class::Evidence;
+pub use finding::{Finding, SiteGrowth};
+pub use plan::{Caps, Iterations, Plan, WARM_UP};
+pub use repeat::{Repeat, Step};
+pub use series::{Reading, Series, SiteId, Source};
+pub use track::Track;

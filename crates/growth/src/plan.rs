@@ -1,0 +1,162 @@
+//! How often a body is called.
+
+use std::time::Duration;
+
+use leakcheck_report::{Resource, Stopped};
+
+use crate::class::{self, class};
+use crate::series::{Series, Source};
+use crate::track::Track;
+
+/// How often a body is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Iterations {
+    /// As often as it takes to distinguish a leak from a warm-up: nine calls for a body that leaks
+    /// nothing, more while something still grows, up to the caps in the settings.
+    Auto,
+    /// So many times after the warm-up.
+    Exactly(u64),
+}
+
+impl From<u64> for Iterations {
+    fn from(calls: u64) -> Self {
+        Self::Exactly(calls)
+    }
+}
+
+/// Calls of the warm-up where nobody said otherwise: one that makes what is lazy, and one for what
+/// the first left to grow. Then a clean body is known after nine calls: of eight in a row even what
+/// comes with every seventh shows, and so does a vector's growth from its first capacity.
+pub const WARM_UP: u64 = 2;
+/// Batches that a clean body takes.
+const CLEAN_BATCHES: usize = 3;
+/// Quiet calls that are asked for once something has grown after the first one: what comes by
+/// chance, at three calls in ten, stays away from so many once in five thousand times.
+const QUIET_CALLS: u64 = 24;
+/// A body is not called any more when another batch would leave more bytes than this.
+const MOST_BYTES: i64 = 256 << 20;
+/// Batches that are made however long they take, so that there is something to compare.
+const LEAST_BATCHES: usize = 2;
+
+/// Calls without which growth is called neither a leak nor anything else: five batches.
+const LEAST_TO_TELL: u64 = 31;
+/// How many times the cap in time may be passed for them.
+const PATIENCE: u32 = 4;
+
+/// What ends a repetition that decides itself how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Calls after the warm-up.
+    pub calls: u64,
+    /// Time in calls.
+    pub time: Duration,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { calls: 16_383, time: Duration::from_secs(3) }
+    }
+}
+
+/// How often a body is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How often after the warm-up.
+    pub iterations: Iterations,
+    /// How often before.
+    pub warmup: u64,
+    /// What ends it where it decides itself how long it is.
+    pub caps: Caps,
+}
+
+/// How far a repetition has come, between two batches.
+pub(crate) struct Progress<'a> {
+    /// Calls made, those of the warm-up included.
+    pub(crate) calls: u64,
+    /// Batches begun.
+    pub(crate) batches: usize,
+    /// The calls of the last batch.
+    pub(crate) last_batch: u64,
+    /// Time in calls when the last batch began.
+    pub(crate) begun: Duration,
+    pub(crate) series: &'a Series,
+}
+
+impl Plan {
+    /// The calls of the batch that has so many before it.
+    pub(crate) fn batch(&self, index: usize) -> u64 {
+        let doubled = 1_u64.checked_shl(index as u32).unwrap_or(u64::MAX);
+        let before = doubled - 1;
+        let most = match self.iterations {
+            Iterations::Auto => self.caps.calls,
+            Iterations::Exactly(calls) => calls,
+        };
+        let rest = most.saturating_sub(before).max(1);
+        // What would be left for a shorter batch is part of this one: it could be compared with none.
+        if rest < doubled.saturating_mul(2) { rest } else { doubled }
+    }
+
+    /// Whether a repetition that is between two batches is over.
+    pub(crate) fn stop(&self, progress: &Progress<'_>, elapsed: Duration) -> Option<Stopped> {
+        let calls = progress.calls - self.warmup;
+        if let Iterations::Exactly(asked) = self.iterations {
+            return (calls >= asked).then_some(Stopped::AsAsked);
+        }
+        let batches = progress.batches;
+        if batches >= CLEAN_BATCHES && self.is_quiet(progress) {
+            return Some(Stopped::Certain);
+        }
+        if calls >= self.caps.calls {
+            return Some(Stopped::CapOfCalls);
+        }
+        if batches >= LEAST_BATCHES && grows_too_much(progress.series) {
+            return Some(Stopped::CapOfGrowth);
+        }
+        // As long a call as in the last batch, or longer: what leaks may slow the body down.
+        let last = elapsed.saturating_sub(progress.begun).as_secs_f64();
+        let next = last / progress.last_batch.max(1) as f64 * self.batch(batches) as f64;
+        // What still grows gets the calls that it takes to tell, if there is any hope.
+        let undecided = calls < LEAST_TO_TELL && !self.is_quiet(progress);
+        let most = self.caps.time * if undecided { PATIENCE } else { 1 };
+        let late = elapsed.as_secs_f64() + next > most.as_secs_f64();
+        (batches >= LEAST_BATCHES && late).then_some(Stopped::CapOfTime)
+    }
+
+    /// Whether a batch that is under way has taken so long that it is better cut short.
+    pub(crate) fn is_far_too_late(&self, batches: usize, elapsed: Duration) -> bool {
+        self.iterations == Iterations::Auto
+            && batches > LEAST_BATCHES
+            && elapsed > self.caps.time * (PATIENCE + 1)
+    }
+
+    /// Whether nothing has grown for long enough, and nothing has begun to again.
+    fn is_quiet(&self, progress: &Progress<'_>) -> bool {
+        progress.series.judged().all(|(_, track)| {
+            let is_long_ago = |last| progress.calls - last >= QUIET_CALLS.max(last);
+            track.last_growth(self.warmup).is_none_or(is_long_ago) && !goes_on(track)
+        })
+    }
+}
+
+/// Nor when it would leave more of these: systems have limits, a thousand descriptors being usual.
+fn most(resource: Resource) -> i64 {
+    match resource {
+        Resource::Fds => 128,
+        Resource::CHeap => MOST_BYTES,
+        _ => 32,
+    }
+}
+
+fn goes_on(track: &Track) -> bool {
+    class(track).is_some_and(class::goes_on)
+}
+
+/// The next batch is as long as all before, so what has grown will double.
+fn grows_too_much(series: &Series) -> bool {
+    series.tracks().any(|(source, track)| match source {
+        Source::Resource(resource) => track.growth() * 2 >= most(resource),
+        Source::Bytes => track.growth() * 2 >= MOST_BYTES,
+        _ => false,
+    })
+}

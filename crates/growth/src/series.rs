@@ -1,0 +1,101 @@
+//! Readings of all figures over the batches of a repetition.
+
+use std::collections::{HashMap, HashSet};
+
+use leakcheck_report::Resource;
+
+use crate::track::Track;
+
+/// The number of a call site, as whoever reads the figures has it.
+pub type SiteId = u32;
+
+/// What can grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// Bytes retained in total, without known noise.
+    Bytes,
+    /// Blocks retained in total, without known noise.
+    Blocks,
+    /// Bytes retained that were allocated at a call site.
+    BytesAt(SiteId),
+    /// Blocks retained that were allocated at a call site.
+    BlocksAt(SiteId),
+    /// Bytes that the body freed and others had allocated.
+    Released,
+    /// Blocks that the body freed and others had allocated.
+    ReleasedBlocks,
+    /// A resource other than memory.
+    Resource(Resource),
+}
+
+/// Figures at one moment. Those that are missing are 0.
+pub type Reading = HashMap<Source, i64>;
+
+/// Readings of all figures over the batches.
+#[derive(Debug, Default)]
+pub struct Series {
+    tracks: HashMap<Source, Track>,
+    batches: Vec<u64>,
+    ignored: HashSet<Source>,
+}
+
+impl Series {
+    pub(crate) fn record_warm_up(&mut self, reading: &Reading, is_first: bool) {
+        self.add_new(reading);
+        for (source, track) in &mut self.tracks {
+            track.record_warm_up(value(reading, *source), is_first);
+        }
+    }
+
+    pub(crate) fn record(&mut self, reading: &Reading, position: u64) {
+        self.add_new(reading);
+        for (source, track) in &mut self.tracks {
+            track.record(value(reading, *source), position);
+        }
+    }
+
+    pub(crate) fn end_batch(&mut self, calls: u64) {
+        self.batches.push(calls);
+        self.tracks.values_mut().for_each(|track| track.end_batch(calls));
+    }
+
+    /// Takes a source out of the judgment, and what it came to in the batches that are over out of a
+    /// total.
+    pub(crate) fn ignore(&mut self, source: Source, total: Source) {
+        if !self.ignored.insert(source) {
+            return;
+        }
+        let Some(part) = self.tracks.get(&source).cloned() else { return };
+        self.tracks.entry(total).and_modify(|total| total.take_out(&part));
+    }
+
+    pub(crate) fn is_ignored(&self, source: Source) -> bool {
+        self.ignored.contains(&source)
+    }
+
+    fn add_new(&mut self, reading: &Reading) {
+        for source in reading.keys() {
+            let batches = &self.batches;
+            self.tracks.entry(*source).or_insert_with(|| Track::of_new(batches));
+        }
+    }
+
+    /// The courses of all figures that are judged.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (Source, &Track)> {
+        self.tracks().filter(|(source, _)| !self.is_ignored(*source))
+    }
+
+    /// The courses of all figures.
+    pub fn tracks(&self) -> impl Iterator<Item = (Source, &Track)> {
+        self.tracks.iter().map(|(source, track)| (*source, track))
+    }
+
+    /// The course of one figure.
+    pub fn track(&self, source: Source) -> Option<&Track> {
+        self.tracks.get(&source)
+    }
+}
+
+fn value(reading: &Reading, source: Source) -> i64 {
+    reading.get(&source).copied().unwrap_or(0)
+}

@@ -1,0 +1,1 @@
+//! What is known of a run: the programs that were started and how they ended.

@@ -1,0 +1,52 @@
+//! What a check watches and records.
+
+use serde::{Deserialize, Serialize};
+
+/// Which threads a region watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scope {
+    /// The test's own thread and every thread started inside the region.
+    #[default]
+    Test,
+    /// Every thread of the process except the one that libtest itself runs on. Such a region runs
+    /// alone.
+    Process,
+}
+
+impl Scope {
+    /// The name of the scope in settings and in the attribute.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// The figure that the limits of bytes and blocks apply to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Metric {
+    /// Retained minus released.
+    #[default]
+    Net,
+    /// Retained alone: freeing what others allocated does not offset it.
+    Retained,
+}
+
+/// The blocks whose call stacks are captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stacks {
+    /// All blocks.
+    #[default]
+    Full,
+    /// Large blocks and a sample of the others.
+    Sampled,
+    /// None.
+    Off,
+}

@@ -1,0 +1,84 @@
+//! Known noise among the call sites of a measurement.
+
+use crate::ledger::split::SiteCount;
+use crate::measurement::Amount;
+use crate::report::Suppressed;
+#[cfg(interposed)]
+use crate::stack::frame::is_around_test;
+use crate::stack::frame::without_harness;
+use crate::stack::symbols;
+use crate::suppress::Suppression;
+use crate::verdict::Excused;
+
+/// A measurement's call sites, parted into known noise and the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Noise {
+    pub(crate) suppressed: Vec<Suppressed>,
+    pub(crate) rest: Vec<SiteCount>,
+}
+
+impl Noise {
+    /// Without looking: everything counts.
+    pub(crate) fn none(sites: &[SiteCount]) -> Self {
+        Self { suppressed: Vec::new(), rest: sites.to_vec() }
+    }
+
+    /// By the names of the call sites, which takes their looking up. Of a call site that is known
+    /// noise, only what certainly comes from there is left out: an estimate decides nothing.
+    pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
+        let mut noise = Self::default();
+        symbols::look_up(sites.iter().map(|site| site.site));
+        for site in sites {
+            let frames = without_harness(symbols::frames(site.site));
+            match rules.iter().find(|rule| rule.covers(&frames)) {
+                Some(rule) => noise.suppress(rule, *site),
+                None => noise.rest.push(*site),
+            }
+        }
+        noise
+    }
+
+    /// The same for a measurement of the whole thread that libtest started for a test: what is
+    /// allocated or freed there before and after the test is nobody's leak.
+    #[cfg(interposed)]
+    pub(crate) fn sift_of_thread(sites: &[SiteCount], rules: &[Suppression]) -> Self {
+        let around = Suppression::around_tests();
+        let (outside, inside): (Vec<SiteCount>, Vec<SiteCount>) =
+            sites.iter().partition(|site| is_around_test(&symbols::frames(site.site)));
+        let mut noise = Self::sift(&inside, rules);
+        let outside = outside.into_iter().filter(|site| site.retained != site.released);
+        outside.for_each(|site| noise.suppress(&around, site));
+        noise
+    }
+
+    /// What was suppressed in all.
+    pub(crate) fn excused(&self) -> Excused {
+        Excused {
+            retained: self.suppressed.iter().map(|suppressed| suppressed.amount).sum(),
+            released: self.suppressed.iter().map(|suppressed| suppressed.released).sum(),
+        }
+    }
+
+    fn suppress(&mut self, rule: &Suppression, site: SiteCount) {
+        let none = Amount::default();
+        let uncertain = site.uncertain();
+        if uncertain != none {
+            self.rest.push(SiteCount {
+                retained: uncertain,
+                certain: none,
+                released: none,
+                ..site
+            });
+        }
+        if (site.certain, site.released) == (none, none) {
+            return;
+        }
+        let known = self.suppressed.iter().position(|suppressed| suppressed.rule == rule.rule());
+        let index = known.unwrap_or_else(|| {
+            self.suppressed.push(Suppressed::new(rule.rule(), rule.why()));
+            self.suppressed.len() - 1
+        });
+        self.suppressed[index].amount += site.certain;
+        self.suppressed[index].released += site.released;
+    }
+}
