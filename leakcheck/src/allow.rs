@@ -1,12 +1,14 @@
 //! Memory that is meant to stay.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
-use crate::ledger::account::{self, RegionId};
-use crate::ledger::working_for;
+use leakcheck_ledger::RegionId;
+use leakcheck_ledger::accounts::account;
+use leakcheck_ledger::thread::{self, Entered, Untracked, working_for};
+use leakcheck_system::fork::ForkMutex;
+
 use crate::measurement::{Allowed, Amount};
-use crate::thread::{self, Entered, Quiet};
 
 /// An inner region whose blocks stay out of the verdict of the regions around it.
 #[derive(Clone, Debug)]
@@ -17,7 +19,7 @@ pub(crate) struct Allowance {
 }
 
 /// The allowances of all open regions.
-static ALLOWANCES: Mutex<Vec<Allowance>> = Mutex::new(Vec::new());
+static ALLOWANCES: ForkMutex<Vec<Allowance>> = ForkMutex::new(30, Vec::new());
 
 /// Leaves what a closure allocates out of the verdict, and has the report list it with the reason.
 ///
@@ -37,7 +39,7 @@ static ALLOWANCES: Mutex<Vec<Allowance>> = Mutex::new(Vec::new());
 /// ```
 pub fn allow<T>(why: impl Into<Cow<'static, str>>, body: impl FnOnce() -> T) -> T {
     let entered = {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let parent = thread::with(working_for);
         let region = if parent == 0 { None } else { find_or_open(parent, why.into()) };
         region.map(|region| Entered::new(region, thread::here().stack_base.get() as usize))
@@ -90,17 +92,8 @@ pub(crate) fn close_inside(region: RegionId) {
     });
 }
 
-/// The allowances, held over a fork.
-#[cfg(unix)]
-pub(crate) type Held = MutexGuard<'static, Vec<Allowance>>;
-
-#[cfg(unix)]
-pub(crate) fn hold() -> Held {
-    allowances()
-}
-
 fn allowances() -> MutexGuard<'static, Vec<Allowance>> {
-    ALLOWANCES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    ALLOWANCES.lock()
 }
 
 impl Allowance {

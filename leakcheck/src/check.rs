@@ -13,10 +13,9 @@ use crate::options::{Options, Scope};
 use crate::outcome::Outcome;
 use crate::region::Region;
 use crate::settings;
-use crate::stack;
-use crate::thread::Quiet;
 use crate::verdict::BodyEnd;
 use crate::watch::{Leak, Watch, Watching, fail_with};
+use leakcheck_ledger::thread::Untracked;
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
 ///
@@ -158,7 +157,7 @@ fn told(problem: &str) {
 fn panics_once(watch: &Watch, expected: Option<&'static str>, body: impl FnOnce()) {
     let panicked = Panicked::of(watch.run(body), expected);
     // The region is still open, and in process scope it sees this thread too.
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     match panicked {
         Panicked::Not => watch.not_judged(BodyEnd::DidNotPanic),
         Panicked::Otherwise(panic) => {
@@ -180,7 +179,7 @@ enum Panicked {
 impl Panicked {
     fn of(ended: Result<(), Box<dyn Any + Send>>, expected: Option<&'static str>) -> Self {
         let Err(panic) = ended else { return Self::Not };
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let message = message_of(&*panic);
         let has = |part| message.as_ref().is_some_and(|message| message.contains(part));
         if expected.is_none_or(has) { Self::AsExpected(message) } else { Self::Otherwise(panic) }
@@ -261,7 +260,7 @@ impl<F: Future> Future for Polled<'_, F> {
 #[track_caller]
 pub fn measure(body: impl FnOnce()) -> Measurement {
     let opened = settings::of_process().map_err(ToString::to_string).and_then(|settings| {
-        stack::set_mode(settings.stacks);
+        crate::region::capture(settings.stacks);
         Region::open(Scope::Test, false).map_err(|error| error.to_string())
     });
     let region = match opened {

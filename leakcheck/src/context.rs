@@ -3,9 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::ledger::account::{self, RegionId};
-use crate::ledger::working_for;
-use crate::thread::{self, Entered};
+use leakcheck_ledger::RegionId;
+use leakcheck_ledger::accounts::account;
+use leakcheck_ledger::thread::{self, Entered, working_for};
 
 /// The region that a thread works for, to be carried into threads that outlive it.
 ///
@@ -39,7 +39,7 @@ pub struct Context {
 /// While it lives, its thread works for the region of a [`Context`]. It stays on the thread that
 /// made it.
 #[must_use = "the thread leaves the context when the guard is dropped"]
-pub struct InContext<'a> {
+pub struct ContextGuard<'a> {
     _entered: Entered,
     _context: PhantomData<(&'a Context, *const ())>,
 }
@@ -54,11 +54,11 @@ impl Context {
 
     /// Makes the calling thread work for this context's region until the guard is dropped. Once the
     /// region is closed, what the thread allocates is unattributed.
-    pub fn enter(&self) -> InContext<'_> {
+    pub fn enter(&self) -> ContextGuard<'_> {
         let (own, stack_base) =
             thread::with(|thread| (thread.region.get(), thread.stack_base.get() as usize));
         let region = if self.region == 0 { own } else { self.region };
-        InContext { _entered: Entered::new(region, stack_base), _context: PhantomData }
+        ContextGuard { _entered: Entered::new(region, stack_base), _context: PhantomData }
     }
 }
 
@@ -81,8 +81,8 @@ impl fmt::Debug for Context {
     }
 }
 
-impl fmt::Debug for InContext<'_> {
+impl fmt::Debug for ContextGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InContext").finish_non_exhaustive()
+        f.debug_struct("ContextGuard").finish_non_exhaustive()
     }
 }

@@ -3,21 +3,22 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::ledger::split::SiteCount;
-use crate::left;
 use crate::measurement::Measurement;
+use crate::measurement::SiteCount;
+use crate::names;
 use crate::noise::Noise;
 use crate::options::{Options, Scope};
-use crate::repeat;
 use crate::report::{
     CallSite, Child, ChildState, Class, Fd, Figures, Frame, Growing, GrowthClass, Holder, Omitted,
     Report, Severity, Symbols, Test, Thread, advice,
 };
+use crate::resources;
 use crate::settings;
-use crate::stack::frame::trim;
-use crate::stack::site::{self, Site, SiteId};
-use crate::stack::symbols;
 use crate::verdict::Verdict;
+use leakcheck_growth as repeat;
+use leakcheck_ledger::SiteId;
+use leakcheck_ledger::call_site::{self, Site};
+use leakcheck_symbols::trim::trim;
 
 /// The most call sites in a JSON report, unless `top` asks for more.
 const MOST_CALL_SITES: u64 = 100;
@@ -72,16 +73,16 @@ impl Draft {
         let most = usize::try_from(top.max(MOST_CALL_SITES)).unwrap_or(usize::MAX);
         let (listed, omitted) = first(noise.rest, most, leaks);
         let body = test.body();
-        let fds = measurement.left.open_fds();
+        let fds = measurement.resources.open_fds();
         let started_at = measurement.threads.iter().map(|thread| thread.started_at);
         let opened_at = fds.iter().map(|fd| fd.opened_at);
-        let children = measurement.left.unwaited_children();
+        let children = measurement.resources.unwaited_children();
         let of_children = children.iter().map(|child| child.started_at);
         let elsewhere = started_at.chain(opened_at).chain(of_children);
-        symbols::look_up(listed.iter().map(|count| count.site).chain(elsewhere));
+        names::look_up(listed.iter().map(|count| count.site).chain(elsewhere));
         let mut call_sites = named(&listed, Some(&body));
         add_growth(&mut call_sites, &listed, growing);
-        let frames = |site| trim(symbols::frames(site), Some(&body));
+        let frames = |site| trim(names::frames(site), Some(&body));
         let threads = measurement.threads.iter();
         let threads = threads.map(|it| Thread::new(it.name.clone(), frames(it.started_at)));
         let mut report = Report::new(test, verdict);
@@ -95,7 +96,7 @@ impl Draft {
         report.threads = threads.collect();
         report.fds = fds.into_iter().map(|it| of_fd(it, frames)).collect();
         report.children = children.into_iter().map(|it| of_child(it, frames)).collect();
-        report.unjudged = measurement.left.unjudged();
+        report.unjudged = measurement.resources.unjudged();
         match &measurement.timeline {
             Some(Ok(timeline)) => report.timeline = Some(timeline.clone()),
             Some(Err(why)) => report.timeline_unknown = Some(why.clone()),
@@ -135,19 +136,19 @@ fn figures(measurement: &Measurement) -> Figures {
     figures.peak_bytes = measurement.peak_bytes;
     figures.churn = measurement.churn;
     figures.unattributed = measurement.unattributed;
-    figures.fds = measurement.left.fds.count.known();
-    figures.children = measurement.left.children.count.known();
-    figures.c_heap_bytes = measurement.left.c_heap.known();
+    figures.fds = measurement.resources.fds.count.known();
+    figures.children = measurement.resources.children.count.known();
+    figures.c_heap_bytes = measurement.resources.c_heap.known();
     figures.events = measurement.events();
     figures.elapsed_us = measurement.elapsed.as_micros().try_into().unwrap_or(u64::MAX);
     figures
 }
 
-fn of_fd(fd: left::Fd, frames: impl Fn(SiteId) -> Vec<Frame>) -> Fd {
+fn of_fd(fd: resources::Fd, frames: impl Fn(SiteId) -> Vec<Frame>) -> Fd {
     Fd::new(fd.number, fd.target, frames(fd.opened_at))
 }
 
-fn of_child(child: left::Child, frames: impl Fn(SiteId) -> Vec<Frame>) -> Child {
+fn of_child(child: resources::Child, frames: impl Fn(SiteId) -> Vec<Frame>) -> Child {
     let state = if child.exited { ChildState::Exited } else { ChildState::Running };
     Child::new(child.pid, child.command, state, frames(child.started_at))
 }
@@ -159,13 +160,13 @@ pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallS
 }
 
 fn named(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
-    symbols::look_up(sites.iter().map(|count| count.site));
+    names::look_up(sites.iter().map(|count| count.site));
     sites
         .iter()
         .map(|count| {
-            let frames = trim(symbols::frames(count.site), body);
+            let frames = trim(names::frames(count.site), body);
             let mut call_site = CallSite::new(count.retained, frames);
-            call_site.omitted_frames = site::get(count.site).map_or(0, Site::omitted);
+            call_site.omitted_frames = call_site::get(count.site).map_or(0, Site::omitted);
             call_site
         })
         .collect()
@@ -212,7 +213,7 @@ fn first(
 
 /// Judged by what is not the standard library's, which brings debug information of its own.
 fn symbols_in(sites: &[SiteCount]) -> Symbols {
-    let stacks: Vec<Vec<Frame>> = sites.iter().map(|count| symbols::frames(count.site)).collect();
+    let stacks: Vec<Vec<Frame>> = sites.iter().map(|count| names::frames(count.site)).collect();
     let frames = || stacks.iter().flatten().filter(|frame| frame.class != Class::Std);
     if frames().next().is_none() || frames().any(|frame| frame.line.is_some()) {
         Symbols::Lines

@@ -1,6 +1,10 @@
 //! Who may run at the same time: regions of test scope together, a region of process scope alone.
 
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, MutexGuard};
+
+#[cfg(unix)]
+use leakcheck_system::fork;
+use leakcheck_system::fork::ForkMutex;
 
 /// What a region needs to itself while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +17,12 @@ pub(crate) enum Access {
 
 #[derive(Debug)]
 struct Gate {
-    state: Mutex<State>,
+    state: ForkMutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
+struct State {
     sharing: usize,
     alone: bool,
     /// How many wait to be alone; new sharers wait behind them.
@@ -26,7 +30,7 @@ pub(crate) struct State {
 }
 
 static GATE: Gate = Gate {
-    state: Mutex::new(State { sharing: 0, alone: false, waiting_alone: 0 }),
+    state: ForkMutex::new(10, State { sharing: 0, alone: false, waiting_alone: 0 }),
     changed: Condvar::new(),
 };
 
@@ -70,24 +74,17 @@ impl Drop for Pass {
     }
 }
 
-/// The gate, held over a fork.
+/// Forgets who is inside: they are not in the child of a fork.
 #[cfg(unix)]
-pub(crate) type Held = MutexGuard<'static, State>;
-
-#[cfg(unix)]
-pub(crate) fn hold() -> Held {
-    GATE.lock()
-}
-
-/// Forgets who is inside: they are not in this process.
-#[cfg(unix)]
-pub(crate) fn reopen() {
+fn reopen() {
     *GATE.lock() = State { sharing: 0, alone: false, waiting_alone: 0 };
 }
 
 impl Gate {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&'static self) -> MutexGuard<'static, State> {
+        #[cfg(unix)]
+        fork::in_child(reopen);
+        self.state.lock()
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

@@ -189,61 +189,49 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-#[allow(unsafe_code, reason = "implements GlobalAlloc and reads the headers in front of blocks")]
-mod alloc;
 mod allow;
-#[allow(unsafe_code, reason = "takes its memory from the system, not from the watched allocator")]
-mod arena;
 mod check;
 mod context;
 mod draft;
 mod error;
-#[cfg(unix)]
-#[allow(unsafe_code, reason = "registers fork handlers")]
-mod fork;
+mod explain;
 mod gate;
-mod held;
-#[cfg(holders)]
-mod holders;
-#[cfg(not(holders))]
-#[path = "holders/elsewhere.rs"]
-mod holders;
 #[cfg(interposed)]
-#[allow(unsafe_code, reason = "asks the dynamic linker for a function")]
-mod interposed;
-mod ledger;
-mod left;
+#[allow(unsafe_code, reason = "defines functions in front of the C library's")]
+mod hooks;
 mod measurement;
 mod message;
+mod names;
 mod noise;
 mod options;
 mod origin;
 mod outcome;
 mod region;
-use leakcheck_growth as repeat;
 #[cfg(doc)]
 #[path = "repeated_checks.rs"]
 pub mod repeated_checks;
 mod repetition;
 pub mod report;
 mod report_dir;
+#[cfg(holders)]
+mod rerun;
+#[cfg(not(holders))]
+#[path = "rerun/elsewhere.rs"]
+mod rerun;
+mod resources;
 mod settings;
 mod settle;
-mod stack;
 #[cfg(interposed)]
 mod suite;
 mod suppress;
-mod thread;
 mod timeline;
 mod verdict;
 mod watch;
-#[allow(unsafe_code, reason = "single instructions on words of memory")]
-mod word;
 
-pub use alloc::Alloc;
 pub use allow::allow;
 pub use check::{check, check_async, check_repeated, measure};
-pub use context::{Context, InContext};
+pub use context::{Context, ContextGuard};
+pub use leakcheck_ledger::alloc::Alloc;
 pub use leakcheck_macros::leak_check;
 pub use measurement::{Allowed, Amount, Growth, Measurement};
 pub use options::{Iterations, Kind, Metric, Options, Scope};

@@ -6,10 +6,10 @@ use stats_alloc::Stats;
 
 use crate::draft;
 
-use crate::ledger::split::SiteCount;
-use crate::left::Left;
 use crate::report::{CallSite, Events, Timeline};
-use crate::thread::running::Running;
+use crate::resources::Resources;
+use leakcheck_ledger::SiteId;
+use leakcheck_ledger::thread::running::Running;
 
 pub use leakcheck_report::{Allowed, Amount, Growth};
 
@@ -49,7 +49,7 @@ pub struct Measurement {
     /// For how long the region had been open when it was first measured.
     pub(crate) elapsed: Duration,
     /// What is left behind beside memory and threads.
-    pub(crate) left: Left,
+    pub(crate) resources: Resources,
     /// Live bytes over time, or why they are not known, where that was asked for.
     pub(crate) timeline: Option<Result<Timeline, String>>,
 }
@@ -95,5 +95,27 @@ impl Measurement {
     /// Known on Linux with the feature `threads`; empty elsewhere.
     pub fn running_threads(&self) -> Vec<String> {
         self.threads.iter().map(|thread| thread.name.clone()).collect()
+    }
+}
+
+/// What one call site retains and released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SiteCount {
+    pub(crate) site: SiteId,
+    /// What is retained. Where call stacks are sampled it is an estimate, but for `certain`.
+    pub(crate) retained: Amount,
+    /// The part of it whose call stack was captured for certain.
+    pub(crate) certain: Amount,
+    /// What was released at this call site.
+    pub(crate) released: Amount,
+}
+
+impl SiteCount {
+    /// What is retained by estimate.
+    pub(crate) fn uncertain(&self) -> Amount {
+        Amount {
+            bytes: self.retained.bytes - self.certain.bytes,
+            blocks: self.retained.blocks - self.certain.blocks,
+        }
     }
 }

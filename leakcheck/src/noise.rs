@@ -1,14 +1,14 @@
 //! Known noise among the call sites of a measurement.
 
-use crate::ledger::split::SiteCount;
 use crate::measurement::Amount;
+use crate::measurement::SiteCount;
+use crate::names;
 use crate::report::Suppressed;
-#[cfg(interposed)]
-use crate::stack::frame::is_around_test;
-use crate::stack::frame::without_harness;
-use crate::stack::symbols;
 use crate::suppress::Suppression;
 use crate::verdict::Excused;
+#[cfg(interposed)]
+use leakcheck_symbols::trim::is_around_test;
+use leakcheck_symbols::trim::without_harness;
 
 /// A measurement's call sites, parted into known noise and the rest.
 #[derive(Debug, Default)]
@@ -27,9 +27,9 @@ impl Noise {
     /// noise, only what certainly comes from there is left out: an estimate decides nothing.
     pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let mut noise = Self::default();
-        symbols::look_up(sites.iter().map(|site| site.site));
+        names::look_up(sites.iter().map(|site| site.site));
         for site in sites {
-            let frames = without_harness(symbols::frames(site.site));
+            let frames = without_harness(names::frames(site.site));
             match rules.iter().find(|rule| rule.covers(&frames)) {
                 Some(rule) => noise.suppress(rule, *site),
                 None => noise.rest.push(*site),
@@ -44,7 +44,7 @@ impl Noise {
     pub(crate) fn sift_of_thread(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let around = Suppression::around_tests();
         let (outside, inside): (Vec<SiteCount>, Vec<SiteCount>) =
-            sites.iter().partition(|site| is_around_test(&symbols::frames(site.site)));
+            sites.iter().partition(|site| is_around_test(&names::frames(site.site)));
         let mut noise = Self::sift(&inside, rules);
         let outside = outside.into_iter().filter(|site| site.retained != site.released);
         outside.for_each(|site| noise.suppress(&around, site));

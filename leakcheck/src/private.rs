@@ -4,19 +4,20 @@
 use std::future::Future;
 use std::panic::Location;
 
-#[cfg(own_local)]
-pub use crate::alloc::Installed;
+#[cfg(asm_hot_path)]
+pub use leakcheck_ledger::alloc::Installed;
+
 use crate::check as checks;
 use crate::options::Options;
 pub use crate::origin::Origin;
 use crate::outcome::Outcome;
 
 /// What the feature `install` declares.
-#[cfg(not(own_local))]
+#[cfg(not(asm_hot_path))]
 pub type Installed = crate::Alloc;
-#[cfg(not(own_local))]
+#[cfg(not(asm_hot_path))]
 pub const INSTALLED: Installed = crate::Alloc::system();
-#[cfg(own_local)]
+#[cfg(asm_hot_path)]
 pub const INSTALLED: Installed = Installed;
 
 /// What the compiler knows of the function that the attribute is on.

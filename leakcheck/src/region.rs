@@ -1,25 +1,36 @@
 //! A region: the stretch of a program that is watched.
 
-use stats_alloc::Stats;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::alloc::PASS_THROUGH;
+use leakcheck_ledger::accounts::account::{self, Account, Counts};
+use leakcheck_ledger::accounts::split::{self, Split};
+use leakcheck_ledger::alloc::PASS_THROUGH;
+use leakcheck_ledger::epoch::{self, Capture};
+use leakcheck_ledger::tally::{self, Event};
+use leakcheck_ledger::thread::{self, Entered, Thread, Untracked, entered, running};
+use leakcheck_ledger::{RegionId, Volume};
+use leakcheck_unwind as unwind;
+use stats_alloc::Stats;
+
 use crate::allow;
 use crate::error::Error;
 use crate::gate::{Access, Pass};
-use crate::ledger::account::{self, Account, Counts, RegionId};
-use crate::ledger::split::{self, Split};
-use crate::ledger::tally::{self, Event};
-use crate::ledger::{self, entered};
-use crate::left::{self, Left};
-use crate::measurement::{Allowed, Amount, Growth, Measurement};
+use crate::measurement::{Allowed, Amount, Growth, Measurement, SiteCount};
 use crate::options::Scope;
-use crate::report::Timeline;
-use crate::stack::unwind;
-use crate::thread::{self, Entered, Quiet, Thread, running};
+use crate::report::{Stacks, Timeline};
+use crate::resources::{Baseline, Resources};
 use crate::timeline::{self, Recording};
+
+/// Captures the call stacks of these blocks from now on, in the whole process.
+pub(crate) fn capture(stacks: Stacks) {
+    epoch::set_capture(match stacks {
+        Stacks::Sampled => Capture::Sampled,
+        Stacks::Off => Capture::Off,
+        _ => Capture::Full,
+    });
+}
 
 /// An open region. Figures can be read at any moment; dropping it closes it.
 #[derive(Debug)]
@@ -30,7 +41,7 @@ pub(crate) struct Region {
     process: Option<stats_alloc::Region<'static, Event>>,
     unattributed: stats_alloc::Region<'static, Event>,
     opened: Instant,
-    before: left::Before,
+    baseline: Baseline,
     /// When it was first measured, in microseconds from its opening on, 0 before that: what is done to settle and
     /// to name call sites is not the body's time.
     measured: AtomicU64,
@@ -40,15 +51,17 @@ pub(crate) struct Region {
     _pass: Option<Pass>,
 }
 
-/// What a region has come to at one moment.
+/// The figures of a region that a repetition watches.
 #[derive(Debug, Default)]
-pub(crate) struct Look {
-    /// What is retained, but for what is allowed.
-    pub(crate) split: Split,
+pub(crate) struct Snapshot {
+    /// What is retained at each call site, but for what is allowed.
+    pub(crate) sites: Vec<SiteCount>,
+    /// What is retained at call sites that are not known.
+    pub(crate) siteless: Amount,
     pub(crate) released: Amount,
     /// Threads that the region started and that still run.
     pub(crate) threads: usize,
-    pub(crate) left: Left,
+    pub(crate) resources: Resources,
 }
 
 impl Region {
@@ -60,9 +73,9 @@ impl Region {
     /// When the allocator is not installed, when a region of process scope would be opened inside
     /// another one, or when there is no memory to keep its figures.
     pub(crate) fn open(scope: Scope, timeline: bool) -> Result<Self, Error> {
-        let quiet = Quiet::new();
+        let untracked = Untracked::new();
         make_lazy_state();
-        drop(quiet);
+        drop(untracked);
         Self::open_at(scope, timeline)
     }
 
@@ -79,14 +92,12 @@ impl Region {
 
     fn open_at(scope: Scope, timeline: bool) -> Result<Self, Error> {
         see_a_planted_block()?;
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         unwind::prepare();
-        #[cfg(unix)]
-        crate::fork::prepare();
         let recorder = timeline.then(timeline::start);
         let parent = thread::with(entered);
         if parent == 0 {
-            thread::with(Thread::is_no_stranger);
+            thread::with(Thread::is_about_to_open);
         }
         let pass = match (scope, parent) {
             (Scope::Process, 0) => Some(Pass::wait(Access::Alone)),
@@ -98,7 +109,7 @@ impl Region {
             thread::with(Thread::opens);
         }
         let id = account::open(parent).ok_or_else(Error::no_memory)?;
-        ledger::opened((scope == Scope::Process).then_some(id));
+        epoch::opened((scope == Scope::Process).then_some(id));
         let opened = Instant::now();
         Ok(Self {
             id,
@@ -106,7 +117,7 @@ impl Region {
             process: (scope == Scope::Process).then(|| stats_alloc::Region::new(&tally::PROCESS)),
             unattributed: stats_alloc::Region::new(&tally::UNATTRIBUTED),
             opened,
-            before: left::Before::new(parent == 0, scope),
+            baseline: Baseline::new(parent == 0, scope),
             measured: AtomicU64::new(0),
             recording: recorder.map(|recorder| recorder.map(|()| Recording::begin(id, opened))),
             _pass: pass,
@@ -134,7 +145,7 @@ impl Region {
 
     /// What the region has come to by now.
     pub(crate) fn measure(&self) -> Measurement {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let Some(account) = account::get(self.id) else { return Measurement::default() };
         let allowances = allow::inside(self.id);
         let mut owners = self.with_inner();
@@ -144,7 +155,7 @@ impl Region {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         let (counts, split) = self.read(account, &owners);
-        let left = self.before.left(&owners, &everyone, &counts);
+        let resources = self.baseline.since(&owners, &everyone, &counts);
         Measurement {
             retained: Amount { bytes: counts.live_bytes(), blocks: counts.live_blocks() },
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
@@ -153,19 +164,19 @@ impl Region {
             unattributed: growth(&self.unattributed.change()),
             allowed: allowances.iter().map(allow::Allowance::amount).collect::<Vec<Allowed>>(),
             stats: self.stats(&counts),
-            sites: split.sites,
-            siteless: split.siteless,
+            sites: site_counts(&split),
+            siteless: amount(split.siteless),
             threads,
             elapsed: self.elapsed(),
-            left,
+            resources,
             timeline: self.timeline(&counts),
         }
     }
 
     /// What the region retains by now, by call site, and what else can grow: less than a measurement,
     /// for who looks often.
-    pub(crate) fn look(&self) -> Look {
-        let Some(account) = account::get(self.id) else { return Look::default() };
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let Some(account) = account::get(self.id) else { return Snapshot::default() };
         let mut owners = vec![self.id];
         owners.extend(account::inner_regions(self.id));
         let threads = running::list(&owners).len();
@@ -175,12 +186,13 @@ impl Region {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
         });
         let (counts, split) = self.read(account, &owners);
-        let left = self.before.left(&owners, &everyone, &counts);
-        Look {
+        let resources = self.baseline.since(&owners, &everyone, &counts);
+        Snapshot {
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
-            split,
+            sites: site_counts(&split),
+            siteless: amount(split.siteless),
             threads,
-            left,
+            resources,
         }
     }
 
@@ -247,12 +259,12 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         drop(self.recording.take());
-        ledger::closes(self.scope == Scope::Process);
+        epoch::closes(self.scope == Scope::Process);
         allow::close_inside(self.id);
         if let Some(account) = account::get(self.id) {
-            self.before.closes(self.id, account.parent());
+            self.baseline.closes(self.id, account.parent());
             account.close(self.id);
         }
     }
@@ -266,6 +278,20 @@ fn run_body<T>(region: RegionId, body: impl FnOnce() -> T) -> T {
     let here = 0_u8;
     let _entered = Entered::new(region, &raw const here as usize);
     body()
+}
+
+fn amount(volume: Volume) -> Amount {
+    Amount { bytes: volume.bytes, blocks: volume.blocks }
+}
+
+fn site_counts(split: &Split) -> Vec<SiteCount> {
+    let count = |count: &split::SiteCount| SiteCount {
+        site: count.site,
+        retained: amount(count.retained),
+        certain: amount(count.certain),
+        released: amount(count.released),
+    };
+    split.sites.iter().map(count).collect()
 }
 
 fn growth(stats: &Stats) -> Growth {
@@ -287,7 +313,7 @@ fn see_a_planted_block() -> Result<(), Error> {
     if PASS_THROUGH {
         return Err(Error::pass_through());
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     thread::with(|thread| thread.witnessed.set(false));
     drop(black_box(Box::new(0xA5_u8)));
     if thread::with(|thread| thread.witnessed.get()) { Ok(()) } else { Err(Error::not_installed()) }

@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::ledger::split::SiteCount;
+use crate::measurement::SiteCount;
 use crate::noise::Noise;
-use crate::region::{Look, Region};
-use crate::repeat::{Plan, Reading, Repeat, Source, Step};
+use crate::region::{Region, Snapshot};
+use crate::report::Stacks;
 use crate::report::{Resource, Stopped};
 use crate::settle::Waiting;
-use crate::stack::Stacks;
-use crate::stack::site::SiteId;
 use crate::suppress::Suppression;
-use crate::thread::Quiet;
+use leakcheck_growth::{Plan, Reading, Repeat, Source, Step};
+use leakcheck_ledger::SiteId;
+use leakcheck_ledger::thread::Untracked;
 
 /// The part of the time for settling that one batch may take.
 const PART_OF_WAIT: u32 = 8;
@@ -43,7 +43,7 @@ impl<'a> Repetition<'a> {
         stacks: Stacks,
         suppressions: &'a [Suppression],
     ) -> Self {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         Self {
             region,
             repeat: Repeat::new(plan),
@@ -59,7 +59,7 @@ impl<'a> Repetition<'a> {
 
     /// Whether the body is to be called once more.
     pub(crate) fn goes_on(&mut self) -> bool {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         self.in_calls += self.called.take().map_or(Duration::ZERO, |called| called.elapsed());
         loop {
             match self.repeat.next(self.in_calls) {
@@ -67,7 +67,7 @@ impl<'a> Repetition<'a> {
                     self.called = Some(Instant::now());
                     return true;
                 }
-                Step::Read { settle } => self.look(settle),
+                Step::Read { settle } => self.read(settle),
                 Step::Over(stop) => {
                     self.over = Some(stop);
                     return false;
@@ -90,31 +90,31 @@ impl<'a> Repetition<'a> {
         self.over.unwrap_or(Stopped::AsAsked)
     }
 
-    fn look(&mut self, settle: bool) {
-        let mut look = self.region.look();
-        let mut reading = self.reading(&look);
+    fn read(&mut self, settle: bool) {
+        let mut snapshot = self.region.snapshot();
+        let mut reading = self.reading(&snapshot);
         if settle && self.grows(&reading) {
-            (look, reading) = self.settle(look, reading);
+            (snapshot, reading) = self.settle(snapshot, reading);
         }
         self.repeat.record(&reading);
         if settle {
-            self.tell_noise(&look.split.sites);
+            self.tell_noise(&snapshot.sites);
         }
     }
 
     /// Looks again while that may help.
-    fn settle(&mut self, mut look: Look, mut reading: Reading) -> (Look, Reading) {
+    fn settle(&mut self, mut snapshot: Snapshot, mut reading: Reading) -> (Snapshot, Reading) {
         let mut part = self.waiting.part(PART_OF_WAIT);
         let mut falls = Waiting::short_pauses(MOST_FALLS);
         let mut falling = false;
         while self.grows(&reading) && (if falling { falls.goes_on() } else { part.goes_on() }) {
-            look = self.region.look();
-            let next = self.reading(&look);
+            snapshot = self.region.snapshot();
+            let next = self.reading(&snapshot);
             falling = level(&next) < level(&reading);
             reading = next;
         }
         self.waiting.give_back(part);
-        (look, reading)
+        (snapshot, reading)
     }
 
     /// Whether anything is above what it was after the batch before.
@@ -147,10 +147,10 @@ impl<'a> Repetition<'a> {
         }
     }
 
-    fn reading(&self, look: &Look) -> Reading {
+    fn reading(&self, snapshot: &Snapshot) -> Reading {
         let mut reading = Reading::new();
-        let mut total = look.split.siteless;
-        for count in &look.split.sites {
+        let mut total = snapshot.siteless;
+        for count in &snapshot.sites {
             if self.repeat.is_ignored(Source::BytesAt(count.site)) {
                 continue;
             }
@@ -163,10 +163,10 @@ impl<'a> Repetition<'a> {
         }
         reading.insert(Source::Bytes, total.bytes as i64);
         reading.insert(Source::Blocks, total.blocks as i64);
-        reading.insert(Source::Released, look.released.bytes as i64);
-        reading.insert(Source::ReleasedBlocks, look.released.blocks as i64);
-        reading.insert(Source::Resource(Resource::Threads), look.threads as i64);
-        let left = look.left.counts();
+        reading.insert(Source::Released, snapshot.released.bytes as i64);
+        reading.insert(Source::ReleasedBlocks, snapshot.released.blocks as i64);
+        reading.insert(Source::Resource(Resource::Threads), snapshot.threads as i64);
+        let left = snapshot.resources.counts();
         reading.extend(left.map(|(resource, count)| (Source::Resource(resource), count)));
         reading
     }

@@ -7,4 +7,4 @@ pub use leakcheck_report::{
     Timeline,
 };
 
-pub(crate) use leakcheck_report::{advice, reference_path, text};
+pub(crate) use leakcheck_report::{advice, text};

@@ -9,11 +9,11 @@ use leakcheck_report::pattern::Pattern;
 
 use crate::error::Error;
 use crate::options::{Iterations, Kind, Options, Scope, mb_to_bytes};
-use crate::repeat::{Caps, Plan, WARM_UP};
-use crate::stack::Stacks;
+use crate::report::Stacks;
 use crate::suppress::{self, Suppression};
-use crate::thread::Quiet;
 use crate::verdict::{Limit, LimitSource, Limits, Skip};
+use leakcheck_growth::{Caps, Plan, WARM_UP};
+use leakcheck_ledger::thread::Untracked;
 
 /// Every variable that leakcheck knows.
 pub(crate) const VARIABLES: [&str; 17] = [
@@ -96,7 +96,7 @@ pub(crate) struct Settings {
 /// When a variable has a value that cannot be read.
 pub(crate) fn of_process() -> Result<&'static Settings, &'static Error> {
     static SETTINGS: OnceLock<Result<Settings, Error>> = OnceLock::new();
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     if SETTINGS.get().is_none() {
         // Read outside of the cell, whose lock a fork by another thread would leave held in its child. Of
         // two threads that read at once the first one's settings stay; they are the same.

@@ -10,15 +10,17 @@ mod at_exit;
 mod verdict;
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{MutexGuard, OnceLock};
+
+use leakcheck_holders::clear_dead;
+use leakcheck_ledger::thread::{self, Untracked};
+use leakcheck_system::fork::ForkMutex;
 
 use crate::error::Error;
-use crate::holders;
 use crate::origin::Origin;
-use crate::region::Region;
+use crate::region::{self, Region};
 use crate::settings::{self, Mode};
-use crate::stack;
-use crate::thread::{self, Quiet};
 use crate::verdict::NotJudged;
 
 /// Makes the origin of a test of the program from its name.
@@ -27,8 +29,8 @@ type OriginOf = fn(String) -> Origin;
 /// What `check_all!` has said of this program; nothing where it was not written.
 static PROGRAM: OnceLock<OriginOf> = OnceLock::new();
 
-/// The tests under way.
-static UNDER_WAY: Mutex<Vec<Test>> = Mutex::new(Vec::new());
+/// The tests that are running.
+static RUNNING: ForkMutex<Vec<Test>> = ForkMutex::new(20, Vec::new());
 
 /// Why a test cannot be checked, and the words for it.
 struct Unseen {
@@ -36,7 +38,7 @@ struct Unseen {
     problem: String,
 }
 
-/// A test under way.
+/// A test that is running.
 struct Test {
     number: u64,
     /// Or why the test cannot be checked.
@@ -74,20 +76,16 @@ pub(crate) fn thread_begins() {
     if PROGRAM.get().is_none() {
         return;
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     let Some(region) = open() else { return };
-    static NUMBER: Mutex<u64> = Mutex::new(0);
-    let number = {
-        let mut number = NUMBER.lock().unwrap_or_else(PoisonError::into_inner);
-        *number += 1;
-        *number
-    };
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     if let Ok(region) = &region {
-        holders::clear_dead();
+        clear_dead();
         note_panics();
         region.take_thread();
     }
-    under_way().push(Test { number, region, name: None });
+    running().push(Test { number, region, name: None });
     HERE.set(number);
 }
 
@@ -100,7 +98,7 @@ fn open() -> Option<Result<Region, Unseen>> {
     if settings.mode == Mode::Off {
         return None;
     }
-    stack::set_mode(settings.stacks);
+    region::capture(settings.stacks);
     let region = Region::open_for_new_thread(settings.timeline);
     Some(region.map_err(|error| (&error).into()))
 }
@@ -111,9 +109,9 @@ pub(crate) fn routine_is_over() {
     if number == 0 {
         return;
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     let name = std::thread::current().name().map(str::to_owned);
-    if let Some(test) = under_way().iter_mut().find(|test| test.number == number) {
+    if let Some(test) = running().iter_mut().find(|test| test.number == number) {
         test.name = name;
     }
 }
@@ -124,9 +122,9 @@ pub(crate) fn thread_ends() {
     if number == 0 {
         return;
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     // Before the verdict's frames lie where the test's were.
-    holders::clear_dead();
+    clear_dead();
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
     match (test.name, test.region) {
         (Some(name), Ok(region)) => verdict::pass(&region, origin(name), PANICKED.get()),
@@ -142,7 +140,7 @@ pub(crate) fn step_aside(check: &Origin) {
     if number == 0 || !check.is_of_attribute() {
         return;
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     let thread = std::thread::current();
     let name = thread.name().unwrap_or_default();
     let own = check.display_name();
@@ -167,13 +165,13 @@ impl From<&Error> for Unseen {
 }
 
 fn take(number: u64) -> Option<Test> {
-    let mut tests = under_way();
+    let mut tests = running();
     let at = tests.iter().position(|test| test.number == number)?;
     Some(tests.swap_remove(at))
 }
 
-fn under_way() -> MutexGuard<'static, Vec<Test>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+fn running() -> MutexGuard<'static, Vec<Test>> {
+    RUNNING.lock()
 }
 
 /// Sees to it that a test's thread knows whether something panicked on it. What the program's hook does

@@ -5,7 +5,7 @@ use std::path::Path;
 use leakcheck_report::pattern::Pattern;
 
 use crate::error::Error;
-use crate::stack::frame::{Class, Frame};
+use crate::report::{Class, Frame};
 
 /// A rule that names memory which is not the program's fault.
 #[derive(Clone, Debug)]
@@ -227,7 +227,10 @@ fn is_writing<'a>(leaf: impl Iterator<Item = &'a Frame> + Clone) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::frame::stack;
+
+    fn stack(functions: &[(&str, Class)]) -> Vec<Frame> {
+        functions.iter().map(|&(function, class)| Frame::of_function(function, class)).collect()
+    }
 
     fn is_built_in_noise(functions: &[(&str, Class)]) -> bool {
         built_in().any(|rule| rule.covers(&stack(functions)))

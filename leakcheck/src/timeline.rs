@@ -17,15 +17,13 @@ mod spawn;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use crate::ledger::account::RegionId;
 use crate::message;
 use crate::report::Timeline;
-use crate::thread::Quiet;
+use leakcheck_ledger::RegionId;
+use leakcheck_ledger::thread::Untracked;
 
 #[cfg(all(target_os = "linux", not(interposed)))]
 pub(crate) use recorder::threads;
-#[cfg(unix)]
-pub(crate) use recorder::{Held, forked, hold};
 
 /// A region whose live bytes are recorded, until this is dropped.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ pub(crate) struct Recording {
 ///
 /// In words, when there can be no recorder.
 pub(crate) fn start() -> Result<(), String> {
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     let started = recorder::start(spawn::spawn);
     if let Err(why) = &started {
         static SAID: Once = Once::new();
@@ -53,7 +51,7 @@ pub(crate) fn start() -> Result<(), String> {
 impl Recording {
     /// Records a region that has just opened.
     pub(crate) fn begin(region: RegionId, opened: Instant) -> Self {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         Self { number: recorder::add(region, opened) }
     }
 
@@ -63,7 +61,7 @@ impl Recording {
     ///
     /// In words, when the region is not recorded any more.
     pub(crate) fn until(&self, at: Duration, live: u64, peak: u64) -> Result<Timeline, String> {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let timeline = recorder::series(self.number, |series| series.until(at, live, peak));
         timeline
             .ok_or_else(|| "the process is a fork of the one in which it was recorded".to_owned())
@@ -72,7 +70,7 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         recorder::remove(self.number);
     }
 }

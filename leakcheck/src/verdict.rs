@@ -3,7 +3,7 @@
 use leakcheck_report::Metric;
 
 use crate::measurement::{Amount, Growth, Measurement};
-use crate::repeat::Finding;
+use leakcheck_growth::Finding;
 
 pub use leakcheck_report::{
     BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, Verdict,
@@ -31,22 +31,22 @@ pub(crate) fn judged(measurement: &Measurement, metric: Metric, excused: Excused
 
 /// Compares the figures with the limits. A figure that equals its limit passes.
 pub(crate) fn judge(judged: Growth, measurement: &Measurement, limits: &Limits) -> Verdict {
-    let left = &measurement.left;
+    let resources = &measurement.resources;
     let figures = [
         (Figure::Bytes, judged.bytes),
         (Figure::Blocks, judged.blocks),
         (Figure::PeakBytes, measurement.peak_bytes as i64),
         (Figure::Threads, measurement.threads.len() as i64),
-        (Figure::Fds, left.fds.count.at_least()),
-        (Figure::Children, left.children.count.at_least()),
-        (Figure::CHeapBytes, left.c_heap.at_least()),
+        (Figure::Fds, resources.fds.count.at_least()),
+        (Figure::Children, resources.children.count.at_least()),
+        (Figure::CHeapBytes, resources.c_heap.at_least()),
     ];
     Verdict::of(figures, limits)
 }
 
 /// The figures that have a limit and cannot be compared with it, with the reasons.
 pub(crate) fn unjudged(measurement: &Measurement, limits: &Limits) -> Vec<Unjudged> {
-    let mut unjudged = measurement.left.unjudged();
+    let mut unjudged = measurement.resources.unjudged();
     unjudged.retain(|unjudged| limits.of(unjudged.figure).is_some());
     unjudged
 }
@@ -126,8 +126,10 @@ mod tests {
     #[test]
     fn every_figure_has_its_own_limit() {
         let mut measurement = measured((100, 7), (0, 0));
-        measurement.threads =
-            vec![crate::thread::running::Running { name: "sweeper".into(), started_at: 0 }];
+        measurement.threads = vec![leakcheck_ledger::thread::running::Running {
+            name: "sweeper".into(),
+            started_at: 0,
+        }];
         let mut limits = limits(100);
         limits.blocks = Some(Limit::by_argument("threshold_blocks", 6));
         limits.peak_bytes = Some(Limit::by_argument("peak_mb", 4999));

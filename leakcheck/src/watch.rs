@@ -9,26 +9,24 @@ use std::time::Instant;
 
 use crate::draft::{self, Draft};
 use crate::error::Error;
+use crate::explain::{Explanation, looks_for_lost};
 use crate::gate::{Access, Pass};
-use crate::held::{Held, looks_for_lost};
-use crate::holders::{self, Before};
-use crate::ledger::entered;
-use crate::left;
 use crate::measurement::Measurement;
 use crate::message;
 use crate::noise::Noise;
 use crate::options::{Metric, Options, Scope};
-use crate::region::Region;
-use crate::repeat::Plan;
+use crate::region::{self, Region};
 use crate::report::text::{self, Layout};
 use crate::report::{Report, Test};
 use crate::report_dir;
+use crate::resources;
 use crate::settings::{self, Mode, Settings};
 use crate::settle;
-use crate::stack;
-use crate::stack::frame::workspace;
-use crate::thread::{self, Quiet, running};
 use crate::verdict::{self, BodyEnd, Limits, NotJudged, Verdict};
+use leakcheck_growth::Plan;
+use leakcheck_holders::{self as holders, Before};
+use leakcheck_ledger::thread::{self, Untracked, entered};
+use leakcheck_symbols::workspace;
 
 /// Whether a body is watched.
 pub(crate) enum Watching {
@@ -89,7 +87,7 @@ impl Watch {
     fn begin(options: Options, can_repeat: bool) -> Result<Watching, String> {
         #[cfg(interposed)]
         crate::suite::step_aside(&options.origin);
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let settings = settings::of_process().map_err(ToString::to_string)?;
         warn_of_unknown(settings);
         if settings.mode == Mode::Off {
@@ -121,14 +119,14 @@ impl Watch {
                 return Err(error.to_string());
             }
         };
-        if options.threads.is_some() && !running::CAN_FOLLOW {
+        if options.threads.is_some() && !cfg!(interposed) {
             return Err(Error::threads_unseen().to_string());
         }
-        left::can_see(&options).map_err(|error| error.to_string())?;
-        if settings.limits(&options).lost_bytes.is_some() && !holders::CAN_TELL {
+        resources::can_see(&options).map_err(|error| error.to_string())?;
+        if settings.limits(&options).lost_bytes.is_some() && !holders::CAN_EXPLAIN {
             return Err(Error::left_unseen("lost_bytes", "Linux with glibc").to_string());
         }
-        stack::set_mode(settings.stacks);
+        region::capture(settings.stacks);
         if settings.repeats(&options) && !can_repeat {
             message::to_stderr(&format!(
                 "`{}` is called once, whatever `LEAK_ITERATIONS` says: its body may use up what it takes",
@@ -166,7 +164,7 @@ impl Watch {
     /// As [`not_judged`](Self::not_judged), in one of the calls of a repeated body, which is told where
     /// the failing test tells the rest.
     pub(crate) fn not_judged_in_call(&self, end: BodyEnd, call: u64) {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         if call == 1 {
             return self.not_judged(end);
         }
@@ -179,7 +177,7 @@ impl Watch {
     }
 
     pub(crate) fn not_judged(&self, end: BodyEnd) {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         self.record_not_judged(NotJudged::Body { end, iteration: None });
     }
 
@@ -193,7 +191,7 @@ impl Watch {
     }
 
     pub(crate) fn judge(&self) -> Result<(), Leak> {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let (measurement, noise, verdict) = self.settle();
         let excused = noise.excused();
         let draft = || {
@@ -207,7 +205,7 @@ impl Watch {
             draft
         };
         if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
-            let draft = self.held().judge_lost(draft());
+            let draft = self.explanation().judge_lost(draft());
             if draft.report.verdict.is_leak() {
                 return Err(self.leak(draft));
             }
@@ -256,7 +254,7 @@ impl Watch {
     }
 
     fn leak(&self, mut draft: Draft) -> Leak {
-        self.held().tell(&mut draft);
+        self.explanation().tell(&mut draft);
         let report = &draft.report;
         let written = report_dir::write(report, self.settings.report_dir.as_deref());
         if let Err(why) = &written {
@@ -273,9 +271,9 @@ impl Watch {
         Leak { text, mode }
     }
 
-    fn held(&self) -> Held<'_> {
+    fn explanation(&self) -> Explanation<'_> {
         let (before, start) = self.before.get_or_init(|| (Before::default(), Instant::now()));
-        Held {
+        Explanation {
             settings: self.settings,
             limits: &self.limits,
             region: &self.region,
@@ -319,7 +317,7 @@ impl Leak {
 /// The words of the panic are leakcheck's own and count for no check around this one.
 #[track_caller]
 pub(crate) fn fail_with(text: String) -> ! {
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     panic!("{text}")
 }
 

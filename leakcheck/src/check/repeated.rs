@@ -6,9 +6,9 @@ use std::pin::pin;
 
 use super::{Panicked, Polled, told};
 use crate::options::Options;
-use crate::thread::Quiet;
 use crate::verdict::BodyEnd;
 use crate::watch::{Watch, Watching};
+use leakcheck_ledger::thread::Untracked;
 
 /// As [`check_with`](super::check_with), and the body is repeated where that was asked for.
 #[track_caller]
@@ -86,7 +86,7 @@ pub(crate) fn check_repeatable_should_panic(
             }
         }
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     super::end_of_panicking(watch.judge_repeated(&repetition), message)
 }
 

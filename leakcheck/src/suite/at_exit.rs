@@ -2,8 +2,11 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use leakcheck_ledger::thread::Untracked;
+use leakcheck_system::fork::ForkMutex;
 
 use leakcheck_report::format::counted;
 
@@ -11,7 +14,6 @@ use super::verdict;
 use crate::message;
 use crate::report::Report;
 use crate::settings;
-use crate::thread::Quiet;
 use crate::verdict::{BodyEnd, NotJudged, Verdict};
 
 /// What libtest ends with when a test has failed.
@@ -25,9 +27,9 @@ static STATUS: AtomicI32 = AtomicI32::new(0);
 /// Whose status it is: a fork's child ends as it likes.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 static FAILS: AtomicBool = AtomicBool::new(false);
-static LEAKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static PROBLEM: Mutex<Option<String>> = Mutex::new(None);
-static HELD_BACK: Mutex<Vec<Report>> = Mutex::new(Vec::new());
+static LEAKED: ForkMutex<Vec<String>> = ForkMutex::new(22, Vec::new());
+static PROBLEM: ForkMutex<Option<String>> = ForkMutex::new(23, None);
+static HELD_BACK: ForkMutex<Vec<Report>> = ForkMutex::new(24, Vec::new());
 
 unsafe extern "C" {
     /// glibc's `atexit` with the status.
@@ -56,7 +58,7 @@ pub(super) fn leaked(test: &str) {
 /// A test could not be checked, and that is a failure. It is said once, when the program ends.
 pub(super) fn cannot_see(problem: String) {
     FAILS.store(true, Ordering::SeqCst);
-    PROBLEM.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+    PROBLEM.lock().get_or_insert(problem);
 }
 
 /// The program's main thread has started a thread that libtest would have given a name.
@@ -72,7 +74,7 @@ pub(super) fn not_libtests() {
 
 /// A test left memory behind and something panicked on it, perhaps because it was meant to.
 pub(super) fn hold_back(report: Report) {
-    HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+    HELD_BACK.lock().push(report);
 }
 
 /// Says which tests have leaked, and ends the program with the code of failure if one has.
@@ -80,13 +82,13 @@ pub(super) fn settle_accounts() {
     if PROCESS.load(Ordering::SeqCst) != std::process::id() {
         return;
     }
-    let _quiet = Quiet::new();
+    let _untracked = Untracked::new();
     judge_held_back();
     let names = names();
     if !names.is_empty() {
         message::to_stderr(&summary(&names));
     }
-    if let Some(problem) = PROBLEM.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(problem) = PROBLEM.lock().take() {
         message::to_stderr(&format!("tests were not checked: {problem}"));
     }
     if FAILS.load(Ordering::SeqCst) {
@@ -100,7 +102,7 @@ pub(super) fn settle_accounts() {
 /// Where no test has failed, a test that panicked was to, and is judged like the others. Where one has, it
 /// may be this one, which then has failed as itself.
 fn judge_held_back() {
-    let held_back = std::mem::take(&mut *HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner));
+    let held_back = std::mem::take(&mut *HELD_BACK.lock());
     let Ok(settings) = settings::of_process() else { return };
     for mut report in held_back {
         if STATUS.load(Ordering::SeqCst) == 0 {
@@ -126,5 +128,5 @@ fn summary(names: &[String]) -> String {
 }
 
 fn names() -> MutexGuard<'static, Vec<String>> {
-    LEAKED.lock().unwrap_or_else(PoisonError::into_inner)
+    LEAKED.lock()
 }

@@ -2,8 +2,7 @@
 
 use super::{Unseen, at_exit};
 use crate::draft::{self, Draft};
-use crate::held::{Held, looks_for_lost};
-use crate::holders::Before;
+use crate::explain::{Explanation, looks_for_lost};
 use crate::measurement::Measurement;
 use crate::message;
 use crate::noise::Noise;
@@ -16,6 +15,7 @@ use crate::settings::{self, Mode, Settings};
 use crate::settle;
 use crate::verdict::{self, Limits, Verdict};
 use crate::watch::layout;
+use leakcheck_holders::Before;
 
 /// Judges what a test has left behind, and says so.
 pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
@@ -38,7 +38,7 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
     report.judged = Some(verdict::judged(&measurement, Metric::Net, excused));
     report.limits = Some(limits.clone());
     report.call_stacks = settings.stacks;
-    let held = Held {
+    let explanation = Explanation {
         settings,
         limits: &limits,
         region,
@@ -47,10 +47,10 @@ pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
         test: Some(&name),
     };
     if draft.report.verdict.is_leak() {
-        held.tell(&mut draft);
+        explanation.tell(&mut draft);
     }
     if looks_for_lost(&limits, &measurement) {
-        draft = held.judge_lost(draft);
+        draft = explanation.judge_lost(draft);
     }
     let report = draft.report;
     let is_leak = report.verdict.is_leak();

@@ -1,21 +1,26 @@
 //! The thread that reads, and what it is to read.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use leakcheck_ledger::RegionId;
+use leakcheck_ledger::accounts::account;
+use leakcheck_ledger::thread::{self, Thread, Untracked};
+#[cfg(unix)]
+use leakcheck_system::fork;
+use leakcheck_system::fork::ForkMutex;
+
 use super::series::Series;
-use crate::ledger::account::{self, RegionId};
-use crate::thread::{self, Quiet, Thread};
 
 /// What the recorder and those who record share.
 #[derive(Debug)]
 struct Recorder {
-    state: Mutex<State>,
+    state: ForkMutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
+struct State {
     stage: Stage,
     recorded: Vec<Recorded>,
     /// The number of the next recording.
@@ -43,7 +48,10 @@ struct Recorded {
 }
 
 static RECORDER: Recorder = Recorder {
-    state: Mutex::new(State { stage: Stage::None, recorded: Vec::new(), next: 0, first: 0 }),
+    state: ForkMutex::new(
+        70,
+        State { stage: Stage::None, recorded: Vec::new(), next: 0, first: 0 },
+    ),
     changed: Condvar::new(),
 };
 
@@ -110,8 +118,8 @@ pub(crate) fn threads() -> u64 {
 /// The recorder's thread. It was started outside of regions and opens none, and it is no stranger: nothing
 /// that it does is anybody's.
 pub(super) fn run() -> ! {
-    let _quiet = Quiet::new();
-    thread::with(Thread::is_no_stranger);
+    let _untracked = Untracked::new();
+    thread::with(Thread::is_about_to_open);
     let mut state = RECORDER.lock();
     state.stage = Stage::Runs;
     RECORDER.changed.notify_all();
@@ -151,8 +159,10 @@ impl Recorded {
 }
 
 impl Recorder {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&'static self) -> MutexGuard<'static, State> {
+        #[cfg(unix)]
+        fork::in_child(forked);
+        self.state.lock()
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
@@ -165,18 +175,9 @@ impl Recorder {
     }
 }
 
-/// The state, held over a fork.
-#[cfg(unix)]
-pub(crate) type Held = MutexGuard<'static, State>;
-
-#[cfg(unix)]
-pub(crate) fn hold() -> Held {
-    RECORDER.lock()
-}
-
 /// To be called in the child of a fork: the recorder is not there, and what it read is not the child's.
 #[cfg(unix)]
-pub(crate) fn forked() {
+fn forked() {
     let mut state = RECORDER.lock();
     state.stage = Stage::None;
     state.first = state.next;

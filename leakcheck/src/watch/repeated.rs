@@ -2,17 +2,17 @@
 
 use super::{Leak, Watch, record};
 use crate::draft::Draft;
-use crate::held::looks_for_lost;
+use crate::explain::looks_for_lost;
 use crate::measurement::Measurement;
 use crate::message;
 use crate::noise::Noise;
-use crate::repeat::{Finding, Iterations, Plan};
 use crate::repetition::Repetition;
 use crate::report::{self, GrowingResource, text};
 use crate::settings::Settings;
 use crate::settle;
-use crate::thread::Quiet;
 use crate::verdict::{self, Limits, Verdict};
+use leakcheck_growth::{Finding, Iterations, Plan};
+use leakcheck_ledger::thread::Untracked;
 
 impl Watch {
     /// The repetition of the body, where that was asked for.
@@ -24,12 +24,12 @@ impl Watch {
 
     /// Judges a repetition that is over, by what kept pace with the calls.
     pub(crate) fn judge_repeated(&self, repetition: &Repetition<'_>) -> Result<(), Leak> {
-        let _quiet = Quiet::new();
+        let _untracked = Untracked::new();
         let finding = Finding::of(repetition.repeat(), repetition.stop());
         let (measurement, verdict) = self.settle_repeated(repetition, &finding);
         let draft = || self.draft_of_repeated(repetition, &finding, &measurement, &verdict);
         if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
-            let draft = self.held().judge_lost(draft());
+            let draft = self.explanation().judge_lost(draft());
             if draft.report.verdict.is_leak() {
                 return Err(self.leak(draft));
             }

@@ -1,0 +1,244 @@
+//! All live blocks by their addresses, for the child of a snapshot.
+
+use crate::pool::Array;
+use leakcheck_ledger::RegionId;
+use leakcheck_ledger::SiteId;
+use leakcheck_ledger::live;
+
+/// No block.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The blocks, sorted by address, and a table from pages to the first block in each.
+#[derive(Debug)]
+pub(crate) struct Heap {
+    pub(crate) count: usize,
+    starts: Array<u64>,
+    /// In bytes; with [`PAGES`], in pages.
+    sizes: Array<u32>,
+    low: usize,
+    high: usize,
+    /// One more than a page's number.
+    pages: Array<u64>,
+    firsts: Array<u32>,
+    page_bits: u32,
+    /// A bit for the hash of every page with a block: what is no pointer mostly ends here.
+    filter: Array<u64>,
+}
+
+const PAGE: u32 = 12;
+/// A size that is rounded up to whole pages: 2 GB and more.
+const PAGES: u32 = 1 << 31;
+const FILTER_BITS: u32 = 21;
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Larger blocks are found by their first pages, or by a search.
+const MOST_PAGES: usize = 1 << 24;
+
+impl Heap {
+    /// `None` where there is no memory.
+    pub(crate) fn of_live_blocks() -> Option<Self> {
+        let end = live::end();
+        let mut count = 0;
+        for index in 1..end {
+            if live::get(index).is_some() {
+                count += 1;
+            }
+        }
+        let mut starts = Array::<u64>::new(count)?;
+        let sizes = Array::<u32>::new(count)?;
+        let mut taken = 0;
+        for index in 1..end {
+            if let Some(block) = live::get(index)
+                && taken < count
+            {
+                starts.set(taken, block.block as u64);
+                taken += 1;
+            }
+        }
+        starts.slice()[..taken].sort_unstable();
+        let mut heap = Self {
+            count: taken,
+            starts,
+            sizes,
+            low: usize::MAX,
+            high: 0,
+            pages: Array::new(1)?,
+            firsts: Array::new(1)?,
+            page_bits: 0,
+            filter: Array::new(1 << (FILTER_BITS - 6))?,
+        };
+        for index in 1..end {
+            if let Some(block) = live::get(index) {
+                let at = heap.index_of(block.block);
+                let pages = block.size.div_ceil(1 << PAGE).min(PAGES as usize - 1) as u32;
+                let is_large = block.size >= PAGES as usize;
+                sizes.set(at, if is_large { pages | PAGES } else { block.size as u32 });
+            }
+        }
+        heap.make_pages()?;
+        Some(heap)
+    }
+
+    /// The first block that ends behind an address.
+    pub(crate) fn first_from(&self, address: usize) -> usize {
+        let index = self.index_of(address);
+        if index > 0 && self.end(index - 1) > address { index - 1 } else { index }
+    }
+
+    /// The place of a block that is there.
+    fn index_of(&self, block: usize) -> usize {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = (low + high) / 2;
+            if (self.starts.get(middle) as usize) < block {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    fn make_pages(&mut self) -> Option<()> {
+        let mut pages = 0;
+        for index in 0..self.count {
+            let (start, end) = (self.start(index), self.end(index));
+            pages += ((end - 1) >> PAGE) - (start >> PAGE) + 1;
+            if start < self.low {
+                self.low = start;
+            }
+            if end > self.high {
+                self.high = end;
+            }
+        }
+        let capacity = (pages.min(MOST_PAGES) * 3 / 2).next_power_of_two().max(64);
+        self.page_bits = capacity.trailing_zeros();
+        self.pages = Array::new(capacity)?;
+        self.firsts = Array::new(capacity)?;
+        let mut last = usize::MAX;
+        let mut room = MOST_PAGES;
+        for index in 0..self.count {
+            let (first, end) = (self.start(index) >> PAGE, (self.end(index) - 1) >> PAGE);
+            let mut page = first;
+            while page <= end && room > 0 {
+                if page != last {
+                    self.add_page(page, index as u32);
+                    last = page;
+                    room -= 1;
+                }
+                page += 1;
+            }
+        }
+        Some(())
+    }
+
+    fn add_page(&self, page: usize, first: u32) {
+        let hash = (page as u64 + 1).wrapping_mul(FACTOR);
+        let bit = (hash >> (64 - FILTER_BITS)) as usize;
+        self.filter.set(bit >> 6, self.filter.get(bit >> 6) | 1 << (bit & 63));
+        let mask = (1 << self.page_bits) - 1;
+        let mut slot = (hash >> (64 - self.page_bits)) as usize;
+        while self.pages.get(slot) != 0 {
+            slot = (slot + 1) & mask;
+        }
+        self.pages.set(slot, page as u64 + 1);
+        self.firsts.set(slot, first);
+    }
+
+    pub(crate) fn start(&self, index: usize) -> usize {
+        self.starts.get(index) as usize
+    }
+
+    /// What the block's user asked for.
+    pub(crate) fn bytes(&self, index: usize) -> u64 {
+        match self.sizes.get(index) {
+            pages if pages & PAGES != 0 => u64::from(pages & !PAGES) << PAGE,
+            bytes => bytes.into(),
+        }
+    }
+
+    /// The same in words, rounded up.
+    #[inline(always)]
+    pub(crate) fn words(&self, index: usize) -> usize {
+        let size = self.sizes.get(index);
+        if size & PAGES != 0 {
+            return (self.bytes(index) / 8) as usize;
+        }
+        if size <= 8 { 1 } else { (size as usize).div_ceil(8) }
+    }
+
+    fn end(&self, index: usize) -> usize {
+        self.start(index) + 8 * self.words(index)
+    }
+
+    /// The block that an address lies in, [`NONE`] where it lies in none.
+    #[inline(always)]
+    pub(crate) fn find(&self, address: usize) -> u32 {
+        if address < self.low || address >= self.high {
+            return NONE;
+        }
+        let page = address >> PAGE;
+        let hash = (page as u64 + 1).wrapping_mul(FACTOR);
+        let bit = (hash >> (64 - FILTER_BITS)) as usize;
+        if self.filter.get(bit >> 6) & (1 << (bit & 63)) == 0 {
+            return NONE;
+        }
+        self.find_in_page(address, page, hash)
+    }
+
+    fn find_in_page(&self, address: usize, page: usize, hash: u64) -> u32 {
+        let mask = (1 << self.page_bits) - 1;
+        let mut slot = (hash >> (64 - self.page_bits)) as usize;
+        loop {
+            let key = self.pages.get(slot);
+            if key == 0 {
+                return NONE;
+            }
+            if key == page as u64 + 1 {
+                break;
+            }
+            slot = (slot + 1) & mask;
+        }
+        // Mostly few blocks begin in a page, so the way is in steps that get longer.
+        let mut low = self.firsts.get(slot) as usize;
+        let (mut high, mut step) = (low + 1, 1);
+        while high < self.count && self.start(high) <= address {
+            low = high;
+            high += step;
+            step *= 2;
+        }
+        high = if high < self.count { high } else { self.count };
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            if self.start(middle) <= address {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        if self.start(low) <= address && address < self.end(low) { low as u32 } else { NONE }
+    }
+
+    /// Whether a block is leakcheck's own.
+    pub(crate) fn is_ours(&self, index: usize) -> bool {
+        // SAFETY: as in `owner`.
+        unsafe { live::owner_of(self.start(index)) }.0.is_ours()
+    }
+
+    /// Whose a block is, and where it came from.
+    pub(crate) fn owner(&self, index: usize) -> (RegionId, SiteId) {
+        // SAFETY: the block is in the list, and the child of a snapshot has this process to itself.
+        let (tag, site) = unsafe { live::owner_of(self.start(index)) };
+        (tag.owner(), site)
+    }
+}
+
+/// Reads a word of the program's memory.
+///
+/// # Safety
+///
+/// The address must be aligned and readable.
+#[inline(always)]
+pub(crate) unsafe fn word(address: usize) -> usize {
+    // SAFETY: the caller's promise. Volatile, as nobody here has written it.
+    unsafe { (address as *const usize).read_volatile() }
+}

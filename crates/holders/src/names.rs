@@ -1,0 +1,310 @@
+//! Names for what the child of a snapshot found.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use crate::answer::{Group, Step};
+use crate::labels;
+use crate::roots::{Kind, Root, Roots};
+use leakcheck_ledger::thread::running;
+use leakcheck_ledger::{SiteId, call_site};
+use leakcheck_report::Reachability as Class;
+use leakcheck_report::{self as report, Amount, Frame, Holder, reference_path};
+use leakcheck_symbols::types::{Type, Types};
+use leakcheck_symbols::variables::{Variables, readable};
+use leakcheck_symbols::{self as symbols, CallStack};
+
+/// What names are made of.
+pub(crate) struct Names<'a> {
+    roots: &'a Roots,
+    /// By the number of the module.
+    variables: HashMap<usize, Variables>,
+    types: HashMap<usize, Option<Types>>,
+    kept: Kept,
+}
+
+/// What was found out before, which is good for the life of the process.
+#[derive(Debug, Default)]
+struct Kept {
+    labels: HashMap<SiteId, Label>,
+    /// By the call site of a block and where in it they are.
+    fields: HashMap<(SiteId, u64), Place>,
+    /// By file, whether it is a thread-local, and its address there.
+    variables: HashMap<(PathBuf, bool, u64), Option<String>>,
+}
+
+/// A place in a block.
+#[derive(Clone, Debug)]
+struct Place {
+    /// The fields that lead there.
+    field: Option<String>,
+    /// Whether a pointer may be there, by its type.
+    may_point: bool,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { field: None, may_point: true }
+    }
+}
+
+/// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find it
+/// taken.
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+impl Drop for Names<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut kept) = KEPT.try_lock() {
+            *kept = Some(std::mem::take(&mut self.kept));
+        }
+    }
+}
+
+/// What is known of the blocks of a call site.
+#[derive(Debug, Default)]
+struct Label {
+    text: Option<String>,
+    /// Where it is.
+    place: Option<String>,
+    is_counted: bool,
+    /// In which module its content's type is described, the type, and where the content begins.
+    content: Option<(usize, Type, u64)>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(roots: &'a Roots) -> Self {
+        let kept = KEPT.try_lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default();
+        Self { roots, variables: HashMap::new(), types: HashMap::new(), kept }
+    }
+
+    pub(crate) fn holder(&mut self, group: &Group) -> Holder {
+        let mut class = group.class();
+        let root = match class {
+            Class::Lost | Class::LostInACycle | Class::IndirectlyLost => None,
+            _ => self.root(group.root as usize, group.place as usize),
+        };
+        let count = group.steps as usize;
+        let mut steps: Vec<report::Step> =
+            group.path[..count].iter().map(|step| self.step(step)).collect();
+        let by_pointers = self.add_fields(&mut steps, group, class == Class::LostInACycle);
+        if !class.is_lost() && !by_pointers {
+            class = Class::PossiblyHeld;
+        }
+        let blocks = Amount { bytes: group.bytes, blocks: group.blocks };
+        let mut holder = Holder::new(class, blocks);
+        holder.retained_bytes = group.retained_bytes;
+        holder.retained_blocks = group.retained_blocks;
+        holder.root = root;
+        holder.steps = steps;
+        holder.omitted_steps = group.omitted;
+        holder.members = group.members;
+        holder.path = reference_path::path(&holder);
+        holder
+    }
+
+    fn root(&mut self, index: usize, place: usize) -> Option<report::Root> {
+        let root = *self.roots.all.get(index)?;
+        match root.kind {
+            Kind::Static | Kind::Local => Some(self.variable(root, place)),
+            Kind::Foreign => None,
+            Kind::Stack | Kind::Control => {
+                let mut found = report::Root::default();
+                found.thread = self.thread(root);
+                found.started_at = self.started_at(root);
+                Some(found)
+            }
+        }
+    }
+
+    fn variable(&mut self, root: Root, place: usize) -> report::Root {
+        let module = &self.roots.modules[root.module];
+        let is_local = root.kind == Kind::Local;
+        // Places of thread-locals are counted from their beginning.
+        let address = if is_local { place } else { place.wrapping_sub(module.bias) } as u64;
+        let key = (module.path.clone(), is_local, address);
+        let path = match self.kept.variables.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let path = self.find_variable(root.module, is_local, address);
+                self.kept.variables.insert(key, path.clone());
+                path
+            }
+        };
+        let mut found = report::Root::default();
+        found.name = path;
+        found.module = Some(module.name());
+        found.offset = Some(address);
+        found.thread = self.thread(root).filter(|_| is_local);
+        found
+    }
+
+    /// The path of the variable at an address, and the fields that lead there.
+    fn find_variable(&mut self, module: usize, is_local: bool, address: u64) -> Option<String> {
+        let file = &self.roots.modules[module].path;
+        let variables = self.variables.entry(module).or_insert_with(|| Variables::of_file(file));
+        let found =
+            if is_local { variables.local_at(address) } else { variables.static_at(address) };
+        let variable = found?.clone();
+        let mut path = readable(&variable.symbol);
+        let offset = address - variable.start;
+        for field in self.fields_of_variable(module, &variable.symbol, offset) {
+            path.push('.');
+            path.push_str(&field);
+        }
+        Some(path)
+    }
+
+    fn fields_of_variable(&mut self, module: usize, symbol: &str, offset: u64) -> Vec<String> {
+        let Some(types) = self.types(module) else { return Vec::new() };
+        let of = types.of_variable(symbol);
+        of.map_or(Vec::new(), |of| types.fields_at(of, offset))
+    }
+
+    fn started_at(&mut self, root: Root) -> Option<String> {
+        let tid = self.roots.threads.get(root.thread)?.tid;
+        match running::started_at(tid) {
+            0 => None,
+            site => self.label(site).place.clone(),
+        }
+    }
+
+    fn thread(&self, root: Root) -> Option<String> {
+        // The first is the calling one.
+        self.roots
+            .threads
+            .get(root.thread)
+            .filter(|_| root.thread > 0)
+            .map(|thread| thread.name.clone())
+    }
+
+    fn step(&mut self, step: &Step) -> report::Step {
+        let Label { text, place, .. } = self.label(step.site);
+        let mut named = report::Step::default();
+        named.label.clone_from(text);
+        named.place.clone_from(place);
+        named.bytes = step.size;
+        named.offset = 8 * u64::from(step.at);
+        named
+    }
+
+    /// The fields by which each step leads to the next one. `false` where one of them cannot be a
+    /// pointer.
+    fn add_fields(&mut self, steps: &mut [report::Step], group: &Group, is_cycle: bool) -> bool {
+        let mut by_pointers = true;
+        let sites: Vec<SiteId> = group.path[..steps.len()].iter().map(|step| step.site).collect();
+        for (index, step) in steps.iter_mut().enumerate() {
+            // A step's offset is in the one before it; around a cycle the last is before the first.
+            let before = match index.checked_sub(1) {
+                Some(before) => before,
+                None if is_cycle => sites.len() - 1,
+                None => continue,
+            };
+            let place = self.place(sites[before], step.offset);
+            step.field = place.field;
+            by_pointers &= place.may_point;
+        }
+        by_pointers
+    }
+
+    fn place(&mut self, site: SiteId, offset: u64) -> Place {
+        if let Some(known) = self.kept.fields.get(&(site, offset)) {
+            return known.clone();
+        }
+        let place = self.find_place(site, offset).unwrap_or_default();
+        self.kept.fields.insert((site, offset), place.clone());
+        place
+    }
+
+    fn find_place(&mut self, site: SiteId, offset: u64) -> Option<Place> {
+        let Label { content: Some((module, of, start)), .. } = *self.label(site) else {
+            return None;
+        };
+        let types = self.types(module)?;
+        let size = types.size_of(of).filter(|size| *size > 0)?;
+        // Behind reference counts, as far as the content's alignment asks for.
+        let start = if start == 0 { 0 } else { start.max(types.alignment_of(of).unwrap_or(0)) };
+        let offset = offset.checked_sub(start)? % size;
+        let fields = types.fields_at(of, offset);
+        let may_point = !size.is_multiple_of(8) || types.may_point(of, offset);
+        Some(Place { field: (!fields.is_empty()).then(|| fields.join(".")), may_point })
+    }
+
+    /// What is known of a call site.
+    fn label(&mut self, site: SiteId) -> &Label {
+        if !self.kept.labels.contains_key(&site) {
+            let label = self.find_label(site);
+            self.kept.labels.insert(site, label);
+        }
+        &self.kept.labels[&site]
+    }
+
+    fn find_label(&mut self, site: SiteId) -> Label {
+        let addresses = call_site::addresses(site);
+        let stack = CallStack { id: site, addresses };
+        let frames = symbols::frames(&stack);
+        let is = |class| move |frame: &&Frame| frame.class == class;
+        let nearest = frames.iter().find(is(report::Class::User));
+        let nearest = nearest.or_else(|| frames.iter().find(is(report::Class::Dependency)));
+        let mut label = Label { place: nearest.and_then(Frame::place), ..Label::default() };
+        // Those that allocate for the user's code, down to it.
+        let inner = frames.iter().take_while(|frame| !is(report::Class::User)(frame)).count();
+        let mut functions = Vec::new();
+        let mut module = None;
+        for address in stack.addresses.into_iter().take(MOST_FRAMES) {
+            let Some(index) = self.module_of(address) else { continue };
+            let bias = self.roots.modules[index].bias;
+            let Some(types) = self.types(index) else { break };
+            // A return address may be the first one behind its function.
+            functions.extend(types.functions((address - bias - 1) as u64));
+            module = Some(index);
+            if functions.len() > inner {
+                break;
+            }
+        }
+        functions.truncate(inner);
+        if let Some(found) = labels::of(&functions) {
+            label.text = Some(found.text);
+            label.is_counted = found.is_counted;
+            label.content = found.content.zip(module).map(|((of, at), module)| (module, of, at));
+        }
+        label
+    }
+
+    fn module_of(&self, address: usize) -> Option<usize> {
+        self.roots
+            .modules
+            .iter()
+            .position(|module| module.code.iter().any(|code| code.contains(&address)))
+    }
+
+    fn types(&mut self, module: usize) -> Option<&Types> {
+        let path = &self.roots.modules[module].path;
+        self.types.entry(module).or_insert_with(|| Types::open(path)).as_ref()
+    }
+
+    /// Those of the given call sites, sorted, that make blocks with reference counts, and those that
+    /// make others.
+    pub(crate) fn counted(&mut self, sites: &[SiteId]) -> (Vec<SiteId>, Vec<SiteId>) {
+        let known: Vec<(SiteId, bool)> = sites
+            .iter()
+            .filter_map(|site| {
+                let label = self.label(*site);
+                label.text.is_some().then_some((*site, label.is_counted))
+            })
+            .collect();
+        let of = |wanted: bool| {
+            let mut sites: Vec<SiteId> = known
+                .iter()
+                .filter(|(_, is_counted)| *is_counted == wanted)
+                .map(|(site, _)| *site)
+                .collect();
+            sites.sort_unstable();
+            sites
+        };
+        (of(true), of(false))
+    }
+}
+
+/// The most frames that are looked at for the type of a block.
+const MOST_FRAMES: usize = 24;

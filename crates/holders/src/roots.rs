@@ -1,0 +1,152 @@
+//! What is alive by itself: statics, thread-locals and stacks.
+
+use std::ops::Range;
+
+use crate::modules::{self, Module};
+use crate::threads::{self, Seen};
+use leakcheck_ledger::live;
+
+/// What a stretch of memory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Static,
+    Local,
+    Stack,
+    /// The C library's part of a thread, where values stay behind.
+    Control,
+    /// Memory that neither Rust's allocator nor the dynamic linker knows: the C library's heap, and
+    /// what the program maps itself.
+    Foreign,
+}
+
+/// A stretch of memory that is alive by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Root {
+    pub(crate) kind: Kind,
+    /// Of thread-locals 0: where they are is found out in the snapshot, and places in them are
+    /// counted from their beginning.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Of statics and thread-locals.
+    pub(crate) module: usize,
+    /// Of thread-locals and stacks.
+    pub(crate) thread: usize,
+    /// Of the C library, which manages blocks: only what points to their beginnings counts.
+    pub(crate) is_managing: bool,
+}
+
+/// All roots of the process, and what they belong to.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    pub(crate) modules: Vec<Module>,
+    pub(crate) threads: Vec<Seen>,
+    /// Statics first, then thread-locals, then stacks: the first to hold a block is the one to be
+    /// named.
+    pub(crate) all: Vec<Root>,
+}
+
+/// How large glibc's structure of a thread is, with some room.
+pub(crate) const CONTROL: usize = 0x900;
+
+impl Roots {
+    /// `stack_pointer` is the calling thread's.
+    pub(crate) fn find(stack_pointer: usize) -> Self {
+        let modules = modules::all();
+        let threads = threads::all(stack_pointer);
+        let mut all = Vec::new();
+        for (index, module) in modules.iter().enumerate() {
+            let is_managing = module.is_c_library();
+            for range in &module.statics {
+                let (start, end) = (range.start, range.end);
+                all.push(Root {
+                    kind: Kind::Static,
+                    start,
+                    end,
+                    module: index,
+                    thread: 0,
+                    is_managing,
+                });
+            }
+        }
+        let known = |(_, thread): &(usize, &Seen)| thread.pointer != 0;
+        for (index, _) in threads.iter().enumerate().filter(known) {
+            let has_locals = |(_, module): &(usize, &Module)| module.locals.is_some();
+            for (module, _) in modules.iter().enumerate().filter(has_locals) {
+                all.push(Root {
+                    kind: Kind::Local,
+                    start: 0,
+                    end: 0,
+                    module,
+                    thread: index,
+                    is_managing: false,
+                });
+            }
+        }
+        for (index, thread) in threads.iter().enumerate() {
+            let from = if thread.stack_pointer == 0 { thread.low } else { thread.stack_pointer };
+            let start = from & !7;
+            let stack = Root {
+                kind: Kind::Stack,
+                start,
+                end: thread.top,
+                module: 0,
+                thread: index,
+                is_managing: false,
+            };
+            all.push(stack);
+        }
+        for (index, thread) in threads.iter().enumerate().filter(known) {
+            let (start, end) = (thread.pointer, thread.pointer + CONTROL);
+            if cfg!(target_arch = "x86_64") {
+                all.push(Root {
+                    kind: Kind::Control,
+                    start,
+                    end,
+                    module: 0,
+                    thread: index,
+                    is_managing: false,
+                });
+            }
+        }
+        let mut roots = Self { modules, threads, all };
+        roots.add_foreign();
+        roots
+    }
+
+    /// All other memory that can be written: between the blocks in it somebody else may keep
+    /// pointers to blocks, as the standard library does with what it takes from the C library.
+    fn add_foreign(&mut self) {
+        let mut known: Vec<Range<usize>> = live::places();
+        for root in &self.all {
+            known.push(root.start..root.end);
+        }
+        for thread in &self.threads {
+            known.push(thread.low..thread.top.max(thread.pointer + CONTROL));
+        }
+        known.sort_by_key(|range| range.start);
+        for mapping in threads::private_mappings() {
+            let mut from = mapping.start;
+            for range in known.iter().filter(|range| range.end > mapping.start) {
+                if range.start >= mapping.end {
+                    break;
+                }
+                self.add_foreign_part(from, range.start);
+                from = from.max(range.end);
+            }
+            self.add_foreign_part(from, mapping.end);
+        }
+    }
+
+    fn add_foreign_part(&mut self, start: usize, end: usize) {
+        if start < end {
+            self.all.push(Root {
+                kind: Kind::Foreign,
+                start,
+                end,
+                module: 0,
+                thread: 0,
+                is_managing: false,
+            });
+        }
+    }
+}

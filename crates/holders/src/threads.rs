@@ -1,0 +1,115 @@
+//! Threads, and where the parts of their memory are that may hold blocks.
+
+use std::fs;
+use std::ptr::without_provenance;
+
+use leakcheck_ledger::thread::Thread;
+use leakcheck_ledger::thread::memory::{places_of, thread_pointer, tid};
+use leakcheck_ledger::thread::running::UNNAMED;
+
+/// A thread at the moment of a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) tid: i32,
+    /// 0 where it is not known: the thread has never allocated.
+    pub(crate) pointer: usize,
+    /// Where its stack is in use from; 0 while it runs, when nobody knows.
+    pub(crate) stack_pointer: usize,
+    /// The end of the mapping that the stack is in, and where its mapping begins.
+    pub(crate) low: usize,
+    pub(crate) top: usize,
+    pub(crate) name: String,
+    /// What leakcheck keeps of it, 0 where that is not known.
+    thread: usize,
+}
+
+impl Seen {
+    /// Whether the thread works for the test harness, or for another check.
+    ///
+    /// # Safety
+    ///
+    /// To be asked in the child of a snapshot, where no thread changes it.
+    pub(crate) unsafe fn is_harness(&self) -> bool {
+        let thread = without_provenance::<Thread>(self.thread);
+        // SAFETY: it lay there when the thread was listed, and its memory is kept.
+        !thread.is_null() && unsafe { &*thread }.is_harness()
+    }
+}
+
+/// A stretch of writable memory, as the kernel lists it.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    start: usize,
+    end: usize,
+}
+
+/// All threads of the process, the calling one first.
+pub(crate) fn all(stack_pointer: usize) -> Vec<Seen> {
+    let own = tid();
+    let mappings = mappings();
+    let mut seen = Vec::new();
+    for tid in tids() {
+        let is_own = tid == own;
+        let (pointer, thread) = places_of(tid);
+        let pointer = if is_own { thread_pointer() } else { pointer };
+        let stack_pointer = if is_own { stack_pointer } else { stack_pointer_of(tid) };
+        // A thread's control block lies above its stack, in the same mapping, but for the main one.
+        let inside = if stack_pointer != 0 { stack_pointer } else { pointer };
+        let mapping =
+            mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&inside));
+        let Some(mapping) = mapping else { continue };
+        let above = pointer >= inside && pointer < mapping.end;
+        let top = if above { pointer } else { mapping.end };
+        let name = fs::read_to_string(format!("/proc/self/task/{tid}/comm")).unwrap_or_default();
+        let name = name.trim_end_matches('\n').to_owned();
+        seen.push(Seen { tid, pointer, stack_pointer, low: mapping.start, top, name, thread });
+    }
+    seen.sort_by_key(|thread| thread.tid != own);
+    // A thread that has not named itself has the name of the one that started it.
+    let own_name = seen.first().map(|thread| thread.name.clone()).unwrap_or_default();
+    for thread in seen.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
+        UNNAMED.clone_into(&mut thread.name);
+    }
+    seen
+}
+
+fn tids() -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return vec![tid()] };
+    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Where the stack of a thread ends that waits in the kernel; 0 while it runs.
+pub(crate) fn stack_pointer_of(tid: i32) -> usize {
+    let line = fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).unwrap_or_default();
+    // The number of the call, six arguments, the stack pointer and the program counter; a thread
+    // that waits for something else has no number and no arguments.
+    let mut words = line.split_whitespace().rev();
+    let stack_pointer = words.nth(1).and_then(|word| word.strip_prefix("0x"));
+    stack_pointer.and_then(|word| usize::from_str_radix(word, 16).ok()).unwrap_or(0)
+}
+
+/// Writable memory that is no file's: heaps, and what is mapped.
+pub(crate) fn private_mappings() -> Vec<std::ops::Range<usize>> {
+    let is_private = |line: &str| {
+        let mut words = line.split_whitespace();
+        let access = words.nth(1).unwrap_or_default();
+        let path = words.nth(3).unwrap_or_default();
+        access.ends_with('p') && (path.is_empty() || path == "[heap]" || path.starts_with("[anon"))
+    };
+    mappings_where(is_private).into_iter().map(|mapping| mapping.start..mapping.end).collect()
+}
+
+fn mappings() -> Vec<Mapping> {
+    mappings_where(|_| true)
+}
+
+fn mappings_where(wanted: impl Fn(&str) -> bool) -> Vec<Mapping> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mapping = |line: &str| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        rest.starts_with("rw").then_some(Mapping { start: number(start)?, end: number(end)? })
+    };
+    maps.lines().filter(|line| wanted(line)).filter_map(mapping).collect()
+}

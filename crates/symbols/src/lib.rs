@@ -1,0 +1,41 @@
+//! Names, lines and types of addresses.
+//!
+//! Internal to leakcheck, no stability promise.
+//!
+//! On Linux with glibc leakcheck reads the debug information and the symbol tables of what is loaded
+//! itself ([`loaded`]); elsewhere the `backtrace` crate does it ([`platform`]).
+#![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
+
+mod class;
+mod frame;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static"),
+    not(miri)
+))]
+mod loaded;
+#[allow(unsafe_code, reason = "asks the dynamic linker for the module of an address")]
+mod module;
+mod names;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static"),
+    not(miri)
+)))]
+mod platform;
+pub mod trim;
+
+pub use frame::{from_workspace, workspace};
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static"),
+    not(miri)
+))]
+pub use loaded::{types, variables};
+pub use names::{CallStack, forget, frames, keep, look_up};

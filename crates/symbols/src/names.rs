@@ -1,0 +1,162 @@
+//! Names for return addresses: looked up for reports only, each address once in a process.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard};
+
+use leakcheck_report::Frame;
+use leakcheck_system::fork::ForkMutex;
+
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static"),
+    not(miri)
+))]
+use crate::loaded::Loaded;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static"),
+    not(miri)
+)))]
+use crate::platform::Loaded;
+use crate::{frame, module};
+
+static NAMES: ForkMutex<Option<Names>> = ForkMutex::new(60, None);
+
+/// A call stack, under the number that its owner knows it by.
+#[derive(Clone, Debug)]
+pub struct CallStack {
+    /// Distinct for distinct call stacks.
+    pub id: u32,
+    /// The return addresses, leaf first.
+    pub addresses: Vec<usize>,
+}
+
+/// The frames of a call stack, leaf first, inlined calls included.
+pub fn frames(stack: &CallStack) -> Vec<Frame> {
+    Names::with(|names| names.frames(stack))
+}
+
+/// Looks up the names of many call stacks at once, which takes little more time than those of one:
+/// each look-up goes through the index of a program's debug information.
+pub fn look_up(stacks: impl Iterator<Item = CallStack>) {
+    Names::with(|names| {
+        let new = stacks.filter(|stack| !names.of_unloaded.contains_key(&stack.id));
+        let addresses: Vec<usize> = new.flat_map(|stack| stack.addresses).collect();
+        names.look_up(&addresses);
+    });
+}
+
+/// Looks up and keeps the names of call stacks whose code is about to be unloaded.
+pub fn keep(stacks: &[CallStack]) {
+    look_up(stacks.iter().cloned());
+    Names::with(|names| {
+        for stack in stacks {
+            let frames = names.frames(stack);
+            names.of_unloaded.insert(stack.id, frames);
+        }
+    });
+}
+
+/// Forgets the names of unloaded code: other code may come to its addresses.
+pub fn forget(code: &Range<usize>) {
+    Names::with(|names| {
+        names.at.retain(|address, _| !code.contains(address));
+        names.loaded.forget();
+    });
+}
+
+/// What was looked up.
+#[derive(Default)]
+struct Names {
+    at: HashMap<usize, Arc<[Frame]>>,
+    /// Those of call stacks whose code is unloaded, or about to be.
+    of_unloaded: HashMap<u32, Vec<Frame>>,
+    loaded: Loaded,
+}
+
+/// A function that was at work at an address, and the line that it was on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) function: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) line: Option<u32>,
+}
+
+impl Names {
+    fn with<T>(use_them: impl FnOnce(&mut Self) -> T) -> T {
+        let mut names: MutexGuard<'_, Option<Self>> = NAMES.lock();
+        use_them(names.get_or_insert_with(Self::default))
+    }
+
+    fn frames(&mut self, stack: &CallStack) -> Vec<Frame> {
+        if let Some(frames) = self.of_unloaded.get(&stack.id) {
+            return frames.clone();
+        }
+        self.look_up(&stack.addresses);
+        stack.addresses.iter().flat_map(|address| self.at[address].iter().cloned()).collect()
+    }
+
+    /// Sees to it that all these addresses have frames.
+    fn look_up(&mut self, addresses: &[usize]) {
+        let mut new: Vec<usize> = addresses.to_vec();
+        new.retain(|address| !self.at.contains_key(address));
+        new.sort_unstable();
+        new.dedup();
+        if !new.is_empty() {
+            let calls = self.loaded.calls(&new);
+            let frames = new.iter().zip(calls).map(|(at, calls)| (*at, frames_of(*at, calls)));
+            self.at.extend(frames);
+        }
+    }
+}
+
+impl Call {
+    /// Whether the function is named with its crate.
+    pub(crate) fn has_path(&self) -> bool {
+        self.function.as_ref().is_some_and(|function| function.contains("::"))
+    }
+}
+
+fn frames_of(address: usize, calls: Vec<Call>) -> Arc<[Frame]> {
+    let frame =
+        |call: Call| frame::named(call.function.as_deref(), call.file.as_deref(), call.line);
+    let mut frames: Vec<Frame> = calls.into_iter().map(frame).collect();
+    if frames.is_empty() {
+        frames.push(Frame::default());
+    }
+    if frames.iter().all(|frame| frame.line.is_none()) {
+        let module = module::at(address);
+        for frame in &mut frames {
+            frame.module = module.as_ref().map(|module| module.name());
+            frame.offset = module.as_ref().map(|module| module.offset);
+        }
+    }
+    frames.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_has_its_whole_path() {
+        let inside = a_function_has_its_whole_path as *const () as usize + 1;
+        let calls = Names::default().loaded.calls(&[inside]).concat();
+        let name = calls.last().and_then(|call| call.function.as_deref());
+        let expected = "names::tests::a_function_has_its_whole_path";
+        assert!(name.is_some_and(|name| name.ends_with(expected)), "{calls:?}");
+    }
+
+    #[test]
+    fn an_address_elsewhere_has_no_calls() {
+        let here = 0_u8;
+        let calls = Names::default().loaded.calls(&[&raw const here as usize, 0, usize::MAX]);
+        assert_eq!(calls, [const { Vec::new() }; 3]);
+    }
+}

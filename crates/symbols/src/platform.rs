@@ -1,0 +1,47 @@
+//! Names by the `backtrace` crate, on systems whose programs leakcheck does not read itself.
+//!
+//! It never learns of what is loaded after its first look-up.
+
+mod symtab;
+
+use std::path::Path;
+use std::ptr::without_provenance_mut;
+
+use crate::names::Call;
+
+/// What is loaded, which the crate keeps to itself.
+#[derive(Default)]
+pub(crate) struct Loaded;
+
+impl Loaded {
+    /// The calls at each return address, the innermost first.
+    pub(crate) fn calls(&mut self, addresses: &[usize]) -> Vec<Vec<Call>> {
+        addresses.iter().map(|address| calls_at(*address)).collect()
+    }
+
+    /// Closes all files.
+    pub(crate) fn forget(&mut self) {
+        backtrace::clear_symbol_cache();
+    }
+}
+
+fn calls_at(address: usize) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    backtrace::resolve(without_provenance_mut(address), |symbol| {
+        calls.push(Call {
+            function: symbol.name().map(|name| format!("{name:#}")),
+            file: symbol.filename().map(Path::to_owned),
+            line: symbol.lineno(),
+        });
+    });
+    // Debug information that is line tables only has lost the paths of functions. The symbol table
+    // has that of the last one, which the others were inlined into.
+    if let Some(last) = calls.last_mut()
+        && last.function.is_some()
+        && !last.has_path()
+        && let Some(symbol) = symtab::function_at(address)
+    {
+        last.function = Some(symbol);
+    }
+    calls
+}

@@ -1,0 +1,84 @@
+//! Holds every walk of a program against the platform's unwinder: for `--cfg leakcheck_compare` in `RUSTFLAGS`.
+//!
+//! The outcome is appended to the file that `LEAKCHECK_COMPARED` names when the process ends: a line with the
+//! number of frames and of those that differ, and after it the first stacks that do.
+
+use std::ffi::{CStr, c_void};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::mem::MaybeUninit;
+use std::ptr::without_provenance_mut;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
+
+use crate::platform;
+use crate::registers::Registers;
+use crate::walk_cache::WalkCache;
+
+static FRAMES: AtomicU64 = AtomicU64::new(0);
+static DIFFERENT: AtomicU64 = AtomicU64::new(0);
+static STACKS: AtomicU64 = AtomicU64::new(0);
+static EXAMPLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Walks again, and counts the frames that are not the walk cache's.
+pub(super) fn with_platform(cache: &WalkCache, from: &Registers, base: usize) {
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| {
+        // SAFETY: the function takes no arguments and does not unwind.
+        unsafe { libc::atexit(write) };
+    });
+    // What the platform's unwinder was asked for anyway, and what is not whole, says nothing.
+    if cache.count == 0 || cache.omitted() > 0 {
+        return;
+    }
+    let mut theirs = Vec::new();
+    platform::walk(from.stack_pointer, base, |address| theirs.push(address));
+    // The newest frame's address is where each of the two walks was begun.
+    let ours: Vec<usize> = cache.frames().iter().rev().skip(1).copied().collect();
+    let theirs = theirs.get(1..).unwrap_or_default();
+    let longer = ours.len().max(theirs.len());
+    let same = ours.iter().zip(theirs).filter(|(ours, theirs)| ours == theirs).count();
+    STACKS.fetch_add(1, Ordering::Relaxed);
+    FRAMES.fetch_add(longer as u64, Ordering::Relaxed);
+    DIFFERENT.fetch_add((longer - same) as u64, Ordering::Relaxed);
+    if same < longer {
+        note(&ours, theirs);
+    }
+}
+
+fn note(ours: &[usize], theirs: &[usize]) {
+    let names =
+        |frames: &[usize]| frames.iter().map(|&at| name(at)).collect::<Vec<_>>().join(" < ");
+    let mut examples = EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if examples.len() < 20 {
+        examples.push(format!("  ours   {}\n  theirs {}\n", names(ours), names(theirs)));
+    }
+}
+
+/// The function that an address lies in, as far as the dynamic linker knows.
+fn name(address: usize) -> String {
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    let at = without_provenance_mut::<c_void>(address);
+    // SAFETY: `dladdr` reads its tables only and fills `info`, for any address.
+    let found = unsafe { libc::dladdr(at, info.as_mut_ptr()) };
+    // SAFETY: `info` was zeroed, which is a value of a struct of pointers, and perhaps filled.
+    let info = unsafe { info.assume_init() };
+    if found == 0 || info.dli_sname.is_null() {
+        return format!("{address:#x}");
+    }
+    // SAFETY: the name is a C string that lives as long as its object is loaded, and code of it is on
+    // the stack.
+    unsafe { CStr::from_ptr(info.dli_sname) }.to_string_lossy().into_owned()
+}
+
+extern "C" fn write() {
+    let Some(path) = std::env::var_os("LEAKCHECK_COMPARED") else { return };
+    let [stacks, frames, different] =
+        [&STACKS, &FRAMES, &DIFFERENT].map(|count| count.load(Ordering::Relaxed));
+    let program = std::env::args().next().unwrap_or_default();
+    let mut text = format!("{stacks} stacks, {frames} frames, {different} differ: {program}\n");
+    text.extend(EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain(..));
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    // At the end of a process there is nobody to tell.
+    _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+}

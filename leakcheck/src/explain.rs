@@ -1,0 +1,93 @@
+//! What keeps leaked blocks alive, for the report of a leak.
+
+use std::time::Duration;
+
+use crate::draft::Draft;
+use crate::measurement::Measurement;
+use crate::message;
+use crate::region::Region;
+use crate::report::FoundBy;
+use crate::rerun;
+#[cfg(target_os = "linux")]
+use crate::resources::start_own_child as start_child;
+use crate::settings::{Holders, Settings};
+use crate::verdict::{Excess, Figure, Limits, Unjudged};
+use leakcheck_holders::{Before, Query};
+
+/// A region that is over and whose report may want to know.
+pub(crate) struct Explanation<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) limits: &'a Limits,
+    pub(crate) region: &'a Region,
+    /// The stack as it was before the body.
+    pub(crate) before: &'a Before,
+    /// How long the body took.
+    pub(crate) took: Duration,
+    /// The name by which libtest knows the test, where its thread can no longer tell.
+    pub(crate) test: Option<&'a str>,
+}
+
+/// Whether a verdict depends on what is lost. Where nothing is retained, nothing is.
+pub(crate) fn looks_for_lost(limits: &Limits, measurement: &Measurement) -> bool {
+    limits.lost_bytes.is_some() && measurement.retained.blocks > 0
+}
+
+impl Explanation<'_> {
+    /// Compares what is lost with its limit, where it has one.
+    pub(crate) fn judge_lost(&self, mut draft: Draft) -> Draft {
+        let Some(limit) = &self.limits.lost_bytes else { return draft };
+        self.tell(&mut draft);
+        let report = &mut draft.report;
+        if self.settings.holders == Holders::Off && !report.call_sites.is_empty() {
+            report.holders_unknown = Some("`LEAK_HOLDERS` is `off`".to_owned());
+        }
+        if let Some(why) = &report.holders_unknown {
+            let name = &report.test.name;
+            message::to_stderr(&format!("lost memory of `{name}` is not judged: {why}"));
+            report.unjudged.push(Unjudged::new(Figure::LostBytes, why));
+            return draft;
+        }
+        let value = report.lost_bytes();
+        if value > limit.value {
+            let excess = Excess::new(Figure::LostBytes, value as i64, limit.clone());
+            report.verdict = report.verdict.clone().with(vec![excess]);
+        }
+        draft
+    }
+
+    /// Adds to the report of a leak what keeps its blocks alive, as `LEAK_HOLDERS` asks for it.
+    pub(crate) fn tell(&self, draft: &mut Draft) {
+        if draft.report.call_sites.is_empty() || draft.report.knows_holders() {
+            return;
+        }
+        let check = draft.report.test.name.clone();
+        let handoff = rerun::handoff().filter(|_| rerun::is_about(&check));
+        if handoff.is_some() || self.settings.holders == Holders::On {
+            let query = Query {
+                owners: &self.region.owners(),
+                before: self.before,
+                sites: &draft.sites,
+                start_child,
+            };
+            let found = leakcheck_holders::explain(&query);
+            draft.report.holders_by = found.is_ok().then_some(FoundBy::Snapshot);
+            let placed = |(site, holder)| Some((draft.place_of(site)?, holder));
+            let found = found.map(|found| found.into_iter().filter_map(placed).collect());
+            draft.add_holders(found);
+        } else if self.settings.holders == Holders::Auto && rerun::handoff().is_none() {
+            let call_sites = &draft.report.call_sites;
+            let found = rerun::run_again(&check, self.test, self.took, call_sites);
+            draft.report.holders_by = found.is_ok().then_some(FoundBy::Rerun);
+            draft.add_holders(found);
+        }
+        if let Some(handoff) = handoff {
+            rerun::send(&handoff, &draft.report.call_sites);
+        }
+    }
+}
+
+/// Nothing records child processes here.
+#[cfg(not(target_os = "linux"))]
+fn start_child(start: &mut dyn FnMut() -> i32) -> i32 {
+    start()
+}

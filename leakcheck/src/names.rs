@@ -1,0 +1,23 @@
+//! The names of call sites.
+
+use leakcheck_ledger::thread::Untracked;
+use leakcheck_ledger::{SiteId, call_site};
+use leakcheck_report::Frame;
+use leakcheck_symbols::{self as symbols, CallStack};
+
+/// A call site as names are looked up for it.
+pub(crate) fn call_stack(site: SiteId) -> CallStack {
+    CallStack { id: site, addresses: call_site::addresses(site) }
+}
+
+/// The frames of a call site, leaf first, inlined calls included.
+pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
+    let _untracked = Untracked::new();
+    symbols::frames(&call_stack(site))
+}
+
+/// Looks up the names of many call sites at once, which takes little more time than those of one.
+pub(crate) fn look_up(sites: impl Iterator<Item = SiteId>) {
+    let _untracked = Untracked::new();
+    symbols::look_up(sites.map(call_stack));
+}

@@ -1,0 +1,41 @@
+//! Where no resources can be seen.
+
+use leakcheck_ledger::RegionId;
+use leakcheck_ledger::accounts::account::Counts;
+
+use super::{C_HEAP_UNSEEN, Child, Count, Fd, Handles, Resources};
+use crate::options::Scope;
+
+/// Whether open descriptors and child processes can be listed.
+pub(super) const SEES_HANDLES: bool = false;
+
+/// Whether the C library reports how much of its heap is in use.
+pub(super) fn sees_c_heap() -> bool {
+    false
+}
+
+/// Nothing is known of what was there when a region opened.
+#[derive(Debug)]
+pub(crate) struct Baseline;
+
+impl Baseline {
+    pub(crate) fn new(_: bool, _: Scope) -> Self {
+        Self
+    }
+
+    pub(crate) fn since(&self, _: &[RegionId], _: &[RegionId], _: &Counts) -> Resources {
+        let unseen =
+            || Handles { count: Count::none("not seen on this system"), ..Handles::default() };
+        Resources { fds: unseen(), children: unseen(), c_heap: Count::none(C_HEAP_UNSEEN) }
+    }
+
+    pub(crate) fn closes(&self, _: RegionId, _: RegionId) {}
+}
+
+pub(super) fn describe_fd(number: i32) -> Fd {
+    Fd { number, target: "unknown".to_owned(), opened_at: 0 }
+}
+
+pub(super) fn describe_child(_: i32) -> Option<Child> {
+    None
+}
