@@ -87,7 +87,7 @@ impl Args {
             return put(&mut self.deferred, &argument, value::attributes);
         }
         self.source.extend(piece.tokens.clone());
-        self.source.extend(piece.comma.clone());
+        self.source.extend(piece.comma.clone().map(TokenTree::Punct));
         if seen.contains(&argument.name) {
             let name = &argument.name;
             return Err(Error::new(name.span(), format!("`{name}` is given twice")));

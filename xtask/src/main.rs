@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod corpus;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -16,7 +17,9 @@ usage: cargo xtask <verb>
                            --ci takes those that build quickly
   accuracy [--runs N] [--write] [CASE…]
                            what leakcheck and its rivals find in them; --write puts
-                           the tables into docs/accuracy.md";
+                           the tables into docs/accuracy.md
+  versions                 builds the published crates with the oldest versions of
+                           their dependencies, and beside an old lock file";
 
 /// What a verb comes to: whether everything was as it should be, or why it could not tell.
 type Outcome = Result<bool, String>;
@@ -42,7 +45,10 @@ fn run(args: &[String]) -> Outcome {
             println!("{USAGE}");
             Ok(true)
         }
-        Some((verb, [arg, ..])) if verb == "ci" => Err(format!("`ci` takes no `{arg}`\n\n{USAGE}")),
+        Some((verb, [])) if verb == "versions" => versions::run(),
+        Some((verb, [arg, ..])) if verb == "ci" || verb == "versions" => {
+            Err(format!("`{verb}` takes no `{arg}`\n\n{USAGE}"))
+        }
         Some((verb, _)) => Err(format!("unknown verb `{verb}`\n\n{USAGE}")),
         None => Err(format!("no verb given\n\n{USAGE}")),
     }
