@@ -1,5 +1,9 @@
-//! The leak check that Rust developers leave on: a `cargo test` that leaves memory behind fails,
-//! names the line that allocated it and says why it counts.
+//! A memory leak checker for tests. A test that leaves memory behind fails, and its report names the
+//! line that allocated the memory and shows what keeps it alive.
+//!
+//! A test can pass and still leak: a session that nobody removes, a cache without a bound, a cycle of
+//! [`Rc`](std::rc::Rc)s. Tests run in parallel and share one process, so counting the memory of the
+//! process does not show which test leaked. This crate counts by test.
 //!
 //! # Set-up
 //!
@@ -17,174 +21,175 @@
 //! }
 //! ```
 //!
-//! That is all: the default feature `install` declares the counting allocator, and the attribute
-//! works with `#[test]`, `#[tokio::test]`, `rstest`, `test_case` and others, above or below them,
-//! on functions and on whole modules.
+//! The default feature `install` declares the counting allocator, so no further set-up is needed.
+//! [`leak_check`] works on functions and on modules, above or below `#[test]`, `#[tokio::test]`,
+//! `rstest`, `test_case` and others. [`check_all!`](check_all) checks every test of a program without
+//! an attribute. [`check`], [`check_repeated`] and [`check_async`] check a closure or a future, and
+//! [`measure`] returns figures without judging them.
 //!
-//! # What it says
+//! # What a run prints
 //!
 //! ```text
-//! leakcheck: `cache::tests::evicts` leaked 8.42 MB (8,829,042 bytes), limit 1.00 MB (default for unit tests)
+//! leakcheck: `cache::tests::evicts` leaked 8.42 MiB (8,829,042 bytes), limit 1.00 MiB (default for unit tests)
 //!
-//!   retained 8.42 MB in 3,072 blocks · released 0 B · peak 12.10 MB · allocated 41,220 blocks in all
+//!   retained 8.42 MiB in 3,072 blocks · released 0 B · peak 12.1 MiB · allocated 41,220 blocks in all
 //!
-//!   1.  5.10 MB  60.6 %  2,048 blocks  app::cache::Cache::insert   src/cache.rs:123
-//!                                      app::cache::Cache::load     src/cache.rs:88
-//!                                      app::cache::tests::evicts   src/cache.rs:311
+//!   1.  5.10 MiB  60.6 %  2,048 blocks  app::cache::Cache::insert   src/cache.rs:123
+//!                                       app::cache::Cache::load     src/cache.rs:88
+//!                                       app::cache::tests::evicts   src/cache.rs:311
+//!       kept alive by  static app::cache::CACHE → RawTable<(String, Vec<u8>)> (src/cache.rs:88) → here
 //! ```
 //!
-//! # Words
+//! The full report is written as JSON to `target/leakcheck`.
 //!
-//! A *region* is the stretch of a program that is watched: one run of a test's body, with every
-//! thread it starts. Every block belongs to the region it was allocated in, for life, so that a
-//! free on any thread, in any test, at any time is charged to the right one. *Retained* is what the
-//! region owns and is still live at its end; *released* is what its threads freed without owning
-//! it; *net growth* is the difference, and what a threshold is held against. *Unattributed*
-//! is growth in the same stretch that no open region owns. A MB is 1,048,576 bytes, everywhere.
+//! # Terms
+//!
+//! A *region* is the watched stretch of a program: one run of a test's body, with every thread that
+//! it starts. Every block belongs to the region it was allocated in until it is freed, no matter which
+//! thread frees it or when.
+//!
+//! *Retained* memory is owned by the region and still live at its end. *Released* memory was freed by
+//! the region's threads and is owned by another region, or by none. *Net growth* is retained minus
+//! released memory; thresholds apply to it. *Unattributed* memory is growth of the process in the same
+//! stretch that no open region owns.
+//!
+//! Sizes are in units of 1,024: 1 MiB is 1,048,576 bytes. `mb` in the name of an argument or a variable
+//! means MiB.
 //!
 //! # Limits
 //!
-//! | kind | default limit | by default for |
+//! | kind | default limit | default for |
 //! |---|---|---|
-//! | `unit` | 1 MB | tests beside the code |
-//! | `integration` | 5 MB | tests in the `tests` directory |
-//! | `long_running` | 10 MB | tests that say `kind = "long_running"` |
+//! | `unit` | 1 MiB | tests beside the code |
+//! | `integration` | 5 MiB | tests in the `tests` directory |
+//! | `long_running` | 10 MiB | tests with `kind = "long_running"` |
 //!
-//! The limit of a check is what `LEAK_THRESHOLD_MB` says; else its own `threshold_mb` or
-//! `threshold_bytes`; else the kind's variable; else the kind's default. All arguments:
-//! [`leak_check`]. A figure that equals its limit passes.
+//! The limit of a check is the first of these that is set: `LEAK_THRESHOLD_MB`, its own `threshold_mb`
+//! or `threshold_bytes`, the variable of its kind, the default of its kind. A figure that equals its
+//! limit passes. [`leak_check`] lists the arguments that limit other figures.
 //!
-//! # Settings
+//! # Variables
 //!
-//! Variables of the environment, so that cargo's own `[env]` table in `.cargo/config.toml` keeps
-//! them for a project.
+//! Set these in the environment, or keep them in the `[env]` table of `.cargo/config.toml`.
 //!
-//! | variable | value | |
+//! | variable | value | effect |
 //! |---|---|---|
-//! | `LEAK_CHECK` | `on`, `warn`, `record`, `off` | fail (the default), tell on stderr, just write the report, or just run the tests |
-//! | `LEAK_THRESHOLD_MB` | megabytes | overrides every byte limit, the attribute's too |
-//! | `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`, `_LONG_RUNNING` | megabytes | the default limit of a kind |
+//! | `LEAK_CHECK` | `on`, `warn`, `record`, `off` | a leak fails its test (the default), is printed to stderr, or is only written to the JSON report; or tests run without a check |
+//! | `LEAK_THRESHOLD_MB` | MiB | overrides the byte limit of every test |
+//! | `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`, `_LONG_RUNNING` | MiB | changes the default limit of a kind |
+//! | `LEAK_LOST_BYTES` | bytes | maximum number of [lost](#what-keeps-memory-alive) bytes; overrides `lost_bytes` |
 //! | `LEAK_ITERATIONS` | `auto` or a number | [repeats](repeated_checks) every body that can be called again |
-//! | `LEAK_ITERATIONS_MAX` | a number | the most calls of `auto` (16,383) |
-//! | `LEAK_ITERATIONS_SECONDS` | seconds | the most time that `auto` takes for a test (3) |
+//! | `LEAK_ITERATIONS_MAX` | a number | maximum number of calls that `auto` makes (16,383) |
+//! | `LEAK_ITERATIONS_SECONDS` | seconds | maximum time that `auto` spends on a test (3) |
 //! | `LEAK_SKIP` | globs, separated by commas | tests that are not checked |
-//! | `LEAK_SUPPRESSIONS` | a file | known leaks in LeakSanitizer's format, `leak:pattern` a line |
-//! | `LEAK_TOP` | a number | call sites that a report lists (10) |
-//! | `LEAK_STACKS` | `full`, `sampled`, `off` | whose [call stacks](#call-stacks) are captured |
-//! | `LEAK_HOLDERS` | `auto`, `on`, `off` | how reports find out who [holds](#who-holds-it) leaked memory: by a second run of the failing test (the default), at once, or not at all |
-//! | `LEAK_LOST_BYTES` | bytes | the most that nothing may hold any more; overrides `lost_bytes` |
-//! | `LEAK_TIMELINE` | `on`, `off` | whether JSON reports have [live bytes over time](report::Timeline) |
-//! | `LEAK_REPORT_DIR` | a directory | where JSON reports go, instead of `target/leakcheck` |
-//! | `LEAK_RECORD` | `on`, `off` | whether tests that pass write their figures there too |
+//! | `LEAK_SUPPRESSIONS` | path of a file | known leaks in LeakSanitizer's format, one `leak:pattern` per line |
+//! | `LEAK_TOP` | a number | number of call sites in a report (10) |
+//! | `LEAK_STACKS` | `full`, `sampled`, `off` | which blocks have a [call stack](#call-stacks) |
+//! | `LEAK_HOLDERS` | `auto`, `on`, `off` | how reports find out [what keeps memory alive](#what-keeps-memory-alive): by a rerun of the failing test (the default), in the first run, or not at all |
+//! | `LEAK_TIMELINE` | `on`, `off` | adds [live bytes over time](report::Timeline) to JSON reports; off by default |
+//! | `LEAK_REPORT_DIR` | path of a directory | where JSON reports are written, instead of `target/leakcheck` |
+//! | `LEAK_RECORD` | `on`, `off` | writes JSON reports for passing and skipped tests too; off by default |
 //!
-//! A value that cannot be read fails the check; a variable that begins with `LEAK_` and is not
-//! known earns a warning.
-//!
-//! # Call stacks
-//!
-//! | `LEAK_STACKS` | call stacks are captured | call sites | known noise is left out |
-//! |---|---|---|---|
-//! | `full` (default) | of all blocks | exact | yes |
-//! | `sampled` | of blocks of 64 kB and more, and of a sample of the others | estimated for the others | where its blocks have 64 kB and more, and where it was released |
-//! | `off` | of none | none | no |
-//!
-//! Figures and limits are exact with each of them. The sample is one of bytes: each byte is picked
-//! with the same chance, one in 16 kB on average, and a block is in the sample when one of its
-//! bytes is picked, as in the heap profilers of tcmalloc and jemalloc. A sampled block stands for
-//! as many as its size made probable (the estimator of Horvitz and Thompson, 1952), and all call
-//! sites together for what is retained, to the byte. What retains 1 MB in small blocks is so known
-//! to within some 12 %, one standard deviation, and 100 MB to within 1.2 %. The sizes at a call
-//! site are taken to be alike; where they are not, it has more blocks than are told. A test that
-//! allocates the same on one thread has the same sample in every run.
-//!
-//! # Who holds it
-//!
-//! A report says of each call site what keeps its blocks alive. At the verdict a snapshot is taken
-//! of the process: a child that has its memory as it was at that moment and looks through it, word
-//! by word, for what points to a block, from statics, thread-locals and stacks on. The program
-//! itself goes on meanwhile.
-//!
-//! All live blocks have to be known for that, from the start of the process. With
-//! `LEAK_HOLDERS=auto`, the default, they are not; a test that fails is run once more in a process
-//! of its own in which they are, for twenty seconds or ten times as long as it took. Where it does
-//! not leak again the report says so, and that only libtest's tests can be run again. With
-//! `LEAK_HOLDERS=on` the list is kept in every process, which makes allocations some times as dear,
-//! and with `off` nobody looks.
-//!
-//! | said | what it means |
-//! |---|---|
-//! | `held by` | a static, a thread-local or the stack of a running thread leads to it |
-//! | `lost` | nothing does: it was forgotten, or is kept by a cycle of reference counts, or hangs on such a block |
-//! | `possibly` | there is but a pointer into its middle, or a value that may be left over |
-//!
-//! It works on Linux with glibc, without further rights.
-//!
-//! # What it leaves out
-//!
-//! Memory that is meant to stay is excused by [`allow`], which takes a reason, and whole tests by
-//! `skip = "reason"`. What the standard library and libtest keep is suppressed by default: captured
-//! output, buffers of standard streams, debug information kept for backtraces. The report says what
-//! was left out and how much.
-//!
-//! # What else is left behind
-//!
-//! | what | limit | known |
-//! |---|---|---|
-//! | threads that still run | `threads = 0` | on Linux with glibc and the feature `threads` |
-//! | file descriptors that are still open | `fds = 0` | on Linux |
-//! | child processes that nobody has waited for | `children = 0` | on Linux |
-//! | growth of the C heap | `c_heap_mb = 1` | with glibc 2.33 or later, in process scope |
-//!
-//! They are reported with the place where they come from, and limited where the test says so.
-//!
-//! With glibc on x86_64 and aarch64 and the feature `threads` it is known who opened a descriptor and who
-//! started a child, so that tests in parallel are told apart. What system calls of the program's own have opened (as the crate `rustix` makes them), what
-//! came through a socket, and what the C library opened within itself is found too, without its place, and so are
-//! children of `vfork` and of system calls. Whose that is is certain only where nothing else was at work: under nextest, with `--test-threads=1`, or where a test runs alone.
-//! Otherwise the figure is *not judged*: the check says so on stderr and in its report, passes, and never guesses.
-//! Closing what was open before does not make up for what is left open, and a number that was taken already (`dup2`) is not
-//! left open.
-//!
-//! The C heap is the whole process's: the figure is what glibc's `malloc` has in use, without what Rust's blocks take
-//! of it at the most, and without what leakcheck keeps. So at least as much was left there by C code, to within what
-//! `malloc` keeps at hand for each thread (up to some 200 kB). It has no call sites.
-//!
-//! # Leak, or only warm?
-//!
-//! One run cannot tell a small leak from a lazy static or a cache that warms up. Repetition can:
-//! `#[leak_check(iterations = "auto")]`, or `LEAK_ITERATIONS=auto cargo test` for all tests at once.
-//! [How bodies are repeated](repeated_checks).
-//!
-//! # Without the attribute
-//!
-//! [`check`], [`check_repeated`] and [`check_async`] take any body, [`measure`] tells figures without judging them, and
-//! a [`Context`] carries a region into the threads of a pool.
+//! A value that cannot be read fails the check. An unknown variable that starts with `LEAK_` causes a
+//! warning.
 //!
 //! # What it cannot see
 //!
-//! - Memory maps, and where C libraries allocate: it sees what goes through Rust's global allocator,
-//!   and of the [C heap](#what-else-is-left-behind) how much it has grown.
-//! - In test scope, what threads allocate that no test started, such as a global pool's: that is
-//!   *unattributed*. Hand them a [`Context`], or use `scope = "process"`, which watches all threads
-//!   and runs alone; under nextest, where every test has a process of its own, that is the default.
-//! - On systems other than Linux with glibc, whether threads still run; there a thread inherits its
-//!   region by the first block it frees, which is right for threads of the standard library.
-//! - Where threads are not followed, in process scope, what libtest does meanwhile to start another
-//!   test: some hundred bytes. Run such checks with `--test-threads=1` there.
-//! - Known noise in stripped programs, and some of it in optimised ones without debug information:
-//!   it is told by the names of functions. Limits of a few bytes want `debug = "line-tables-only"`.
-//! - One run cannot tell a small leak from a cache that warms up: limits are for what is large
-//!   enough to matter, and [repeated checks](repeated_checks) tell the two apart.
-//! - Under Miri and the sanitizers nothing is judged, and stderr says so.
+//! - Memory outside of Rust's global allocator: memory maps, and where C libraries allocate. Of the
+//!   [C heap](#other-resources) only the growth is known.
+//! - In test scope, what is allocated by threads that no test started, such as those of a global pool.
+//!   It is reported as *unattributed*. Pass a [`Context`] to the pool, or use `scope = "process"`, which
+//!   watches all threads and runs alone. Under nextest, where each test has its own process, that is the
+//!   default.
+//! - Whether threads are still running, on systems other than Linux with glibc. There a thread inherits
+//!   its region from the first block that it frees, which is correct for threads of the standard library.
+//! - In process scope, where threads are not followed, that libtest allocates some hundred bytes to
+//!   start another test. Run such checks with `--test-threads=1`.
+//! - Known noise in stripped programs, and some of it in optimized programs without debug information:
+//!   it is recognized by function names. Set `debug = "line-tables-only"` if you use limits of a few bytes.
+//! - In one run, whether a little growth is a leak or a cache that is filling up. [Repeated
+//!   checks](repeated_checks) decide.
+//! - Anything under Miri or a sanitizer. Nothing is judged there, and stderr says so.
+//!
+//! # How it works
+//!
+//! The allocator puts a 16-byte header in front of each block. The header leads to a record of the
+//! block's region and call site. A free follows the header to that record, so ownership is looked up and
+//! never guessed. Call stacks are captured as addresses, and get names only when a report is written.
+//!
+//! At the end of a region the check waits for threads that are ending, subtracts known noise and allowed
+//! memory, and compares the rest with the limits. Every check first allocates a block and looks for it
+//! in the ledger; without its allocator a check fails.
+//!
+//! ## Call stacks
+//!
+//! | `LEAK_STACKS` | call stacks | call sites | known noise is suppressed |
+//! |---|---|---|---|
+//! | `full` (default) | of all blocks | exact | yes |
+//! | `sampled` | of blocks of 64 KiB and more, and of a sample of smaller blocks | estimated for smaller blocks | in blocks of 64 KiB and more, and in released memory |
+//! | `off` | of no blocks | none | no |
+//!
+//! Total figures are exact in every mode. The sample is taken by bytes, one in 16 KiB on average, as in
+//! the heap profilers of tcmalloc and jemalloc, and is extrapolated by the Horvitz–Thompson estimator. An
+//! estimate of 1 MiB in small blocks has a standard deviation of 12 %, and an estimate of 100 MiB one of
+//! 1.2 %. A test that makes the same allocations on one thread has the same sample in every run.
+//!
+//! ## What keeps memory alive
+//!
+//! | in the report | meaning |
+//! |---|---|
+//! | kept alive by | a reference path leads to the block from a static, a thread-local, or the stack of a running thread |
+//! | lost | nothing reachable points to the block: it was forgotten, is part of a cycle of reference counts, or is reachable only from lost blocks |
+//! | possibly | only an interior pointer, or a possibly stale value, leads to the block |
+//!
+//! At the verdict, a child process with a snapshot of the memory searches it for pointers, while the
+//! test process continues. That requires a list of all live blocks from the start of the process. With
+//! `LEAK_HOLDERS=auto` a failing test is rerun in a process that keeps this list, for up to 20 seconds or
+//! ten times as long as it took. Only tests of libtest can be rerun. If the leak does not happen again,
+//! the report says so. `LEAK_HOLDERS=on` keeps the list in every process, which makes allocations several
+//! times slower. `LEAK_HOLDERS=off` does not look.
+//!
+//! This works on Linux with glibc and requires no special permissions.
+//!
+//! ## Intended leaks and known noise
+//!
+//! [`allow`] excuses the memory that a closure allocates, and `skip = "reason"` excludes a test. Memory
+//! that the standard library and libtest keep is suppressed by default: captured output, buffers of
+//! standard streams, debug information loaded for backtraces. The report states what was excused or
+//! suppressed, and how much.
+//!
+//! ## Other resources
+//!
+//! | resource | limit | requires |
+//! |---|---|---|
+//! | threads that are still running | `threads = 0` | Linux with glibc, and the feature `threads` |
+//! | file descriptors that are still open | `fds = 0` | Linux |
+//! | child processes that nobody has waited for | `children = 0` | Linux |
+//! | growth of the C heap | `c_heap_mb = 1` | glibc 2.33 or newer, and process scope |
+//!
+//! Reports list them with the place that created them. They fail a test only if it sets a limit.
+//!
+//! With glibc on x86_64 and aarch64 and the feature `threads`, it is known which test opened a descriptor
+//! or started a child, so the counts are correct when tests run in parallel. What raw system calls open
+//! (as the crate `rustix` makes them), what arrives through a socket, and what the C library opens
+//! internally has no known opener. The same holds for children of `vfork` and of raw system calls. They count
+//! only where nothing else ran at the same time: under nextest, with `--test-threads=1`, or when a test
+//! runs alone. Otherwise the figure is *not judged*: the check passes, and stderr and the report say why.
+//! Closing a descriptor that was open before does not compensate for one that is left open, and a
+//! descriptor placed on a number that was already in use (`dup2`) is not left open.
+//!
+//! The C heap belongs to the whole process. The figure is what glibc's `malloc` reports as in use, minus
+//! an upper bound of what Rust's blocks occupy, minus what leakcheck keeps. So C code left at least this
+//! much behind, give or take the up to 200 KiB that `malloc` caches for each thread. It has no call sites.
 //!
 //! # Features
 //!
-//! - `install` (default): declares [`Alloc`] as the program's global allocator. A project with an
-//!   allocator of its own turns it off and wraps that one, see [`Alloc`]; as cargo unifies
-//!   features, all members of a workspace must then turn it off.
-//! - `threads` (default): on Linux with glibc, follows threads through a `pthread_create` of its
-//!   own, file descriptors through an `open`, a `close` and so on, and child processes through
-//!   `fork` and `posix_spawn`.
+//! - `install` (default) declares [`Alloc`] as the global allocator of the program. A project with its
+//!   own allocator turns the feature off and wraps its allocator, see [`Alloc`]. Cargo unifies features,
+//!   so all members of a workspace must then turn it off.
+//! - `threads` (default) interposes functions of the C library on Linux with glibc: `pthread_create` to
+//!   follow threads, `open`, `close` and others to follow file descriptors, `fork` and `posix_spawn` to
+//!   follow child processes.
 
 #[doc(hidden)]
 #[path = "private.rs"]

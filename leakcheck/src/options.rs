@@ -174,7 +174,7 @@ impl Options {
     /// How many file descriptors that the body opened may still be open at the end. Without it,
     /// they are reported but not limited.
     ///
-    /// See [what else is left behind](crate#what-else-is-left-behind) for when descriptors cannot be
+    /// See [other resources](crate#other-resources) for when descriptors cannot be
     /// judged. On systems other than Linux a check with this limit fails, because it could not see
     /// them.
     pub fn fds(mut self, fds: u64) -> Self {
