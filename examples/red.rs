@@ -7,8 +7,8 @@ use std::process::Command;
 fn first_leak_names_the_line_that_allocated() {
     let lesson = Lesson::ends_red("first_leak");
     lesson.has_failed("a_session_ends_with_log_out");
-    lesson.says("leakcheck: `a_session_ends_with_log_out` leaked 3.99 MB (4,");
-    lesson.says(" bytes), limit 1.00 MB (threshold_mb)");
+    lesson.says("leakcheck: `a_session_ends_with_log_out` leaked 3.99 MiB (4,");
+    lesson.says(" bytes), limit 1.00 MiB (threshold_mb)");
     lesson.names("1,000 blocks first_leak::log_in", "String::with_capacity(4096)");
     lesson.names("first_leak::a_session_ends_with_log_out", "log_in(user);");
     lesson.counts(0, 1);
@@ -35,7 +35,7 @@ fn leaky_cache_passes_once_it_is_bounded() {
     let lesson = Lesson::ends_red("leaky_cache");
     lesson.has_failed("crawling_fills_an_unbounded_cache");
     lesson.has_passed("crawling_does_not_fill_a_bounded_cache");
-    lesson.says("limit 256.0 kB (threshold_mb)");
+    lesson.says("limit 256 KiB (threshold_mb)");
     lesson.names("1,000 blocks leaky_cache::render", "row.repeat(100).into()");
     lesson.names("leaky_cache::PageCache::get", "let page = render(url);");
     lesson.counts(1, 1);
@@ -74,7 +74,7 @@ fn async_service_is_judged_after_its_runtime() {
     lesson.has_failed("requests_that_time_out_stay");
     lesson.has_passed("requests_that_time_out_are_struck_out");
     lesson.has_passed("requests_are_struck_out_on_worker_threads_too");
-    lesson.says("limit 512.0 kB (threshold_mb)");
+    lesson.says("limit 512 KiB (threshold_mb)");
     lesson.names("1,000 blocks async_service::send", "\"please \".repeat(200)");
     lesson.names("async_service::ask", "let (_, answered) = send();");
     lesson.counts(2, 1);

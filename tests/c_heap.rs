@@ -12,8 +12,8 @@ fn what_c_code_left_behind_is_counted() {
         let grown = grown(run.report(test));
         assert!((3 * MB - MB / 20..3 * MB + MB / 5).contains(&grown), "`{test}`: {grown}");
         let said = run.said(test);
-        assert!(said.contains(&format!("`{test}` left the C heap larger by ")), "{said}");
-        assert!(said.contains(" at least, limit 1.00 MB (c_heap_mb)"), "{said}");
+        assert!(said.contains(&format!("`{test}` grew the C heap by at least ")), "{said}");
+        assert!(said.contains(", limit 1.00 MiB (c_heap_mb)"), "{said}");
         assert!(said.contains("  C heap: larger by "), "{said}");
     }
 }
@@ -39,7 +39,7 @@ fn what_leakcheck_keeps_does_not_count() {
     let test = "leaves_rusts_blocks_over_their_limit";
     let run = run(test);
     let said = run.said(test);
-    assert!(said.contains("leaked 1000 B") && !said.contains("C heap"), "{said}");
+    assert!(said.contains("leaked 1,000 B") && !said.contains("C heap"), "{said}");
     let grown = grown(run.report(test));
     assert!(grown.abs() < MB / 4, "{grown}");
 }

@@ -34,7 +34,7 @@ fn a_report_says_what_was_started_and_where() {
     let said = run.said("leaves_one_running");
     let headline = "`leaves_one_running` left 1 child process unwaited for, limit 0 (children)";
     assert!(said.contains(headline), "{said}");
-    assert!(said.contains("not waited for: 1 child process started here\n"), "{said}");
+    assert!(said.contains("not waited for: 1 child process\n"), "{said}");
     assert!(said.contains("`cat -`, running, started at leaks/tests/children.rs:"), "{said}");
 }
 

@@ -69,7 +69,7 @@ fn a_static_is_named_by_its_path() {
     check_classes("in_a_static", "insert", &[("held_by_static", table + entries, 101)]);
     check_said(
         "in_a_static",
-        "held by 50.0 kB in 50 blocks of Vec<u8>: static holders::cache::CACHE → ",
+        "kept alive by 50.0 KiB in 50 blocks of Vec<u8>: static holders::cache::CACHE → ",
     );
 }
 
@@ -81,10 +81,16 @@ fn blocks_are_called_by_their_types_and_places_by_their_fields() {
         "in_a_field_of_a_static",
         &format!("{names}Vec<String> 96 B (holders/src/cache.rs:"),
     );
-    check_said("in_a_static", "CACHE → RawTable<(String, Vec<u8>)> 3.1 kB (holders/src/cache.rs:");
+    check_said(
+        "in_a_static",
+        "CACHE → RawTable<(String, Vec<u8>)> 3.08 KiB (holders/src/cache.rs:",
+    );
     check_said("in_a_lazy_thread_local", "→ LeafNode<u32, String> 320 B (");
-    check_said("a_tree_forgotten", "hangs on Rc<Branch> 64 B (holders/src/graph.rs:");
-    check_said("a_tree_forgotten", "nothing points to it; 224 B hangs on it");
+    check_said(
+        "a_tree_forgotten",
+        "reachable only from lost Rc<Branch> 64 B (holders/src/graph.rs:",
+    );
+    check_said("a_tree_forgotten", "nothing points to it (retains 288 B)");
 }
 
 #[test]
@@ -118,7 +124,7 @@ fn a_thread_local_is_named_by_its_path_and_thread() {
 #[test]
 fn the_stack_of_a_running_thread_holds() {
     check_classes("in_a_running_thread", "hold", &[("held_by_thread", 77_777, 1)]);
-    let running = "held by    the stack of thread `worker-1`, still running (started at \
+    let running = "kept alive by  the stack of thread `worker-1`, still running (started at \
                    holders/src/worker.rs:11)";
     check_said("in_a_running_thread", running);
 }
@@ -126,11 +132,11 @@ fn the_stack_of_a_running_thread_holds() {
 #[test]
 fn what_nothing_points_to_is_lost() {
     check_classes("forgotten", "hand_over", &[("lost", 12_345, 1)]);
-    check_said("forgotten", "lost       nothing points to it");
+    check_said("forgotten", "lost           nothing points to it");
 }
 
 #[test]
-fn a_cycle_of_counts_is_told_from_what_hangs_on_it() {
+fn a_cycle_of_counts_is_told_from_what_it_retains() {
     let node = 56;
     let first = "first".len() as u64;
     let other = "one of the others".len() as u64;
@@ -146,16 +152,19 @@ fn a_cycle_of_counts_is_told_from_what_hangs_on_it() {
         assert!(members.clone().count() > 0 && members.clone().all(|of| of.members == nodes));
     }
     let member = "Rc<Node> (holders/src/graph.rs:13)";
-    let weak = "make that pointer a Weak";
-    check_said("in_a_cycle_of_one", &format!("a cycle: {member} → itself through `next`; {weak}"));
-    let both = format!("a cycle: {member} ⇄ {member} through `next`; make one side Weak");
+    let weak = "make that pointer a `Weak`";
+    check_said(
+        "in_a_cycle_of_one",
+        &format!("in a cycle: {member} → itself through `next`; {weak}"),
+    );
+    let both = format!("in a cycle: {member} ⇄ {member} through `next`; make one side a `Weak`");
     check_said("in_a_cycle_of_two", &both);
-    let many = format!("a cycle of 50 blocks: {member} → another … → back through `next`");
+    let many = format!("in a cycle of 50 blocks: {member} → another … → back through `next`");
     check_said("in_a_cycle_of_many", &many);
 }
 
 #[test]
-fn what_two_hold_hangs_on_neither() {
+fn what_two_hold_is_retained_by_neither() {
     let retained = |function: &str| {
         let found = holders("between_two_statics", function);
         let own = found.iter().filter(|holder| holder.bytes == 24);
@@ -170,7 +179,7 @@ fn blocks_older_than_the_first_check_are_on_the_way() {
     let output = run_program("early", &[]);
     let said = String::from_utf8_lossy(&output.stderr);
     // Before the first check there are no names for types yet.
-    assert!(said.contains("static early::OLDER → 32 B → 2.3 kB → here"), "{said}");
+    assert!(said.contains("static early::OLDER → 32 B → 2.3"), "{said}");
     let later = "static early::main::LATER → Box<Mutex<Vec<Vec<u8>>>> 32 B (";
     assert!(on_one_line(&said).contains(later), "{said}");
 }
@@ -207,7 +216,7 @@ fn a_test_that_fails_is_run_again_to_find_out() {
             holders.map(|holder| holder.class.clone()).collect()
         };
         assert_eq!(classes(&run), classes(&RUN), "`{test}`: {}", run.said(test));
-        let source = "who holds it is from a second run of this test, by itself";
+        let source = "reference paths are from a rerun of this test on its own";
         assert!(run.said(test).contains(source), "{}", run.said(test));
         assert!(!RUN.said(test).contains(source), "{}", RUN.said(test));
     }
@@ -226,7 +235,7 @@ fn a_stripped_program_is_run_again_too() {
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("lost       nothing points to it"), "{said}");
+    assert!(said.contains("lost           nothing points to it"), "{said}");
 }
 
 #[test]
@@ -243,8 +252,7 @@ fn a_leak_that_does_not_come_twice_is_not_reproduced() {
     let test = "only_once";
     let run = HELD.run().only(test).env("LEAK_HOLDERS", "auto").env("ONLY_ONCE", file).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let why =
-        "who holds it: not reproduced: when the test was run again by itself, it did not leak";
+    let why = "no reference paths: not reproduced: when the test was run again by itself, it did not leak";
     assert!(run.said(test).contains(why), "{}", run.said(test));
 }
 
@@ -259,7 +267,7 @@ fn what_libtest_does_not_run_is_not_run_again() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("leaked 55 B"), "{said}");
-    let why = "who holds it: only tests that libtest runs can be run again for it";
+    let why = "no reference paths: only tests that libtest runs can be run again for it";
     assert!(said.contains(why), "{said}");
 }
 

@@ -42,7 +42,7 @@ fn what_is_not_allowed_counts_beside_what_is() {
     assert_eq!(report.judged, Some(Growth { bytes: 70, blocks: 1 }));
     let said = run.said("allowed_beside_a_leak");
     assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
-    assert!(said.contains("allowed: 1000 B in 1 block: a registry"), "{said}");
+    assert!(said.contains("allowed: 1,000 B in 1 block: a registry"), "{said}");
     assert_eq!(report.call_sites.len(), 1, "{report:#?}");
 }
 
@@ -147,7 +147,7 @@ fn a_file_of_suppressions_leaves_out_what_it_names() {
     assert_eq!(beside.outcome("leaks_in_legacy_code_and_beside"), Outcome::Failed);
     let said = beside.said("leaks_in_legacy_code_and_beside");
     assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
-    assert!(said.contains("suppressed: 1000 B in 1 block"), "{said}");
+    assert!(said.contains("suppressed: 1,000 B in 1 block"), "{said}");
     leaks("leaks_in_legacy_code");
 }
 

@@ -55,7 +55,7 @@ fn a_leak_to_be_told_only_is_told_past_libtest() {
     let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "warn")]);
     assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
     assert!(
-        run.stderr().starts_with("leakcheck: `leaks_1000_of_100` leaked 1000 B, limit 100 B"),
+        run.stderr().starts_with("leakcheck: `leaks_1000_of_100` leaked 1,000 B, limit 100 B"),
         "{}",
         run.stderr()
     );
@@ -91,7 +91,7 @@ fn without_call_stacks_the_figures_are_the_same() {
     assert_eq!((&*with.call_stacks, with.siteless.blocks), ("full", 0));
     assert_eq!(without.siteless, without.figures().retained);
     assert!(
-        said.contains("no call sites, so that known noise counts too: LEAK_STACKS is `off`"),
+        said.contains("no call sites, so known noise counts too: `LEAK_STACKS` is `off`"),
         "{said}"
     );
 }

@@ -55,7 +55,7 @@ fn the_evidence_is_told() {
     let run = only(test);
     let said = run.said(test);
     assert!(said.contains("`a_cycle_leaks` leaks 64 B per call (16,383 calls)"), "{said}");
-    assert!(said.contains("grows 32 bytes (1 block) per call:"), "{said}");
+    assert!(said.contains("growing        32 bytes (1 block) per call:"), "{said}");
     let course = "32,768 → 65,536 → 131,072 → 262,144 over batches of 1,024, 2,048, 4,096, 8,192";
     assert!(said.contains(course), "{said}");
     assert!(said.contains("look for a cycle, and make one side `Weak`"), "{said}");
@@ -118,7 +118,10 @@ fn children_and_memory_of_c_code_are_counted_too() {
 
     let run = only("c_code_leaks");
     let said = run.said("c_code_leaks");
-    assert!(said.contains(" B in the C heap per call (16,383 calls)"), "{said}");
+    assert!(
+        said.contains("grows the C heap by ") && said.contains(" per call (16,383 calls)"),
+        "{said}"
+    );
     // 100 bytes take 112 of the heap; what `malloc` keeps at hand adds some.
     let repetition = run.report("c_code_leaks").repetition.clone().unwrap();
     let bytes = per_call(&repetition, "c_heap").expect("the heap grows");
@@ -180,8 +183,8 @@ fn few_calls_of_a_slow_body_decide_nothing_and_that_is_told() {
     let test = "a_slow_body_that_fills_a_cache";
     let run = hurried(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
-    let told = "`a_slow_body_that_fills_a_cache` is not decided: 100 B per call still came in when \
-                the time was over, after 3 calls; LEAK_ITERATIONS_SECONDS gives it more";
+    let told = "`a_slow_body_that_fills_a_cache` is undecided: memory still grew by 100 B per call when \
+                time was up after 3 calls; raise `LEAK_ITERATIONS_SECONDS`";
     assert!(run.stderr().contains(told), "{}", run.stderr());
     let repetition = run.report(test).repetition.clone().unwrap();
     assert_eq!((&*repetition.stopped, &*repetition.batches), ("cap_of_time", &[1, 2][..]));
@@ -194,7 +197,7 @@ fn where_growth_does_not_decide_the_limit_of_a_single_run_does() {
     let run = hurried(test);
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
     let said = run.said(test);
-    assert!(said.contains("limit 5.00 MB (default for integration tests)"), "{said}");
+    assert!(said.contains("limit 5.00 MiB (default for integration tests)"), "{said}");
 }
 
 #[test]

@@ -217,20 +217,20 @@ fn the_text_is_what_the_docs_promise() {
     let (load, own) = (line_of(TESTS, "Cache.load()"), line_of(TESTS, "keep(300)"));
     let expected = format!(
         "\
-leakcheck: `loads_a_cache` leaked 2.2 kB (2,300 bytes), limit 0 B (threshold_bytes)
+leakcheck: `loads_a_cache` leaked 2.25 KiB (2,300 bytes), limit 0 B (threshold_bytes)
 
-  retained 2.2 kB in 3 blocks · released 0 B · peak 2.2 kB · allocated 3 blocks in all
+  retained 2.25 KiB in 3 blocks · released 0 B · peak 2.25 KiB · allocated 3 blocks in total
 
-  1.  1.5 kB  65.2 %  1 block  reports::keep            reports/src/lib.rs:{keep}
-                               reports::Cache::insert   reports/src/lib.rs:{insert}
-                               reports::Cache::load     reports/src/lib.rs:{first}
-                               parts::loads_a_cache     reports/tests/parts.rs:{load}
-  2.   500 B  21.7 %  1 block  reports::keep            reports/src/lib.rs:{keep}
-                               reports::Cache::insert   reports/src/lib.rs:{insert}
-                               reports::Cache::load     reports/src/lib.rs:{second}
-                               parts::loads_a_cache     reports/tests/parts.rs:{load}
-  3.   300 B  13.0 %  1 block  reports::keep            reports/src/lib.rs:{keep}
-                               parts::loads_a_cache     reports/tests/parts.rs:{own}
+  1.  1.46 KiB  65.2 %  1 block  reports::keep            reports/src/lib.rs:{keep}
+                                 reports::Cache::insert   reports/src/lib.rs:{insert}
+                                 reports::Cache::load     reports/src/lib.rs:{first}
+                                 parts::loads_a_cache     reports/tests/parts.rs:{load}
+  2.     500 B  21.7 %  1 block  reports::keep            reports/src/lib.rs:{keep}
+                                 reports::Cache::insert   reports/src/lib.rs:{insert}
+                                 reports::Cache::load     reports/src/lib.rs:{second}
+                                 parts::loads_a_cache     reports/tests/parts.rs:{load}
+  3.     300 B  13.0 %  1 block  reports::keep            reports/src/lib.rs:{keep}
+                                 parts::loads_a_cache     reports/tests/parts.rs:{own}
 
   full report: [path]/reports/tests/parts/loads_a_cache.json
   leak or warm-up? LEAK_ITERATIONS=auto cargo test -p reports --test parts -- --exact loads_a_cache
@@ -246,7 +246,7 @@ fn the_text_tells_of_threads_allowances_and_noise() {
     let start = line_of(TESTS, ".name(\"sweeper\"");
     for line in [
         format!(
-            "  still running: 1 thread started here (`sweeper`, started at reports/tests/parts.rs:{start})\n"
+            "  still running: 1 thread (`sweeper`, started at reports/tests/parts.rs:{start})\n"
         ),
         "  allowed: 70 B in 1 block: plugins live as long as the process\n".to_owned(),
     ] {

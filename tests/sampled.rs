@@ -130,8 +130,8 @@ fn what_is_never_sampled_counts_and_is_told() {
 fn the_report_says_what_its_call_sites_rest_on() {
     for (stacks, words) in [
         ("full", None),
-        ("sampled", Some("call sites are estimated from a sample: LEAK_STACKS is `sampled`")),
-        ("off", Some("no call sites, so that known noise counts too: LEAK_STACKS is `off`")),
+        ("sampled", Some("call sites are estimates from a sample (`LEAK_STACKS` is `sampled`)")),
+        ("off", Some("no call sites, so known noise counts too: `LEAK_STACKS` is `off`")),
     ] {
         let run = with(stacks, "leaks_everywhere");
         let said = run.said("leaks_everywhere");

@@ -86,7 +86,7 @@ fn a_leak_can_be_told_without_failing() {
     let run = FIXTURE.run().env("LEAK_CHECK", "warn").only("keeps_six_megabytes").go();
     assert_eq!(run.outcome("keeps_six_megabytes"), Outcome::Passed);
     assert!(
-        run.stderr().contains("leakcheck: `keeps_six_megabytes` leaked 6.00 MB"),
+        run.stderr().contains("leakcheck: `keeps_six_megabytes` leaked 6.00 MiB"),
         "{}",
         run.stderr()
     );
@@ -314,7 +314,7 @@ fn is_judged(run: &Finished) {
     let said = run.said("keeps_six_megabytes");
     assert!(
         said.contains(
-            "leakcheck: `keeps_six_megabytes` leaked 6.00 MB (6,291,456 bytes), limit 5.00 MB"
+            "leakcheck: `keeps_six_megabytes` leaked 6.00 MiB (6,291,456 bytes), limit 5.00 MiB"
         ),
         "{said}"
     );

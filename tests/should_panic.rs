@@ -8,7 +8,7 @@ fn a_test_that_must_panic_and_leaks_fails() {
         let run = only(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
         let said = run.said(test);
-        assert!(said.contains(&format!("leakcheck: `{test}` leaked 1000 B, limit 0 B")), "{said}");
+        assert!(said.contains(&format!("leakcheck: `{test}` leaked 1,000 B, limit 0 B")), "{said}");
         assert_eq!(run.report(test).verdict.is, "leaked");
     }
 }

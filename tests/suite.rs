@@ -67,7 +67,7 @@ fn a_leak_fails_the_program_though_libtest_is_content() {
     assert_eq!(run.outcome(test), Outcome::Passed, "libtest sees no failure");
     assert_eq!(run.code(), 101);
     let said = run.stderr();
-    assert!(said.contains("`tests::keeps_three_megabytes` leaked 3.00 MB"), "{said}");
+    assert!(said.contains("`tests::keeps_three_megabytes` leaked 3.00 MiB"), "{said}");
     assert!(said.contains("leakcheck: 4 tests leaked: `tests::"), "{said}");
     assert!(said.contains("suite::keep"), "the report names the line: {said}");
 }
@@ -87,7 +87,7 @@ fn who_holds_a_leak_is_asked_in_a_second_run() {
         assert_eq!(holders[0].class, "lost", "{test}: {}", run.stderr());
         said.push_str(run.stderr());
     }
-    assert!(said.contains("who holds it is from a second run of this test"), "{said}");
+    assert!(said.contains("reference paths are from a rerun of this test"), "{said}");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_program_without_leaks_ends_well() {
 fn who_is_asked_to_warn_does_not_fail() {
     let run = unit().env("LEAK_CHECK", "warn").go();
     assert_eq!(run.code(), 0, "{}", run.stderr());
-    assert!(run.stderr().contains("leaked 3.00 MB"), "{}", run.stderr());
+    assert!(run.stderr().contains("leaked 3.00 MiB"), "{}", run.stderr());
     let run = unit().env("LEAK_CHECK", "record").go();
     assert_eq!((run.code(), run.stderr()), (0, ""));
     assert_eq!(verdict(&run, "keeps_three_megabytes"), "leaked");

@@ -44,8 +44,7 @@ fn a_thread_that_still_runs_is_named_with_its_place() {
         said.contains("`leaves_a_sweeper_running` left 1 thread running, limit 0 (threads)"),
         "{said}"
     );
-    let place =
-        "still running: 1 thread started here (`sweeper`, started at leaks/tests/running.rs:";
+    let place = "still running: 1 thread (`sweeper`, started at leaks/tests/running.rs:";
     assert!(said.contains(place), "{said}");
     let [thread] = &run.report("leaves_a_sweeper_running").threads[..] else {
         panic!("one thread")

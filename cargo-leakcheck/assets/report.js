@@ -28,15 +28,30 @@
     if (size == null) return "–";
     const sign = size < 0 ? "−" : "";
     const of = Math.abs(size);
-    if (of < 1024) return `${sign}${of} B`;
-    if (of < 1048576) return `${sign}${(of / 1024).toFixed(1)} kB`;
-    return `${sign}${(of / 1048576).toFixed(2)} MB`;
+    if (of < 1024) return `${sign}${grouped(of)} B`;
+    // As in reports: three significant digits, rounded before the unit is chosen.
+    let value = of;
+    for (const unit of ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]) {
+      value /= 1024;
+      for (const [digits, most] of [[2, 10], [1, 100], [0, 1024]]) {
+        const rounded = Number(value.toFixed(digits));
+        if (rounded < most) {
+          const text = digits ? rounded.toFixed(digits) : grouped(rounded);
+          return `${sign}${text} ${unit}`;
+        }
+      }
+    }
+    return `${sign}${grouped(of)} B`;
   };
   const seconds = (time) => {
     if (time == null) return "–";
-    if (time < 0.001) return `${Math.round(time * 1e6)} µs`;
-    if (time < 1) return `${Math.round(time * 1e3)} ms`;
-    return `${time.toFixed(2)} s`;
+    if (Math.round(time * 1e6) < 1000) return `${Math.round(time * 1e6)} µs`;
+    if (Math.round(time * 1e3) < 1000) return `${Math.round(time * 1e3)} ms`;
+    if (Math.round(time * 100) < 12000) return `${time.toFixed(2)} s`;
+    const whole = Math.round(time);
+    if (whole < 7200) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    const minutes = Math.round(time / 60);
+    return `${grouped(Math.floor(minutes / 60))} h ${minutes % 60} min`;
   };
   const count = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
 

@@ -43,7 +43,7 @@ const drawTimeline = ({ el, svg, bytes, seconds, count }, test, room) => {
     return Array.from({ length: Math.floor(value / step) + 1 }, (_, at) => Number((at * step).toPrecision(12)));
   };
 
-  const [unit, size] = high >= 1048576 ? ["MB", 1048576] : high >= 1024 ? ["kB", 1024] : ["B", 1];
+  const [unit, size] = high >= 1048576 ? ["MiB", 1048576] : high >= 1024 ? ["KiB", 1024] : ["B", 1];
   for (const tick of ticks(high / size, 4).filter((tick) => size > 1 || Number.isInteger(tick))) {
     const height = y(tick * size);
     drawing.append(line("axis", left, height, width - right, height), text("", left - 8, height + 4, "end", `${tick} ${tick ? unit : "B"}`));

@@ -78,7 +78,7 @@ impl fmt::Display for Tolerance {
         let Self { net_growth_percent, peak_percent, churn_percent, at_least_kb } = self;
         write!(
             f,
-            "net growth {net_growth_percent} %, peak {peak_percent} %, churn {churn_percent} %, at least {at_least_kb} kB"
+            "net growth {net_growth_percent} %, peak {peak_percent} %, churn {churn_percent} %, at least {at_least_kb} KiB"
         )
     }
 }

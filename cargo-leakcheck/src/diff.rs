@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leakcheck_report::Figure;
+use leakcheck_report::format::size;
 
 use crate::baseline::{self, Tolerance};
 use crate::model::{Regression, Run, Status, Test};
-use crate::size;
 
 /// What is different between two runs.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Diff {
     pub(crate) fn render(&self) -> String {
         let mut lines = Vec::new();
         let leak = |word: &str, (test, at, bytes): &(String, String, u64)| {
-            format!("{word:9} {}  {test}  {at}", size::unsigned(*bytes))
+            format!("{word:9} {}  {test}  {at}", size(*bytes))
         };
         lines.extend(self.new.iter().map(|found| leak("new leak", found)));
         lines.extend(self.gone.iter().map(|found| leak("gone", found)));

@@ -22,9 +22,10 @@ use leakcheck_report::Class;
 use leakcheck_report::{Excess, Figure};
 use serde::Serialize;
 
+use leakcheck_report::format::{count, counted, signed_size, size, subject};
+
 use crate::error::{Error, Result};
 use crate::model::{Check, Frame, Regression, Run, Site, Status, Test};
-use crate::size;
 
 /// A format of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,16 +199,16 @@ impl Leak<'_> {
         leaf.or_else(check).filter(|(file, _)| !Path::new(file).is_absolute())
     }
 
-    /// `tests::evicts leaks 3.00 MB in 1 block, allocated in app::insert`
+    /// `tests::evicts leaks 3.00 MiB in 1 block, allocated in app::insert`
     fn words(&self) -> String {
-        let blocks = size::count(usize::try_from(self.site.blocks).unwrap_or(usize::MAX), "block");
+        let blocks = counted(self.site.blocks, "block");
         let known = if self.known { " (known)" } else { "" };
         let leaf =
             self.leaf.map_or_else(|| "an unknown place".to_owned(), |frame| frame.short_name());
         format!(
             "`{}` leaks {} in {blocks}, allocated in `{leaf}`{known}",
             self.test.name,
-            size::unsigned(self.site.bytes)
+            size(self.site.bytes)
         )
     }
 }
@@ -241,19 +242,19 @@ fn excesses(check: &Check) -> impl Iterator<Item = String> {
 pub(crate) fn excess(excess: &Excess) -> String {
     let (value, limit) = (excess.value, &excess.limit);
     let limited = |value, what: &str, are| {
-        format!("{}, limit {}", size::subject(value, what, are), size::grouped(limit.value))
+        format!(
+            "{}, limit {}",
+            subject(u64::try_from(value).unwrap_or(0), what, are),
+            count(limit.value)
+        )
     };
-    let more = |value, what: &str| size::count(usize::try_from(value).unwrap_or(0), what);
+    let more = |value, what: &str| counted(u64::try_from(value).unwrap_or(0), what);
     let words = match excess.figure {
         Figure::Bytes => {
-            format!("{} are left, limit {}", size::bytes(value), size::unsigned(limit.value))
+            format!("{} are left, limit {}", signed_size(value), size(limit.value))
         }
         Figure::PeakBytes => {
-            format!(
-                "{} were live at once, limit {}",
-                size::bytes(value),
-                size::unsigned(limit.value)
-            )
+            format!("{} were live at once, limit {}", signed_size(value), size(limit.value))
         }
         Figure::Blocks => limited(value, "block", ["is left", "are left"]),
         Figure::Threads => limited(value, "thread", ["still runs", "still run"]),
@@ -262,14 +263,14 @@ pub(crate) fn excess(excess: &Excess) -> String {
             limited(value, "child process", ["was not waited for", "were not waited for"])
         }
         Figure::CHeapBytes => {
-            let (value, most) = (size::bytes(value), size::unsigned(limit.value));
+            let (value, most) = (signed_size(value), size(limit.value));
             format!("the C heap is larger by {value}, limit {most}")
         }
         Figure::LostBytes => {
-            format!("{} are lost, limit {}", size::bytes(value), size::unsigned(limit.value))
+            format!("{} are lost, limit {}", signed_size(value), size(limit.value))
         }
         Figure::BytesPerCall => {
-            let (value, most) = (size::bytes(value), size::unsigned(limit.value));
+            let (value, most) = (signed_size(value), size(limit.value));
             format!("every call leaves {value} more behind, limit {most}")
         }
         Figure::ThreadsPerCall => {
@@ -282,7 +283,7 @@ pub(crate) fn excess(excess: &Excess) -> String {
             format!("every call leaves {} unwaited for", more(value, "more child process"))
         }
         Figure::CHeapBytesPerCall => {
-            format!("every call leaves {} more in the C heap", size::bytes(value))
+            format!("every call leaves {} more in the C heap", signed_size(value))
         }
         _ => format!("{value} is over a limit of {}", limit.value),
     };

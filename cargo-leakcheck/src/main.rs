@@ -23,7 +23,6 @@ mod pattern;
 mod progress;
 mod runner;
 mod settings;
-mod size;
 mod sources;
 mod suite;
 mod table;

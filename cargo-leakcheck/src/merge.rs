@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use leakcheck_report::format::counted;
+
 use crate::error::{Error, Result};
 use crate::model::{FrameIn, Interner, Run, SCHEMA, Shard, Status};
 
@@ -123,7 +125,7 @@ pub(crate) fn join(runs: Vec<Run>, shards: Option<u32>) -> Run {
         let number = twice.len();
         all.problems.push(format!(
             "{} in several runs, such as `{first}`",
-            crate::size::count(number, "test") + if number == 1 { " is" } else { " are" }
+            counted(number as u64, "test") + if number == 1 { " is" } else { " are" }
         ));
     }
     all.tests.sort_by(|a, b| (&a.target, &a.name).cmp(&(&b.target, &b.name)));

@@ -9,10 +9,9 @@ mod status;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use leakcheck_report::format::signed_size;
 use leakcheck_report::{Allowed, Amount, Class, Events, Excess, Growth, Kind, Limits, Scope, Skip};
 use serde::{Deserialize, Serialize};
-
-use crate::size;
 
 pub(crate) use intern::{FrameIn, Interner};
 pub(crate) use status::Status;
@@ -325,7 +324,7 @@ impl Run {
 }
 
 impl Regression {
-    /// `net growth was 3.00 MB, is 8.00 MB, tolerated up to 3.30 MB`
+    /// `net growth was 3.00 MiB, is 8.00 MiB, tolerated up to 3.30 MiB`
     pub(crate) fn words(&self) -> String {
         let [before, now, tolerated] = self.shown();
         let what = if self.is_bytes() { "" } else { "the number of " };
@@ -334,7 +333,7 @@ impl Regression {
 
     /// What was, what is, and what would be tolerated.
     pub(crate) fn shown(&self) -> [String; 3] {
-        let of = |value| if self.is_bytes() { size::bytes(value) } else { value.to_string() };
+        let of = |value| if self.is_bytes() { signed_size(value) } else { value.to_string() };
         [self.before, self.now, self.tolerated].map(of)
     }
 

@@ -5,13 +5,13 @@ mod rows;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use leakcheck_report::format::{count, counted, seconds, signed_size, size};
 
 use leakcheck_report::{Excess, Figure};
 
 use crate::formats;
 use crate::model::{Run, Status, Test};
 use crate::settings::shown;
-use crate::size;
 
 /// How many tests are listed that are in order, unless all are asked for.
 const MOST_ROWS: usize = 50;
@@ -44,7 +44,7 @@ pub(crate) fn render(run: &Run, extent: Extent) -> String {
         let _ = writeln!(
             out,
             "  … and {} in order (--all lists them)",
-            size::count(rest.len(), "more test")
+            counted(rest.len() as u64, "more test")
         );
     }
     write_fixed(&mut out, run);
@@ -71,19 +71,19 @@ fn write_rows(out: &mut String, run: &Run, rows: &[&Test], extent: Extent) {
         let style = style(test.status);
         let word = test.status.word();
         let mut cells: Vec<String> = vec![
-            test.growth().map(size::bytes),
+            test.growth().map(signed_size),
             test.check
                 .as_ref()
                 .and_then(|c| c.limits.as_ref())
                 .and_then(|limits| limits.bytes.as_ref())
-                .map(|limit| size::unsigned(limit.value)),
-            test.figures().map(|figures| size::unsigned(figures.peak_bytes)),
-            test.figures().map(|figures| size::unsigned(figures.churn.bytes)),
+                .map(|limit| size(limit.value)),
+            test.figures().map(|figures| size(figures.peak_bytes)),
+            test.figures().map(|figures| size(figures.churn.bytes)),
         ]
         .into_iter()
         .map(|cell| format!("  {:>10}", cell.unwrap_or_else(|| "–".to_owned())))
         .collect();
-        cells.push(format!("  {:>8}", test.seconds.map_or_else(|| "–".to_owned(), size::seconds)));
+        cells.push(format!("  {:>8}", test.seconds.map_or_else(|| "–".to_owned(), seconds)));
         let row = format!("{}  {style}{word:10}{style:#}{}", fit(name, width), cells.concat());
         let _ = writeln!(out, "{}", row.trim_end());
         if let Some(why) = &test.why {
@@ -109,14 +109,14 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
     let sites = rows::of(run, &check.sites);
     for site in sites.iter().take(top) {
         let known = if site.known { " (known)" } else { "" };
-        let per_call = site.per_call.map(|bytes| format!(", {} a call", size::bytes(bytes)));
+        let per_call = site.per_call.map(|bytes| format!(", {} a call", signed_size(bytes)));
         let per_call = per_call.unwrap_or_default();
-        let blocks = size::count(usize::try_from(site.blocks).unwrap_or(usize::MAX), "block");
+        let blocks = counted(site.blocks, "block");
         let (name, place) = (plain(&site.name), plain(&site.place));
         let _ = writeln!(
             out,
             "    {:>9}  {blocks:>12}  {name}  {dim}{place}{dim:#}{per_call}{known}",
-            size::unsigned(site.bytes)
+            size(site.bytes)
         );
         if let Some(holder) = &site.holder {
             let _ = writeln!(out, "    {dim}{:9}  {:12}  {}{dim:#}", "", "", plain(holder));
@@ -125,8 +125,8 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
     let more = sites.len().saturating_sub(top) as u64 + check.omitted_sites;
     if more > 0 {
         let listed: u64 = sites.iter().skip(top).map(|site| site.bytes).sum();
-        let bytes = size::unsigned(listed + check.omitted.bytes);
-        let sites = size::count(usize::try_from(more).unwrap_or(usize::MAX), "more call site");
+        let bytes = size(listed + check.omitted.bytes);
+        let sites = counted(more, "more call site");
         let _ = writeln!(out, "    {bytes:>9}  in {sites}");
     }
 }
@@ -164,13 +164,12 @@ pub(crate) fn summary(run: &Run) -> String {
         let number = run.count(&[status]);
         let style = style(status);
         let many = if number > 1 && status == Status::Known { "s" } else { "" };
-        (number > 0).then(|| {
-            format!("{style}{} {}{many}{style:#}", size::grouped(number as u64), status.word())
-        })
+        (number > 0)
+            .then(|| format!("{style}{} {}{many}{style:#}", count(number as u64), status.word()))
     });
     let counts: Vec<String> = counts.collect();
-    let tests = size::count(run.tests.len(), "test");
-    let time = size::seconds(run.meta.seconds);
+    let tests = counted(run.tests.len() as u64, "test");
+    let time = seconds(run.meta.seconds);
     if counts.is_empty() {
         format!("no tests · {time}")
     } else {

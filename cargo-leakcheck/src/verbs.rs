@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anstream::{eprint, eprintln, print, println};
 
+use leakcheck_report::format::counted;
+
 use crate::baseline::{Baseline, Tolerance};
 use crate::cli::{
     BaselineArgs, ConfigArgs, DiffArgs, Leakcheck, MergeArgs, RunArgs, SelectArgs, Verb,
@@ -148,7 +150,7 @@ fn say_why(run: &Run, exit: Exit) {
         Exit::NothingChecked => eprintln!(
             "leakcheck: {} ran and none is checked: put `leakcheck::check_all!();` into each test program, or \
              `#[leakcheck::leak_check]` on tests or modules",
-            crate::size::count(run.tests.len(), "test")
+            counted(run.tests.len() as u64, "test")
         ),
         _ => eprintln!("leakcheck: {}", exit.meaning()),
     }
@@ -183,11 +185,7 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
         return Ok(exit);
     }
     output::write(path, baseline.render().as_bytes())?;
-    println!(
-        "  baseline: {} with {}",
-        shown(path),
-        crate::size::count(baseline.leaks(), "known leak")
-    );
+    println!("  baseline: {} with {}", shown(path), counted(baseline.leaks() as u64, "known leak"));
     Ok(Exit::Clean)
 }
 

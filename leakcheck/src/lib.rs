@@ -32,7 +32,7 @@
 //! ```text
 //! leakcheck: `cache::tests::evicts` leaked 8.42 MiB (8,829,042 bytes), limit 1.00 MiB (default for unit tests)
 //!
-//!   retained 8.42 MiB in 3,072 blocks · released 0 B · peak 12.1 MiB · allocated 41,220 blocks in all
+//!   retained 8.42 MiB in 3,072 blocks · released 0 B · peak 12.1 MiB · allocated 41,220 blocks in total
 //!
 //!   1.  5.10 MiB  60.6 %  2,048 blocks  app::cache::Cache::insert   src/cache.rs:123
 //!                                       app::cache::Cache::load     src/cache.rs:88

@@ -1,4 +1,4 @@
-//! What a check is asked to do, as the attribute's arguments or the builder say it.
+//! The options of a check, as the attribute's arguments or the builder give them.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use crate::origin::Origin;
 pub use leakcheck_growth::Iterations;
 pub use leakcheck_report::{Kind, Metric, Scope};
 
-/// One megabyte, in input and output: 1,048,576 bytes.
+/// One megabyte in limits: 1 MiB.
 pub(crate) const MB: f64 = 1_048_576.0;
 
-/// What a check is asked to do. Whatever is not set comes from the environment and the defaults.
+/// The options of a check. What is not set comes from the environment and the defaults.
 ///
 /// ```
 /// use leakcheck::{Kind, Options};
@@ -60,15 +60,14 @@ impl Options {
         Self { origin, ..Self::default() }
     }
 
-    /// The name that reports and `LEAK_SKIP` know the check by. By default the name of the thread,
-    /// which under libtest is the name of the test, or, on a thread without a name of its own, the
-    /// place of the call.
+    /// The name of the check in reports and for `LEAK_SKIP`. By default the name of the thread, which
+    /// under libtest is the name of the test, or the place of the call on a thread without a name.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.origin.name = Some(name.into());
         self
     }
 
-    /// The most net growth in megabytes of 1,048,576 bytes that passes.
+    /// The limit of net growth in MiB. A figure that equals its limit passes.
     ///
     /// # Panics
     ///
@@ -81,19 +80,19 @@ impl Options {
         self
     }
 
-    /// The most net growth in bytes that passes.
+    /// The limit of net growth in bytes.
     pub fn threshold_bytes(mut self, bytes: u64) -> Self {
         self.threshold_bytes = Some(Threshold { bytes, argument: "threshold_bytes" });
         self
     }
 
-    /// The most net growth in blocks that passes. Without it, blocks are not limited.
+    /// The limit of net growth in blocks. Without it, blocks are not limited.
     pub fn threshold_blocks(mut self, blocks: u64) -> Self {
         self.threshold_blocks = Some(blocks);
         self
     }
 
-    /// The most megabytes of 1,048,576 bytes that may be live at once. Without it, the peak is not
+    /// The limit of the peak in MiB: of the bytes that are live at once. Without it, the peak is not
     /// limited.
     ///
     /// # Panics
@@ -112,21 +111,31 @@ impl Options {
         self
     }
 
-    /// Which threads are watched. By default the test's; the process's under nextest, which gives
-    /// every test a process.
+    /// Which threads are watched. By default those of the test; under nextest, which gives every test
+    /// a process, those of the process.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self
     }
 
     /// Runs the body without a check, for the given reason.
+    ///
+    /// # Panics
+    ///
+    /// When the reason is empty.
+    #[track_caller]
     pub fn skip(mut self, why: impl Into<Cow<'static, str>>) -> Self {
-        self.skip = Some(why.into());
+        let why = why.into();
+        assert!(
+            !why.trim().is_empty(),
+            "leakcheck: `skip` is `\"{why}\"`, expected a reason such as `\"needs the network\"`"
+        );
+        self.skip = Some(why);
         self
     }
 
-    /// How often the body is repeated: a number of calls, or [`Iterations::Auto`]. What keeps pace
-    /// with the calls is then a leak, however small, and what comes once is none.
+    /// How often the body is repeated: a number of calls, or [`Iterations::Auto`]. Growth in
+    /// proportion to the calls is then a leak, however small; growth that happens once is not.
     ///
     /// For [`check_repeated`](crate::check_repeated), which can call its body again.
     ///
@@ -144,9 +153,9 @@ impl Options {
         self
     }
 
-    /// How many calls go before those that are judged: 2 by default where the body is repeated. With
-    /// a warm-up alone the body is called once more after it, and limits are held against what that
-    /// call leaves behind.
+    /// The number of warm-up calls before those that are judged: 2 by default where the body is
+    /// repeated. With a warm-up alone the body is called once more after it, and the limits apply to
+    /// that call.
     ///
     /// For [`check_repeated`](crate::check_repeated), which can call its body again.
     pub fn warmup(mut self, calls: u64) -> Self {
@@ -154,14 +163,14 @@ impl Options {
         self
     }
 
-    /// How many milliseconds to wait, while the check would otherwise fail, for threads that are
-    /// just ending and for deferred drops. 500 by default; 0 does not wait.
+    /// How many milliseconds a check that would fail waits for threads that are ending and for
+    /// deferred drops. 500 by default; 0 does not wait.
     pub fn settle_ms(mut self, milliseconds: u64) -> Self {
         self.settle_ms = Some(milliseconds);
         self
     }
 
-    /// How many threads that the body started may still run at the end. Without it, they are
+    /// The limit of threads that the body started and that still run at the end. Without it, they are
     /// reported but not limited.
     ///
     /// Threads are followed on Linux with the feature `threads`. Elsewhere a check with this limit
@@ -171,8 +180,8 @@ impl Options {
         self
     }
 
-    /// How many file descriptors that the body opened may still be open at the end. Without it,
-    /// they are reported but not limited.
+    /// The limit of file descriptors that the body opened and that are still open at the end. Without
+    /// it, they are reported but not limited.
     ///
     /// See [other resources](crate#other-resources) for when descriptors cannot be
     /// judged. On systems other than Linux a check with this limit fails, because it could not see
@@ -182,7 +191,7 @@ impl Options {
         self
     }
 
-    /// How many child processes that the body started may not have been waited for at the end,
+    /// The limit of child processes that the body started and that nobody has waited for at the end,
     /// whether they still run or not. Without it, they are reported but not limited.
     ///
     /// As with [`fds`](Self::fds).
@@ -191,8 +200,8 @@ impl Options {
         self
     }
 
-    /// The most megabytes of 1,048,576 bytes by which the heap of the C library may have grown beside
-    /// Rust's blocks. Without it, the growth is reported but not limited.
+    /// The limit in MiB of the growth of the C library's heap besides Rust's blocks. Without it, the
+    /// growth is reported but not limited.
     ///
     /// It is judged in a process of its own, as nextest gives to every test, or with
     /// [`Scope::Process`] where nothing else ran meanwhile. Where the C library does not tell, a check
@@ -208,24 +217,30 @@ impl Options {
         self
     }
 
-    /// The most bytes that may be lost: held by nothing any more, or only by blocks that are lost
+    /// The limit of bytes that are lost: unreachable, or reachable only from blocks that are lost
     /// themselves, as in a cycle of reference counts. Without it, they are reported but not limited.
     ///
-    /// What is lost is told on Linux with glibc. A test that retains memory is run once more for it,
-    /// unless `LEAK_HOLDERS` is `on`.
+    /// Lost blocks are found on Linux with glibc. A test that retains memory is run again for it, unless
+    /// `LEAK_HOLDERS` is `on`.
     pub fn lost_bytes(mut self, bytes: u64) -> Self {
         self.lost_bytes = Some(bytes);
         self
     }
 
-    /// Which figure the byte and block limits are held against.
+    /// Which figure the limits of bytes and blocks apply to.
     pub fn measure(mut self, metric: Metric) -> Self {
         self.metric = metric;
         self
     }
 
     /// How many call sites a report lists. 10 by default.
+    ///
+    /// # Panics
+    ///
+    /// When the number is 0.
+    #[track_caller]
     pub fn top(mut self, top: u64) -> Self {
+        assert!(top > 0, "leakcheck: `top` is 0, expected at least 1 call site");
         self.top = Some(top);
         self
     }
@@ -252,6 +267,18 @@ mod tests {
         for bad in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(mb_to_bytes(bad), None);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "`top` is 0, expected at least 1 call site")]
+    fn a_report_without_call_sites_is_refused() {
+        let _ = Options::new().top(0);
+    }
+
+    #[test]
+    #[should_panic(expected = "`skip` is `\" \"`, expected a reason")]
+    fn a_skip_without_a_reason_is_refused() {
+        let _ = Options::new().skip(" ");
     }
 
     #[test]

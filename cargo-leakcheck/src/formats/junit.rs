@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use leakcheck_report::format::counted;
+
 use super::Rendered;
 use crate::model::{Run, Status, Test};
-use crate::size;
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
@@ -77,7 +78,7 @@ fn case(run: &Run, test: &Test) -> TestCase {
             "net growth {growth} B, peak {} B, churn {} B in {}",
             figures.peak_bytes,
             figures.churn.bytes,
-            size::count(usize::try_from(figures.churn.blocks).unwrap_or(usize::MAX), "block")
+            counted(figures.churn.blocks, "block")
         ));
     }
     case
@@ -88,7 +89,7 @@ fn sites(run: &Run, test: &Test) -> String {
     let mut lines = vec![super::headline(test)];
     for site in test.sites().iter().take(super::MOST_OF_A_TEST) {
         let (name, place) = run.allocated_at(site.stack);
-        let blocks = size::count(usize::try_from(site.blocks).unwrap_or(usize::MAX), "block");
+        let blocks = counted(site.blocks, "block");
         lines.push(format!("{} B in {blocks}: {name} {place}", site.bytes));
     }
     lines.join("\n")

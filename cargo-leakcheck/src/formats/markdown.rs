@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
+use leakcheck_report::format::{count, counted, signed_size, size};
+
 use super::Rendered;
 use crate::model::{Regression, Run, Status, Test};
-use crate::size;
 
 const MOST_ROWS: usize = 30;
 const MOST_SITES: usize = 3;
@@ -23,9 +24,9 @@ fn text(run: &Run) -> String {
     let counts: Vec<String> = Status::ALL
         .iter()
         .filter(|status| run.count(&[**status]) > 0)
-        .map(|status| format!("{} {}", size::grouped(run.count(&[*status]) as u64), status.word()))
+        .map(|status| format!("{} {}", count(run.count(&[*status]) as u64), status.word()))
         .collect();
-    let _ = writeln!(out, "{}: {}\n", size::count(run.tests.len(), "test"), counts.join(", "));
+    let _ = writeln!(out, "{}: {}\n", counted(run.tests.len() as u64, "test"), counts.join(", "));
     let odd = |test: &&&Test| {
         !matches!(
             test.status,
@@ -46,9 +47,9 @@ fn text(run: &Run) -> String {
             "| {} | **{}** | {} | {} | {} | {} |",
             code(&test.id()),
             test.status.word(),
-            test.growth().map_or_else(|| "–".into(), size::bytes),
-            limit.map_or_else(|| "–".into(), |limit| size::unsigned(limit.value)),
-            test.figures().map_or_else(|| "–".into(), |figures| size::unsigned(figures.peak_bytes)),
+            test.growth().map_or_else(|| "–".into(), signed_size),
+            limit.map_or_else(|| "–".into(), |limit| size(limit.value)),
+            test.figures().map_or_else(|| "–".into(), |figures| size(figures.peak_bytes)),
             sites(run, test)
         );
     }
@@ -78,7 +79,7 @@ fn sites(run: &Run, test: &Test) -> String {
     let sites = test.sites().iter().take(MOST_SITES).map(|site| {
         let (name, place) = run.allocated_at(site.stack);
         let known = if site.known { ", known" } else { "" };
-        format!("{} {} {}{known}", size::unsigned(site.bytes), code(&name), plain(&place))
+        format!("{} {} {}{known}", size(site.bytes), code(&name), plain(&place))
     });
     sites.collect::<Vec<_>>().join("<br>")
 }

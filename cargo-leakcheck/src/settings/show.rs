@@ -1,5 +1,7 @@
 //! Settings as `cargo leakcheck config` shows them.
 
+use leakcheck_report::format::size;
+
 use super::{KINDS, Settings, shown};
 
 /// One line a setting: its name, its value and who set it.
@@ -13,10 +15,10 @@ pub(crate) fn show(settings: &Settings) -> String {
         None => line("threshold_mb", "none for every test".to_owned(), "default"),
     }
     for ((_, name, ..), limit) in KINDS.iter().zip(&settings.kinds) {
-        line(&format!("limits.{name}"), format!("{} MB", limit.value), &limit.source);
+        line(&format!("limits.{name}"), format!("{} MiB", limit.value), &limit.source);
     }
     for rule in &settings.tests {
-        let bytes = crate::size::unsigned(rule.bytes);
+        let bytes = size(rule.bytes);
         line("tests", format!("`{}` up to {bytes}", rule.tests.text()), &rule.source);
     }
     for skip in &settings.skip {

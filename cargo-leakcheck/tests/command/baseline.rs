@@ -39,7 +39,7 @@ fn what_is_known_no_longer_fails_and_what_is_new_does() {
     let said = visit("leak,leak_more", &only).ends_with(LEAKS);
     assert!(said.row("tests::may_leak").contains("regressed"), "{}", said.stdout);
     assert!(
-        said.stdout.contains("net growth was 3.00 MB, is 8.00 MB"),
+        said.stdout.contains("net growth was 3.00 MiB, is 8.00 MiB"),
         "both figures: {}",
         said.stdout
     );
@@ -263,7 +263,7 @@ fn figures_besides_bytes_are_known_and_ratcheted() {
         "the number of open file descriptors was 2, is 3, tolerated up to 2",
         "the number of running threads was 2, is 3, tolerated up to 2",
         "the number of child processes was 2, is 3, tolerated up to 2",
-        "lost memory was 195.3 kB, is 390.6 kB, tolerated up to 259.3 kB",
+        "lost memory was 195 KiB, is 391 KiB, tolerated up to 259 KiB",
         "the number of blocks was 20, is 30, tolerated up to 22",
     ] {
         assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
@@ -302,5 +302,5 @@ fn a_repeated_test_is_held_against_as_many_calls() {
     // Ten times as much is left behind, as of ten times as many calls it has to be.
     let said = run("400", &[]).ends_with(CLEAN);
     let row = said.row("grows");
-    assert!(row.contains("known leak") && row.contains("781.2 kB"), "{}", said.stdout);
+    assert!(row.contains("known leak") && row.contains("781 KiB"), "{}", said.stdout);
 }

@@ -16,12 +16,12 @@ fn github_is_told_at_the_line_that_allocates() {
     let mut command = shop().command(&["-p", "cart", "--lib"]);
     command.env("SHOP", "leak").env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary);
     let said = Said::of(command.output().unwrap()).ends_with(LEAKS);
-    let annotation = "::error file=cart/src/lib.rs,line=3,title=tests%3A%3Amay_leak leaks::`tests::may_leak` leaks 3.00 MB in 1 \
+    let annotation = "::error file=cart/src/lib.rs,line=3,title=tests%3A%3Amay_leak leaks::`tests::may_leak` leaks 3.00 MiB in 1 \
                       block, allocated in `cart::keep`";
     assert!(said.stdout.lines().any(|line| line == annotation), "{}", said.stdout);
     let summary = folder.read("summary.md");
     assert!(summary.starts_with("before\n## leakcheck\n"), "{summary}");
-    assert!(summary.contains("| `cart::tests::may_leak` | **leaked** | 3.00 MB |"), "{summary}");
+    assert!(summary.contains("| `cart::tests::may_leak` | **leaked** | 3.00 MiB |"), "{summary}");
 }
 
 /// The lines of a workflow's step, as a shell of the CI system would have them.

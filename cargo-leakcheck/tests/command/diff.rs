@@ -14,17 +14,17 @@ fn two_runs_are_compared() {
     let diff = |before, after| run(folder.path(), &["diff", before, after]);
     let said = diff("a.json", "b.json").ends_with(LEAKS);
     assert!(
-        said.stdout.contains("new leak  3.00 MB  cart::tests::may_leak  cart::keep"),
+        said.stdout.contains("new leak  3.00 MiB  cart::tests::may_leak  cart::keep"),
         "{}",
         said.stdout
     );
     assert!(
-        said.stdout.contains("worse     cart::tests::may_leak  net growth 0 B → 3.00 MB"),
+        said.stdout.contains("worse     cart::tests::may_leak  net growth 0 B → 3.00 MiB"),
         "{}",
         said.stdout
     );
     let said = diff("b.json", "a.json").ends_with(CLEAN);
-    assert!(said.stdout.contains("gone      3.00 MB"), "{}", said.stdout);
+    assert!(said.stdout.contains("gone      3.00 MiB"), "{}", said.stdout);
     let said = diff("a.json", "a.json").ends_with(CLEAN);
     assert!(said.stdout.contains("nothing is different"), "{}", said.stdout);
     diff("a.json", "none.json").ends_with(UNUSABLE);

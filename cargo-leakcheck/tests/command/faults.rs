@@ -139,7 +139,7 @@ fn a_directory_without_permission_is_said_and_nothing_else_is_lost() {
         "{}",
         said.stderr
     );
-    assert!(said.row("tests::may_leak").contains("3.00 MB"), "{}", said.stdout);
+    assert!(said.row("tests::may_leak").contains("3.00 MiB"), "{}", said.stdout);
 
     // What cannot even be read is said before the tests run for an hour.
     lock(&locked, 0o000);

@@ -51,7 +51,7 @@ fn look_at_the_page(page: &Path) {
          title.textContent.split(' · ')[0])])",
     );
     let charts = charts.as_array().unwrap();
-    assert!(charts.contains(&json!(["Net growth", "0 B", "3.00 MB"])), "{charts:?}");
+    assert!(charts.contains(&json!(["Net growth", "0 B", "3.00 MiB"])), "{charts:?}");
     assert!(browser.text("#detail").contains("Over the last 2 runs"));
     browser.value("document.querySelector('details.site').open = true");
     browser.wait("document.querySelector('details.site pre.source .here') !== null");

@@ -37,7 +37,7 @@ fn a_leak_is_the_first_row_with_the_line_that_allocates() {
     let rows: Vec<&str> = said.stdout.lines().collect();
     assert!(rows[1].starts_with("cart::tests::may_leak"), "{}", said.stdout);
     assert!(
-        rows[2].contains("3.00 MB") && rows[2].contains("cart::keep  cart/src/lib.rs:3"),
+        rows[2].contains("3.00 MiB") && rows[2].contains("cart::keep  cart/src/lib.rs:3"),
         "{}",
         said.stdout
     );

@@ -55,7 +55,7 @@ fn settings_of_the_manifest_hold() {
     let line =
         |name: &str| said.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     assert!(
-        line("limits.unit").contains("0.25 MB"),
+        line("limits.unit").contains("0.25 MiB"),
         "cargo's table is the environment: {}",
         said.stdout
     );
@@ -66,7 +66,7 @@ fn settings_of_the_manifest_hold() {
     );
     assert!(line("top").ends_with("--top"), "{}", said.stdout);
     let output = app.command(&["config"]).env("LEAK_THRESHOLD_MB_UNIT", "0.5").output().unwrap();
-    assert!(Said::of(output).stdout.contains("0.5 MB"), "and what is set nearer weighs more");
+    assert!(Said::of(output).stdout.contains("0.5 MiB"), "and what is set nearer weighs more");
     let output = app.command(&[]).env("LEAK_THRESHOLD_MB_UNIT", "0.5").output().unwrap();
     assert!(Said::of(output).ends_with(LEAKS).row("tests::small").contains("leaked"));
 }

@@ -130,9 +130,9 @@ fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
     assert!(browser.text("#detail").contains("Live bytes over time"));
     let words = browser.text(".timeline figcaption");
     for part in [
-        "to 4.00 MB after 5.00 s, with a peak of 12.00 MB after 3.00 s",
-        "5.00 MB (threshold_mb)",
-        "10.00 MB (peak_mb)",
+        "to 4.00 MiB after 5.00 s, with a peak of 12.0 MiB after 3.00 s",
+        "5.00 MiB (threshold_mb)",
+        "10.0 MiB (peak_mb)",
         "501 readings, every 10 ms",
     ] {
         assert!(words.contains(part), "{part}: {words}");
@@ -148,10 +148,10 @@ fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
     let texts = browser
         .value(&format!("[...{drawing}.querySelectorAll('text')].map((text) => text.textContent)"));
     for label in [
-        "peak 12.00 MB",
-        "limit 5.00 MB",
-        "peak limit 10.00 MB",
-        "10 MB",
+        "peak 12.0 MiB",
+        "limit 5.00 MiB",
+        "peak limit 10.0 MiB",
+        "10 MiB",
         "0 B",
         "time in s",
         "4",
@@ -171,14 +171,14 @@ fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
     assert_eq!(browser.value(&level), true);
 
     browser.value("document.querySelector('.timeline input').focus()");
-    assert_eq!(browser.text(".timeline output"), "3.00 s: 12.00 MB");
+    assert_eq!(browser.text(".timeline output"), "3.00 s: 12.0 MiB");
     browser.press("ArrowRight");
     browser
         .wait("document.querySelector('.timeline output').textContent.startsWith('3.01 s: 7.8')");
     let said = "document.querySelector('.timeline input').getAttribute('aria-valuetext') === document.querySelector('.timeline output').textContent";
     assert_eq!(browser.value(said), true);
     browser.press("End");
-    browser.wait("document.querySelector('.timeline output').textContent === '5.00 s: 4.00 MB'");
+    browser.wait("document.querySelector('.timeline output').textContent === '5.00 s: 4.00 MiB'");
     browser.picture("timeline");
     browser.prefer("dark");
     browser.wait("getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 28)'");

@@ -2,54 +2,57 @@
 
 use std::fmt::Write;
 
+use crate::format::size;
 use crate::holder::{Holder, Reachability, Root, Step};
 use crate::resource::UNNAMED;
-use crate::text::size;
 
-/// The most blocks that a way names; of a longer one its two ends.
+/// The most blocks that a path names; of a longer one its two ends.
 const MOST_STEPS: usize = 5;
 
-/// The way from a holder to a block, in words.
+/// The reference path of some blocks, or why there is none.
 pub fn path(holder: &Holder) -> String {
     match holder.class {
         Reachability::Lost => "nothing points to it".to_owned(),
         Reachability::LostInACycle => cycle(holder),
-        _ => way(holder),
+        Reachability::IndirectlyLost => from_lost(holder),
+        _ => from_root(holder),
     }
 }
 
-/// The two words before the way.
+/// The words in front of the path, in a column of its own.
 pub fn label(class: Reachability) -> &'static str {
     match class {
         Reachability::Lost | Reachability::LostInACycle | Reachability::IndirectlyLost => "lost",
         Reachability::HeldByStatic
         | Reachability::HeldByThreadLocal
-        | Reachability::HeldByThread => "held by",
+        | Reachability::HeldByThread => "kept alive by",
         Reachability::PossiblyHeld => "possibly",
     }
 }
 
-fn way(holder: &Holder) -> String {
-    let (_, before) = holder.steps.split_last().unwrap_or((&EMPTY, &[]));
+fn from_root(holder: &Holder) -> String {
+    let before = before_last(&holder.steps);
     let mut parts: Vec<String> =
         holder.root.iter().map(|found| root(holder.class, found)).collect();
-    if holder.class == Reachability::IndirectlyLost {
-        parts.push("with".to_owned());
+    if holder.class == Reachability::PossiblyHeld && holder.root.is_none() {
+        parts.push("memory outside Rust's heap".to_owned());
     }
     parts.extend(shortened(before, holder.omitted_steps));
-    if holder.class == Reachability::IndirectlyLost {
-        return format!("hangs on {}", parts[1..].join(" → "));
-    }
-    if holder.class == Reachability::PossiblyHeld && holder.root.is_none() {
-        parts.insert(0, "memory that is not Rust's".to_owned());
-    }
     if !before.is_empty() || holder.root.as_ref().is_some_and(|root| root.name.is_some()) {
         parts.push("here".to_owned());
     }
     parts.join(" → ")
 }
 
-const EMPTY: Step = Step { label: None, bytes: 0, place: None, offset: 0, field: None };
+fn from_lost(holder: &Holder) -> String {
+    let steps = shortened(before_last(&holder.steps), holder.omitted_steps);
+    format!("reachable only from lost {}", steps.join(" → "))
+}
+
+/// The blocks on the path to a block.
+fn before_last(steps: &[Step]) -> &[Step] {
+    steps.split_last().map_or(&[], |(_, before)| before)
+}
 
 fn root(class: Reachability, root: &Root) -> String {
     let thread = |what: &str| match &root.thread {
@@ -88,25 +91,25 @@ fn cycle(holder: &Holder) -> String {
     let through = through(&holder.steps);
     let mut parts: Vec<String> = holder.steps.iter().map(member).collect();
     if parts.is_empty() {
-        return format!("a cycle of {} blocks", holder.members);
+        return format!("in a cycle of {} blocks", holder.members);
     }
     // It ends where it begins.
     parts.rotate_right(1);
     let all_the_same = parts.iter().all(|part| *part == parts[0]);
     match &parts[..] {
-        [one] => format!("a cycle: {one} → itself{through}; make that pointer a Weak"),
-        [one, other] => format!("a cycle: {one} ⇄ {other}{through}; make one side Weak"),
+        [one] => format!("in a cycle: {one} → itself{through}; make that pointer a `Weak`"),
+        [one, other] => format!("in a cycle: {one} ⇄ {other}{through}; make one side a `Weak`"),
         [one, ..] if all_the_same => {
             let members = holder.members;
             format!(
-                "a cycle of {members} blocks: {one} → another … → back{through}; make one of them Weak"
+                "in a cycle of {members} blocks: {one} → another … → back{through}; make one pointer a `Weak`"
             )
         }
         _ => {
             let parts = cut(parts, holder.omitted_steps);
             let members = holder.members;
             format!(
-                "a cycle of {members} blocks: {} → back{through}; make one of them Weak",
+                "in a cycle of {members} blocks: {} → back{through}; make one pointer a `Weak`",
                 parts.join(" → ")
             )
         }
@@ -138,7 +141,7 @@ fn shortened(steps: &[Step], omitted: u64) -> Vec<String> {
     cut(steps.iter().map(step).collect(), omitted)
 }
 
-/// The two ends of a long way, of which `omitted` steps are not there to begin with.
+/// The two ends of a long path, of which `omitted` steps are not there to begin with.
 fn cut(mut parts: Vec<String>, omitted: u64) -> Vec<String> {
     let middle = parts.len() / 2;
     let left_out = parts.len().saturating_sub(MOST_STEPS);

@@ -1,20 +1,18 @@
-//! Who holds the blocks of a call site.
+//! What keeps the blocks of a call site alive.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-use super::{WIDTH, blocks, counted, len, share, size};
+use super::{LABEL, WIDTH, blocks, len};
+use crate::format::{counted, share, size};
 use crate::holder::{Holder, Reachability};
 use crate::reference_path;
 
 /// The most holders that a call site shows.
 const MOST_HOLDERS: usize = 3;
-/// What is said of a block stands behind a word or two.
-const LABEL: usize = 9;
-
 /// Adds holders of one more call site. Those that read the same, of blocks of the same type, are one to
-/// the reader, and so are the blocks of a cycle. What holds comes before what it holds.
+/// the reader, and so are the blocks of a cycle. Blocks come before those that they keep alive.
 pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder], all_bytes: u64) {
     for holder in more {
         let cycle = cycle(holder);
@@ -27,7 +25,7 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder], all_bytes: u64) {
             Some(known) => {
                 known.bytes += holder.bytes;
                 known.blocks += holder.blocks;
-                // Blocks of one call site may hold those of another, as in a list, and have counted them.
+                // Blocks of one call site may retain those of another, as in a list, and have counted them.
                 let both = known.retained_bytes + holder.retained_bytes;
                 let larger = known.retained_bytes.max(holder.retained_bytes);
                 known.retained_bytes = if both > all_bytes { larger } else { both };
@@ -36,7 +34,7 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder], all_bytes: u64) {
         }
     }
     holders.sort_by_key(|holder| {
-        (is_below(holder), Reverse((holder.retained_bytes, holder.bytes, holder.blocks)))
+        (is_consequence(holder), Reverse((holder.retained_bytes, holder.bytes, holder.blocks)))
     });
 }
 
@@ -44,12 +42,12 @@ fn reads_the_same(one: &Holder, other: &Holder) -> bool {
     one.path == other.path && label(one) == label(other)
 }
 
-/// The type of the block that is held.
+/// The type of the block at the end of the path.
 fn label(holder: &Holder) -> Option<&str> {
     holder.steps.last()?.label.as_deref()
 }
 
-/// What tells a holder's blocks from others to which the same way leads.
+/// What distinguishes a holder's blocks from others with the same reference path.
 fn distinction(holder: &Holder, all: &[Holder]) -> String {
     let is_alone = all.iter().filter(|other| other.path == holder.path).count() < 2;
     match label(holder).filter(|_| !is_alone) {
@@ -58,17 +56,17 @@ fn distinction(holder: &Holder, all: &[Holder]) -> String {
     }
 }
 
-/// Whether something else that leaked has to go first.
-fn is_below(holder: &Holder) -> bool {
+/// Whether the blocks would be freed with others that leaked.
+fn is_consequence(holder: &Holder) -> bool {
     holder.class == Reachability::IndirectlyLost
 }
 
-/// Whether all blocks of a call site hang on others that leaked.
-pub(super) fn all_hang(holders: &[Holder]) -> bool {
-    !holders.is_empty() && holders.iter().all(is_below)
+/// Whether all blocks of a call site would be freed with others that leaked.
+pub(super) fn are_consequences(holders: &[Holder]) -> bool {
+    !holders.is_empty() && holders.iter().all(is_consequence)
 }
 
-/// The blocks of a cycle, from whichever of them it is told.
+/// The blocks of a cycle, from whichever of them it is described.
 #[derive(PartialEq, Eq, Hash)]
 struct Cycle {
     blocks: u64,
@@ -85,13 +83,13 @@ fn cycle(holder: &Holder) -> Option<Cycle> {
     Some(Cycle { blocks: holder.members, named })
 }
 
-/// The cycles that a report has told, with the number of the call site where it did.
+/// The cycles that a report has described, with the number of the call site where it did.
 #[derive(Default)]
 pub(super) struct Cycles(HashMap<Cycle, usize>);
 
 impl Cycles {
-    /// The number of the call site before this one where the cycle is told from another block.
-    fn told_at(&mut self, holder: &Holder, number: usize) -> Option<usize> {
+    /// The number of the call site before this one that describes the cycle from another block.
+    fn described_at(&mut self, holder: &Holder, number: usize) -> Option<usize> {
         let at = *self.0.entry(cycle(holder)?).or_insert(number);
         (at != number).then_some(at)
     }
@@ -116,14 +114,17 @@ pub(super) fn write(
         } else if holders.len() > 1 {
             write!(text, "{}{}: ", share(holder.bytes, all), distinction(holder, holders))?;
         }
-        match cycles.told_at(holder, number) {
-            Some(at) => write!(text, "in the cycle of {at}.")?,
+        if holder.class == Reachability::PossiblyHeld {
+            text.push_str("kept alive by ");
+        }
+        match cycles.described_at(holder, number) {
+            Some(at) => write!(text, "in the cycle of call site {at}")?,
             None => text.push_str(&holder.path),
         }
-        let more = holder.retained_bytes.saturating_sub(holder.bytes);
-        // What hangs on others is summed under them.
-        if more > 0 && is_of_this_run && !is_below(holder) {
-            write!(text, "; {} hangs on it", size(more))?;
+        let retains_more = holder.retained_bytes > holder.bytes;
+        // Blocks that others retain are summed up there.
+        if retains_more && is_of_this_run && !is_consequence(holder) {
+            write!(text, " (retains {})", size(holder.retained_bytes))?;
         }
         let mut label = reference_path::label(holder.class);
         for line in lines(&text, WIDTH.saturating_sub(indent + LABEL + 2)) {
@@ -133,13 +134,13 @@ pub(super) fn write(
     }
     let more = holders.len().saturating_sub(MOST_HOLDERS);
     if more > 0 {
-        let more = counted(more as u64, "more holder", "more holders");
+        let more = counted(more as u64, "more path");
         writeln!(out, "{:indent$}{:<LABEL$}  … and {more}", "", "")?;
     }
     Ok(())
 }
 
-/// A way on lines that are no wider than that, where its steps allow it.
+/// A path on lines that are no wider than that, where its steps allow it.
 fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for part in parts(text) {
@@ -153,9 +154,9 @@ fn lines(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The parts of a way, each with what joins it to the one before.
+/// The parts of a path, each with what joins it to the one before.
 fn parts(text: &str) -> Vec<&str> {
-    const JOINTS: [&str; 4] = [" → ", " ⇄ ", " through ", " (started at "];
+    const JOINTS: [&str; 5] = [" → ", " ⇄ ", " through ", " (started at ", " (retains "];
     let ends = |joint| text.match_indices(joint).map(|(at, _)| at);
     let mut cuts: Vec<usize> = JOINTS.into_iter().flat_map(ends).collect();
     // Not inside of `[T; 3]`.
@@ -174,16 +175,16 @@ mod tests {
     use crate::holder::Step;
 
     #[test]
-    fn long_ways_go_on_in_the_next_line_at_a_step() {
-        let way = "static app::CACHE → Vec<Session> 96 B (src/app.rs:7) → here; 3 B hangs on it";
+    fn long_paths_continue_on_the_next_line_at_a_step() {
+        let path = "static app::CACHE → Vec<Session> 96 B (src/app.rs:7) → here (retains 3.00 KiB)";
         let expected = [
             "static app::CACHE",
-            "  → Vec<Session> 96 B (src/app.rs:7) → here;",
-            "  3 B hangs on it",
+            "  → Vec<Session> 96 B (src/app.rs:7) → here",
+            "  (retains 3.00 KiB)",
         ];
-        let found = lines(way, 46);
+        let found = lines(path, 46);
         assert_eq!(found, expected);
-        assert_eq!(lines(way, 200), [way]);
+        assert_eq!(lines(path, 200), [path]);
         let array = "static app::GRID → Box<[u8; 300]> 300 B → here";
         assert_eq!(lines(array, 32), ["static app::GRID", "  → Box<[u8; 300]> 300 B → here"]);
         assert_eq!(lines("static without_steps", 3), ["static without_steps"]);
@@ -208,9 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_on_others_comes_after_them() {
+    fn blocks_come_before_those_that_they_keep_alive() {
         let mut holders = Vec::new();
-        let string = holder(Reachability::IndirectlyLost, 200, 900, "hangs on Node 100 B");
+        let string =
+            holder(Reachability::IndirectlyLost, 200, 900, "reachable only from lost Node 100 B");
         add(
             &mut holders,
             &[string, holder(Reachability::Lost, 100, 300, "nothing points to it")],
@@ -218,8 +220,8 @@ mod tests {
         );
         assert_eq!(
             told(&[&holders]),
-            "  lost       100 B in 1 block: nothing points to it; 200 B hangs on it\n\
-             \x20 lost       200 B in 1 block: hangs on Node 100 B\n"
+            "  lost           100 B in 1 block: nothing points to it (retains 300 B)\n\
+             \x20 lost           200 B in 1 block: reachable only from lost Node 100 B\n"
         );
         let mut holders = Vec::new();
         let table = holder(Reachability::HeldByStatic, 30, 430, "static app::SEEN → here");
@@ -229,12 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn a_call_site_hangs_where_all_of_its_blocks_do() {
-        let hanging = holder(Reachability::IndirectlyLost, 200, 200, "hangs on Node 100 B");
+    fn a_call_site_is_a_consequence_where_all_of_its_blocks_are() {
+        let indirect =
+            holder(Reachability::IndirectlyLost, 200, 200, "reachable only from lost Node 100 B");
         let lost = holder(Reachability::Lost, 100, 300, "nothing points to it");
-        assert!(all_hang(&[hanging.clone(), hanging.clone()]));
-        assert!(!all_hang(&[hanging, lost]));
-        assert!(!all_hang(&[]));
+        assert!(are_consequences(&[indirect.clone(), indirect.clone()]));
+        assert!(!are_consequences(&[indirect, lost]));
+        assert!(!are_consequences(&[]));
     }
 
     #[test]
@@ -251,8 +254,8 @@ mod tests {
         );
         assert_eq!(
             told(&[&holders]),
-            "  held by    500 B in 2 blocks of Box<[u8]>: static app::TREE → node → here\n\
-             \x20 held by    280 B in 1 block of LeafNode: static app::TREE → node → here\n"
+            "  kept alive by  500 B in 2 blocks of Box<[u8]>: static app::TREE → node → here\n\
+             \x20 kept alive by  280 B in 1 block of LeafNode: static app::TREE → node → here\n"
         );
     }
 
@@ -264,13 +267,13 @@ mod tests {
         write(&mut out, 2, (1, 4000), &[held, lost], &mut Cycles::default()).unwrap();
         assert_eq!(
             out,
-            "  held by    75.0 %: static app::SEEN → here\n\
-             \x20 lost       25.0 %: nothing points to it\n"
+            "  kept alive by  75.0 %: static app::SEEN → here\n\
+             \x20 lost           25.0 %: nothing points to it\n"
         );
     }
 
     #[test]
-    fn what_is_in_a_list_hangs_on_it_once() {
+    fn the_blocks_of_a_list_are_retained_once() {
         let mut holders = Vec::new();
         let first = holder(Reachability::HeldByStatic, 100, 1000, "static app::QUEUE → here");
         let next = holder(Reachability::HeldByStatic, 100, 500, "static app::QUEUE → here");
@@ -295,16 +298,20 @@ mod tests {
         };
         assert_eq!(
             told(&[
-                &[member(18, 19, "a cycle: 18 ⇄ 19")],
-                &[member(19, 18, "a cycle: 19 ⇄ 18")],
-                &[member(18, 20, "a cycle: 18 ⇄ 20")],
+                &[member(18, 19, "in a cycle: 18 ⇄ 19")],
+                &[member(19, 18, "in a cycle: 19 ⇄ 18")],
+                &[member(18, 20, "in a cycle: 18 ⇄ 20")],
             ]),
-            "  lost       a cycle: 18 ⇄ 19\n\
-             \x20 lost       in the cycle of 1.\n\
-             \x20 lost       a cycle: 18 ⇄ 20\n"
+            "  lost           in a cycle: 18 ⇄ 19\n\
+             \x20 lost           in the cycle of call site 1\n\
+             \x20 lost           in a cycle: 18 ⇄ 20\n"
         );
-        let mut holders = vec![member(18, 19, "a cycle: 18 ⇄ 19")];
-        add(&mut holders, &[member(19, 18, "a cycle: 19 ⇄ 18"), member(18, 20, "another")], 10_000);
+        let mut holders = vec![member(18, 19, "in a cycle: 18 ⇄ 19")];
+        add(
+            &mut holders,
+            &[member(19, 18, "in a cycle: 19 ⇄ 18"), member(18, 20, "another")],
+            10_000,
+        );
         assert_eq!(holders.iter().map(|holder| holder.bytes).collect::<Vec<_>>(), [112, 56]);
     }
 }

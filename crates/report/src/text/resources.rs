@@ -1,25 +1,61 @@
-//! The part on resources other than memory and threads.
+//! The part on resources other than memory.
 
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::{Layout, WIDTH, counted, len, line, size};
+use super::frames::line;
+use super::{Layout, WIDTH, len};
 use crate::figure::Figure;
+use crate::format::{counted, size};
 use crate::frame::{Class, Frame};
 use crate::report::Report;
-use crate::resource::{Child, ChildState, Fd};
+use crate::resource::{Child, ChildState, Fd, UNNAMED};
 use crate::verdict::Unjudged;
 
+/// The most threads that are named.
+const MOST_THREADS: usize = 10;
 /// The most entries of a list that are shown.
 const MOST_SHOWN: usize = 10;
 /// Growth of the C heap below this may be what `malloc` keeps at hand.
 const C_HEAP_NOISE: i64 = 1 << 20;
 
 pub(super) fn write(out: &mut String, report: &Report, layout: Layout<'_>) -> fmt::Result {
+    write_threads(out, report)?;
     write_fds(out, report, layout)?;
     write_children(out, report)?;
     write_c_heap(out, report)?;
     write_unjudged(out, report)
+}
+
+fn write_threads(out: &mut String, report: &Report) -> fmt::Result {
+    if report.threads.is_empty() {
+        return Ok(());
+    }
+    let mut named: Vec<(String, u64)> = Vec::new();
+    for thread in &report.threads {
+        let starter = thread.started_at.iter().find(|frame| frame.class == Class::User);
+        let name = match thread.name.as_str() {
+            UNNAMED => UNNAMED.to_owned(),
+            name => format!("`{name}`"),
+        };
+        let text = match starter.and_then(Frame::place) {
+            Some(place) => format!("{name}, started at {place}"),
+            None => name,
+        };
+        match named.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => named.push((text, 1)),
+        }
+    }
+    let names: Vec<String> = named
+        .iter()
+        .take(MOST_THREADS)
+        .map(|(text, times)| if *times > 1 { format!("{times} × {text}") } else { text.clone() })
+        .collect();
+    let number = counted(report.threads.len() as u64, "thread");
+    let rest: u64 = named.iter().skip(MOST_THREADS).map(|(_, times)| times).sum();
+    let more = if rest == 0 { String::new() } else { format!("; and {rest} more") };
+    writeln!(out, "  still running: {number} ({}{more})", names.join("; "))
 }
 
 fn write_fds(out: &mut String, report: &Report, layout: Layout<'_>) -> fmt::Result {
@@ -28,7 +64,7 @@ fn write_fds(out: &mut String, report: &Report, layout: Layout<'_>) -> fmt::Resu
     }
     let known = report.figures.and_then(|figures| figures.fds).map_or(0, i64::unsigned_abs);
     let number = known.max(report.fds.len() as u64);
-    writeln!(out, "  still open: {} opened here", fds(number))?;
+    writeln!(out, "  still open: {}", counted(number, "file descriptor"))?;
     let width = report.fds.iter().map(|fd| fd.number.to_string().len()).max().unwrap_or(0);
     for Fd { number, target, opened_at } in report.fds.iter().take(MOST_SHOWN) {
         let target = layout.shown(Path::new(target));
@@ -58,7 +94,7 @@ fn write_children(out: &mut String, report: &Report) -> fmt::Result {
     }
     let known = report.figures.and_then(|figures| figures.children).map_or(0, i64::unsigned_abs);
     let number = known.max(report.children.len() as u64);
-    writeln!(out, "  not waited for: {} started here", children(number))?;
+    writeln!(out, "  not waited for: {}", counted(number, "child process"))?;
     let width = report.children.iter().map(|child| child.pid.to_string().len()).max().unwrap_or(0);
     for Child { pid, command, state, started_at } in report.children.iter().take(MOST_SHOWN) {
         let state = match state {
@@ -85,7 +121,7 @@ fn write_c_heap(out: &mut String, report: &Report) -> fmt::Result {
     let grown = size(grown.unsigned_abs());
     writeln!(
         out,
-        "  C heap: larger by {grown} at least, in the whole process; C code has no call sites"
+        "  C heap: grew by at least {grown} in the whole process; C code has no call sites"
     )
 }
 
@@ -113,12 +149,4 @@ fn write_unjudged(out: &mut String, report: &Report) -> fmt::Result {
         writeln!(out, "  {}: {}", unjudged.figure.name(), unjudged.why)?;
     }
     Ok(())
-}
-
-pub(super) fn fds(number: u64) -> String {
-    counted(number, "file descriptor", "file descriptors")
-}
-
-pub(super) fn children(number: u64) -> String {
-    counted(number, "child process", "child processes")
 }

@@ -1,9 +1,19 @@
-use super::*;
-use crate::amount::Growth;
+use std::path::Path;
+
+use super::call_sites::group;
+use super::frames::lines;
+use super::headline::{headline, ways_out};
+use super::{Layout, Written};
+use crate::amount::{Allowed, Amount, Growth};
+use crate::call_site::CallSite;
+use crate::figure::Figure;
+use crate::frame::{Class, Frame};
 use crate::kind::Kind;
-use crate::limit::Limit;
-use crate::report::{Omitted, Test};
+use crate::limit::{Limit, LimitSource};
+use crate::report::{Figures, Omitted, Report, Suppressed, Symbols, Test};
 use crate::resource::Thread;
+use crate::scope::Stacks;
+use crate::verdict::{Excess, Verdict};
 
 fn render(report: &Report, top: u64, written: Written<'_>) -> String {
     super::render(report, Layout { top, workspace: Some(Path::new("/home/me/app")), written })
@@ -82,16 +92,16 @@ fn the_first_line_is_the_whole_story() {
         Ok(Path::new("/home/me/app/target/leakcheck/app/cache__tests__evicts.json")),
     );
     let expected = "\
-leakcheck: `cache::tests::evicts` leaked 8.42 MB (8,829,042 bytes), limit 1.00 MB (default for unit tests)
+leakcheck: `cache::tests::evicts` leaked 8.42 MiB (8,829,042 bytes), limit 1.00 MiB (default for unit tests)
 
-  retained 8.42 MB in 3,072 blocks · released 0 B · peak 12.10 MB · allocated 41,220 blocks in all
+  retained 8.42 MiB in 3,072 blocks · released 0 B · peak 12.1 MiB · allocated 41,220 blocks in total
 
-  1.   5.10 MB  60.6 %  2,048 blocks  app::cache::Cache::insert         src/cache.rs:123
+  1.  5.10 MiB  60.6 %  2,048 blocks  app::cache::Cache::insert         src/cache.rs:123
                                       app::cache::Cache::load           src/cache.rs:88
                                       app::cache::tests::evicts         src/cache.rs:311
-  2.   3.21 MB  38.1 %  1,020 blocks  app::cache::tests::evicts         src/cache.rs:311
+  2.  3.21 MiB  38.1 %  1,020 blocks  app::cache::tests::evicts         src/cache.rs:311
                                       through lru::LruCache<K,V>::put   lru-0.6.2/src/lib.rs:42
-      112.6 kB in 1 more call site
+       113 KiB in 1 more call site
 
   full report: target/leakcheck/app/cache__tests__evicts.json
   intended? leakcheck::allow(\"why\", || …), #[leak_check(threshold_mb = …)] or (skip = \"why\")";
@@ -181,7 +191,7 @@ fn every_excess_is_in_the_first_line() {
         headline(&report),
         "`cache::tests::evicts` leaked 240 B, limit 0 B (threshold_bytes); \
          leaked 1 block, limit 0 (threshold_blocks); \
-         peaked at 3.00 MB (3,145,728 bytes), limit 2.00 MB (peak_mb); \
+         peaked at 3.00 MiB (3,145,728 bytes), limit 2.00 MiB (peak_mb); \
          left 2 threads running, limit 0 (threads)"
     );
 }
@@ -204,9 +214,9 @@ fn what_was_left_out_is_listed() {
     report.omitted = Omitted { call_sites: 3, amount: Amount { bytes: 10, blocks: 3 } };
     let text = render(&report, 10, Err("no room"));
     for expected in [
-        "  allowed: 2.0 kB in 2 blocks: plugins stay\n",
-        "  suppressed: 120.0 kB in 1 block: output captured by libtest\n",
-        "  still running: 1 thread started here (`sweeper`, started at src/cache.rs:12)\n",
+        "  allowed: 2.00 KiB in 2 blocks: plugins stay\n",
+        "  suppressed: 120 KiB in 1 block: output captured by libtest\n",
+        "  still running: 1 thread (`sweeper`, started at src/cache.rs:12)\n",
         "  full report: not written, no room\n",
         "10 B in 3 more call sites\n",
     ] {
@@ -218,16 +228,19 @@ fn what_was_left_out_is_listed() {
 fn missing_names_are_explained() {
     let mut report = report();
     report.symbols = Symbols::Functions;
-    assert!(render(&report, 1, Err("")).contains("no lines: built without debug information"));
+    assert!(
+        render(&report, 1, Err(""))
+            .contains("no line numbers: the program has no debug information")
+    );
     report.symbols = Symbols::Addresses;
-    assert!(render(&report, 1, Err("")).contains("the program was stripped"));
+    assert!(render(&report, 1, Err("")).contains("the program is stripped"));
 }
 
 #[test]
 fn what_call_sites_rest_on_is_told() {
-    let sampled = "  call sites are estimated from a sample: LEAK_STACKS is `sampled`; totals are exact\n  \
-                   known noise counts too where its blocks are below 64.0 kB\n";
-    let off = "  no call sites, so that known noise counts too: LEAK_STACKS is `off`\n";
+    let sampled = "  call sites are estimates from a sample (`LEAK_STACKS` is `sampled`); totals are exact\n  \
+                   known noise in blocks below 64.0 KiB counts too\n";
+    let off = "  no call sites, so known noise counts too: `LEAK_STACKS` is `off`\n";
     let mut report = report();
     for (mode, line) in [(Stacks::Full, ""), (Stacks::Sampled, sampled), (Stacks::Off, off)] {
         report.call_stacks = mode;
@@ -246,47 +259,22 @@ fn what_has_no_call_site_has_its_share() {
         |report: &Report| render(report, 10, Err("")).split("\n\n").nth(2).unwrap().to_owned();
     report.call_stacks = Stacks::Sampled;
     let sampled = rows(&report);
-    assert!(sampled.starts_with("  1.  5.10 MB  50.0 %  2,048 blocks  "), "{sampled}");
-    assert!(
-        sampled.ends_with("\n      5.10 MB in 12 blocks of which none was sampled"),
-        "{sampled}"
-    );
+    assert!(sampled.starts_with("  1.  5.10 MiB  50.0 %  2,048 blocks  "), "{sampled}");
+    assert!(sampled.ends_with("\n      5.10 MiB in 12 blocks, none of them sampled"), "{sampled}");
     report.call_stacks = Stacks::Full;
     let full = rows(&report);
-    assert!(
-        full.ends_with("\n      5.10 MB in 12 blocks whose call sites are not known"),
-        "{full}"
-    );
+    assert!(full.ends_with("\n      5.10 MiB in 12 blocks with unknown call sites"), "{full}");
     report.call_sites.clear();
-    assert_eq!(rows(&report), "  5.10 MB in 12 blocks whose call sites are not known");
+    assert_eq!(rows(&report), "  5.10 MiB in 12 blocks with unknown call sites");
     report.call_stacks = Stacks::Off;
     assert!(!render(&report, 10, Err("")).contains("12 blocks"));
-}
-
-#[test]
-fn sizes_have_the_unit_that_suits_them() {
-    let sizes = [0, 1023, 1024, 12_595, (1 << 20) - 1, 1 << 20, 8_829_042, 5_000 << 20].map(size);
-    let expected =
-        ["0 B", "1023 B", "1.0 kB", "12.3 kB", "1023.9 kB", "1.00 MB", "8.42 MB", "5,000.00 MB"]
-            .map(String::from);
-    assert_eq!(sizes, expected);
-    assert_eq!(
-        [0, 1904, 2048, 1 << 20, 8_829_042].map(bound),
-        ["0 B", "1,904 bytes", "2.0 kB", "1.00 MB", "8,829,042 bytes"].map(String::from)
-    );
-    assert_eq!(exact(185), "185 B");
-    assert_eq!(exact(8_829_042), "8.42 MB (8,829,042 bytes)");
-    assert_eq!(
-        ["1", "999", "1000", "41220", "1234567"].map(grouped),
-        ["1", "999", "1,000", "41,220", "1,234,567"]
-    );
 }
 
 #[test]
 fn the_way_out_fits_the_limit_that_was_broken() {
     let of = |figure, source: LimitSource| {
         let limit = Limit::new(0, source);
-        way_out(&Verdict::Leaked { excesses: vec![Excess { figure, value: 1, limit }] })
+        ways_out(&Verdict::Leaked { excesses: vec![Excess { figure, value: 1, limit }] })
     };
     assert_eq!(
         of(Figure::Bytes, LimitSource::argument("threshold_bytes")),

@@ -62,21 +62,22 @@ fn each_class_is_named_with_its_evidence() {
     let expected = "\
 leakcheck: `serves` leaks 240 B per call (15 calls); leaves 1 thread running per call (15 calls)
 
-  repeated: 2 calls of warm-up, then 15 calls in 4 batches; nothing grew any more
+  repeated: 2 warm-up calls, then 15 calls in 4 batches; nothing grew any more
 
-  1.  3.5 kB  24.5 %  1 block  leaks
-      grows 240 bytes (2 blocks) per call: 240 → 480 → 960 → 1,920 over batches of 1, 2, 4, 8
-      medium severity; a map that only grows
-  2.  8.8 kB  61.2 %  1 block  warms
-      warm-up: grew once, by 4.0 kB
-  3.   800 B   5.4 %  1 block  fills
-      filling cache: grows by less and less, 400 → 200 → 100 → 50 over batches of 1, 2, 4, 8
-  4.   700 B   4.8 %  1 block  wobbles
-      plateau: goes up and down, 10 → −20 → 30 → −5 over batches of 1, 2, 4, 8
-  5.   600 B   4.1 %  1 block  stays
+  1.  3.52 KiB  24.5 %  1 block  leaks
+      growing        240 bytes (2 blocks) per call:
+                     240 → 480 → 960 → 1,920 over batches of 1, 2, 4, 8
+                     medium severity; a map that only grows
+  2.  8.79 KiB  61.2 %  1 block  warms
+      warm-up        grew once, by 4.00 KiB
+  3.     800 B   5.4 %  1 block  fills
+      filling cache  grows by less and less: 400 → 200 → 100 → 50 over batches of 1, 2, 4, 8
+  4.     700 B   4.8 %  1 block  wobbles
+      plateau        goes up and down: 10 → −20 → 30 → −5 over batches of 1, 2, 4, 8
+  5.     600 B   4.1 %  1 block  stays
 
   threads left running: 1 → 2 → 4 → 8 over batches of 1, 2, 4, 8
-  would have seen: a leak of 1 B per call at any call site, in every call or in one of 7
+  would have seen: a leak of 1 B per call at any call site, even if only once every 7 calls
   full report: not written, no room
   intended? leakcheck::allow(\"why\", || …) or #[leak_check(skip = \"why\")]";
     assert_eq!(found, expected);
@@ -87,15 +88,15 @@ fn what_is_not_decided_is_told_with_what_would_decide() {
     let undecided = || Sensitivity::new(1500.0, 1, 1234.0);
     let raise = |stopped| text(repetition(stopped, undecided()), Vec::new());
     let at_cap = raise(Stopped::CapOfCalls);
-    assert!(at_cap.contains("15 calls in 4 batches, the most (LEAK_ITERATIONS_MAX)"), "{at_cap}");
+    assert!(at_cap.contains("15 calls in 4 batches; stopped by `LEAK_ITERATIONS_MAX`"), "{at_cap}");
     assert!(
-        at_cap.contains("would have seen: a leak of 1.5 kB per call at any call site\n"),
+        at_cap.contains("would have seen: a leak of 1.46 KiB per call at any call site\n"),
         "{at_cap}"
     );
-    let told = "stopped while 1.2 kB per call still came in at other call sites: raise ";
-    assert!(at_cap.contains(&format!("{told}LEAK_ITERATIONS_MAX\n")), "{at_cap}");
+    let told = "stopped while other call sites still grew by 1.21 KiB per call: raise ";
+    assert!(at_cap.contains(&format!("{told}`LEAK_ITERATIONS_MAX`\n")), "{at_cap}");
     let late = raise(Stopped::CapOfTime);
-    assert!(late.contains(&format!("{told}LEAK_ITERATIONS_SECONDS\n")), "{late}");
+    assert!(late.contains(&format!("{told}`LEAK_ITERATIONS_SECONDS`\n")), "{late}");
     let asked = raise(Stopped::AsAsked);
     assert!(asked.contains(&format!("{told}`iterations`\n")), "{asked}");
 }
@@ -103,5 +104,5 @@ fn what_is_not_decided_is_told_with_what_would_decide() {
 #[test]
 fn less_than_a_byte_a_call_is_one_in_so_many() {
     assert_eq!(per_call(1.0 / 7.0), "1 B in 7 calls");
-    assert_eq!(per_call(1536.0), "1.5 kB per call");
+    assert_eq!(per_call(1536.0), "1.50 KiB per call");
 }

@@ -1,0 +1,77 @@
+//! The first line of a report, and the last one.
+
+use super::{blocks, growth};
+use crate::figure::Figure;
+use crate::format::{count, counted, exact_size, size, size_limit};
+use crate::limit::LimitSource;
+use crate::report::Report;
+use crate::verdict::{Excess, Verdict};
+
+/// The whole story in one line.
+pub(super) fn headline(report: &Report) -> String {
+    let Verdict::Leaked { excesses } = &report.verdict else {
+        return format!("`{}` {}", report.test.name, report.verdict);
+    };
+    let told: Vec<String> = excesses.iter().map(|it| excess(it, report)).collect();
+    format!("`{}` {}", report.test.name, told.join("; "))
+}
+
+fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
+    let value = value.unsigned_abs();
+    let in_bytes = || format!("limit {} ({})", size_limit(limit.value), limit.source);
+    let in_number = || format!("limit {} ({})", count(limit.value), limit.source);
+    let calls = || growth::over_calls(report);
+    match figure {
+        Figure::Bytes => format!("leaked {}, {}", exact_size(value), in_bytes()),
+        Figure::PeakBytes => format!("peaked at {}, {}", exact_size(value), in_bytes()),
+        Figure::Blocks => format!("leaked {}, {}", blocks(value), in_number()),
+        Figure::Threads => format!("left {} running, {}", counted(value, "thread"), in_number()),
+        Figure::Fds => format!("left {} open, {}", counted(value, "file descriptor"), in_number()),
+        Figure::Children => {
+            format!("left {} unwaited for, {}", counted(value, "child process"), in_number())
+        }
+        Figure::CHeapBytes => {
+            format!("grew the C heap by at least {}, {}", exact_size(value), in_bytes())
+        }
+        Figure::LostBytes => format!("lost {}, {}", exact_size(value), in_bytes()),
+        Figure::BytesPerCall => {
+            let bytes = report.repetition.as_ref().map_or(value as f64, |it| it.bytes_per_call);
+            format!("leaks {}{}", growth::per_call(bytes), calls())
+        }
+        Figure::ThreadsPerCall => {
+            format!("leaves {} running per call{}", counted(value, "thread"), calls())
+        }
+        Figure::FdsPerCall => {
+            format!("leaves {} open per call{}", counted(value, "file descriptor"), calls())
+        }
+        Figure::ChildrenPerCall => {
+            format!("leaves {} unwaited for per call{}", counted(value, "child process"), calls())
+        }
+        Figure::CHeapBytesPerCall => {
+            format!("grows the C heap by {} per call{}", size(value), calls())
+        }
+    }
+}
+
+/// What to write when the memory, or the thread, is meant to stay. The attribute's first argument is
+/// the one that raises the limit.
+pub(super) fn ways_out(verdict: &Verdict) -> String {
+    let Verdict::Leaked { excesses } = verdict else { return String::new() };
+    let Some(Excess { figure, limit, .. }) = excesses.first() else { return String::new() };
+    let raise = match &limit.source {
+        LimitSource::Variable { name } => format!("{name}=…, #[leak_check("),
+        LimitSource::Argument { name } => format!("#[leak_check({name} = …)] or ("),
+        LimitSource::Default { .. } | LimitSource::Setting { .. } => {
+            "#[leak_check(threshold_mb = …)] or (".to_owned()
+        }
+    };
+    if matches!(figure, Figure::BytesPerCall) {
+        return "leakcheck::allow(\"why\", || …) or #[leak_check(skip = \"why\")]".to_owned();
+    }
+    let allow = match figure {
+        Figure::Bytes | Figure::Blocks => "leakcheck::allow(\"why\", || …), ",
+        _ => "",
+    };
+    let close = if raise.ends_with("#[leak_check(") { ")]" } else { ")" };
+    format!("{allow}{raise}skip = \"why\"{close}")
+}
