@@ -11,10 +11,11 @@ use std::task::{Context, Poll, ready};
 use crate::measurement::Measurement;
 use crate::options::{Options, Scope};
 use crate::outcome::Outcome;
+use crate::publish::Leak;
 use crate::region::Region;
 use crate::settings;
 use crate::verdict::BodyEnd;
-use crate::watch::{Leak, Watch, Watching, fail_with};
+use crate::watch::{Watch, Watching, fail_with};
 use leakcheck_ledger::thread::Untracked;
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
@@ -189,7 +190,7 @@ impl Panicked {
 #[track_caller]
 fn end_of_panicking(judged: Result<(), Leak>, message: Option<String>) {
     match judged {
-        Err(leak) if leak.must_fail() => eprintln!("{}", leak.text()),
+        Err(leak) if leak.must_fail() => eprintln!("{}", leak.text),
         judged => {
             judged.unwrap_or_else(|leak| leak.fail());
             resume_unwind(Box::new(message.unwrap_or_default()))

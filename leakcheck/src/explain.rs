@@ -14,7 +14,7 @@ use crate::settings::{Holders, Settings};
 use crate::verdict::{Excess, Figure, Limits, Unjudged};
 use leakcheck_holders::{Before, Query};
 
-/// A region that is over and whose report may want to know.
+/// A region whose body has run.
 pub(crate) struct Explanation<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) limits: &'a Limits,
@@ -23,20 +23,20 @@ pub(crate) struct Explanation<'a> {
     pub(crate) before: &'a Before,
     /// How long the body took.
     pub(crate) took: Duration,
-    /// The name by which libtest knows the test, where its thread can no longer tell.
-    pub(crate) test: Option<&'a str>,
+    /// The name by which libtest knows the test, where its thread has ended.
+    pub(crate) libtest_name: Option<&'a str>,
 }
 
-/// Whether a verdict depends on what is lost. Where nothing is retained, nothing is.
-pub(crate) fn looks_for_lost(limits: &Limits, measurement: &Measurement) -> bool {
+/// Whether a verdict depends on lost memory. Where nothing is retained, nothing is lost.
+pub(crate) fn judges_lost_memory(limits: &Limits, measurement: &Measurement) -> bool {
     limits.lost_bytes.is_some() && measurement.retained.blocks > 0
 }
 
 impl Explanation<'_> {
-    /// Compares what is lost with its limit, where it has one.
-    pub(crate) fn judge_lost(&self, mut draft: Draft) -> Draft {
+    /// Compares lost memory with its limit, where it has one.
+    pub(crate) fn judge_lost_memory(&self, mut draft: Draft) -> Draft {
         let Some(limit) = &self.limits.lost_bytes else { return draft };
-        self.tell(&mut draft);
+        self.add_holders(&mut draft);
         let report = &mut draft.report;
         if self.settings.holders == Holders::Off && !report.call_sites.is_empty() {
             report.holders_unknown = Some("`LEAK_HOLDERS` is `off`".to_owned());
@@ -56,7 +56,7 @@ impl Explanation<'_> {
     }
 
     /// Adds to the report of a leak what keeps its blocks alive, as `LEAK_HOLDERS` asks for it.
-    pub(crate) fn tell(&self, draft: &mut Draft) {
+    pub(crate) fn add_holders(&self, draft: &mut Draft) {
         if draft.report.call_sites.is_empty() || draft.report.knows_holders() {
             return;
         }
@@ -76,7 +76,7 @@ impl Explanation<'_> {
             draft.add_holders(found);
         } else if self.settings.holders == Holders::Auto && rerun::handoff().is_none() {
             let call_sites = &draft.report.call_sites;
-            let found = rerun::run_again(&check, self.test, self.took, call_sites);
+            let found = rerun::run_again(&check, self.libtest_name, self.took, call_sites);
             draft.report.holders_by = found.is_ok().then_some(FoundBy::Rerun);
             draft.add_holders(found);
         }

@@ -204,6 +204,7 @@ mod gate;
 #[cfg(interposed)]
 #[allow(unsafe_code, reason = "defines functions in front of the C library's")]
 mod hooks;
+mod judging;
 mod measurement;
 mod message;
 mod names;
@@ -211,6 +212,7 @@ mod noise;
 mod options;
 mod origin;
 mod outcome;
+mod publish;
 mod region;
 #[cfg(doc)]
 #[path = "repeated_checks.rs"]

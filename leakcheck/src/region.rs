@@ -221,7 +221,7 @@ impl Region {
     }
 
     /// For how long the body ran.
-    fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         let first = self.measured.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         Duration::from_micros(first.map_or_else(|first| first, |_| now))

@@ -68,7 +68,12 @@ pub fn check_all(origin: OriginOf) {
 
 /// The program ends, and all its exit handlers are over.
 pub fn program_ends() {
-    at_exit::settle_accounts();
+    if at_exit::is_watched_process() {
+        let untracked = Untracked::new();
+        verdict::judge_held_back();
+        drop(untracked);
+        at_exit::end_program();
+    }
 }
 
 /// A thread that libtest's main thread has started is about to run. Opens its region.
@@ -127,7 +132,7 @@ pub(crate) fn thread_ends() {
     clear_dead();
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
     match (test.name, test.region) {
-        (Some(name), Ok(region)) => verdict::pass(&region, origin(name), PANICKED.get()),
+        (Some(name), Ok(region)) => verdict::judge(&region, origin(name), PANICKED.get()),
         (Some(name), Err(unseen)) => verdict::cannot_see(origin(name), unseen),
         (None, _) => at_exit::not_libtests(),
     }

@@ -7,26 +7,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Once, OnceLock};
 use std::time::Instant;
 
-use crate::draft::{self, Draft};
-use crate::error::Error;
-use crate::explain::{Explanation, looks_for_lost};
-use crate::gate::{Access, Pass};
-use crate::measurement::Measurement;
-use crate::message;
-use crate::noise::Noise;
-use crate::options::{Metric, Options, Scope};
-use crate::region::{self, Region};
-use crate::report::text::{self, Layout};
-use crate::report::{Report, Test};
-use crate::report_dir;
-use crate::resources;
-use crate::settings::{self, Mode, Settings};
-use crate::settle;
-use crate::verdict::{self, BodyEnd, Limits, NotJudged, Verdict};
 use leakcheck_growth::Plan;
 use leakcheck_holders::{self as holders, Before};
 use leakcheck_ledger::thread::{self, Untracked, entered};
-use leakcheck_symbols::workspace;
+
+use crate::draft::{self, Draft};
+use crate::error::Error;
+use crate::gate::{Access, Pass};
+use crate::judging::{Judging, Repeated};
+use crate::message;
+use crate::noise::Noise;
+use crate::options::{Options, Scope};
+use crate::publish::{self, Leak};
+use crate::region::{self, Region};
+use crate::report::{Report, Test};
+use crate::resources;
+use crate::settings::{self, Mode, Settings};
+use crate::verdict::{BodyEnd, Limits, NotJudged, Verdict};
 
 /// Whether a body is watched.
 pub(crate) enum Watching {
@@ -47,12 +44,6 @@ pub(crate) struct Watch {
     can_repeat: bool,
     /// The stack as it was before the body, and when that was, for [`holders`].
     before: OnceLock<(Before, Instant)>,
-}
-
-/// A leak that was found and reported.
-pub(crate) struct Leak {
-    text: String,
-    mode: Mode,
 }
 
 impl Watch {
@@ -102,7 +93,7 @@ impl Watch {
         };
         let test = draft::test(&options, &name, scope);
         if let Some(reason) = settings.skips(&options, &name) {
-            record(settings, || Report::new(test, Verdict::Skipped { reason }));
+            publish::record(settings, || Report::new(test, Verdict::Skipped { reason }));
             return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
         }
         let region = match Region::open(scope, settings.timeline) {
@@ -110,12 +101,12 @@ impl Watch {
             Err(error) if error.is_pass_through() => {
                 warn_once(&format!("nothing is judged: {error}"));
                 let verdict = Verdict::NotJudged { reason: error.reason() };
-                record(settings, || Report::new(test, verdict));
+                publish::record(settings, || Report::new(test, verdict));
                 return Ok(Watching::No(None));
             }
             Err(error) => {
                 let verdict = Verdict::NotJudged { reason: error.reason() };
-                record(settings, || Report::new(test, verdict));
+                publish::record(settings, || Report::new(test, verdict));
                 return Err(error.to_string());
             }
         };
@@ -182,7 +173,7 @@ impl Watch {
     }
 
     fn record_not_judged(&self, reason: NotJudged) {
-        record(self.settings, || {
+        publish::record(self.settings, || {
             let measurement = self.region.measure();
             let noise = Noise::none(&measurement.sites);
             let verdict = Verdict::NotJudged { reason };
@@ -190,100 +181,45 @@ impl Watch {
         });
     }
 
+    /// Judges a body that ran once.
     pub(crate) fn judge(&self) -> Result<(), Leak> {
         let _untracked = Untracked::new();
-        let (measurement, noise, verdict) = self.settle();
-        let excused = noise.excused();
-        let draft = || {
-            let mut draft =
-                Draft::new(self.test.clone(), verdict.clone(), &measurement, noise, self.top());
-            let report = &mut draft.report;
-            report.limits = Some(self.limits.clone());
-            report.judged = Some(verdict::judged(&measurement, self.limits.measure, excused));
-            report.call_stacks = self.settings.stacks;
-            report.decide = self.decide();
-            draft
-        };
-        if verdict.is_leak() || looks_for_lost(&self.limits, &measurement) {
-            let draft = self.explanation().judge_lost(draft());
-            if draft.report.verdict.is_leak() {
-                return Err(self.leak(draft));
-            }
-            record(self.settings, || draft.report);
-            Ok(())
-        } else {
-            for unjudged in verdict::unjudged(&measurement, &self.limits) {
-                let (name, figure) = (&self.test.name, unjudged.figure.name());
-                message::to_stderr(&format!("{figure} of `{name}`: {}", unjudged.why));
-            }
-            record(self.settings, || draft().report);
-            Ok(())
-        }
+        self.finish(self.judging(self.limits.clone(), None).judge())
     }
 
-    /// Measures, and while that would fail, again and again until the time for settling is over.
-    fn settle(&self) -> (Measurement, Noise, Verdict) {
-        let mut waiting = settle::Waiting::new(Settings::settle_ms(&self.options));
-        loop {
-            let measurement = self.region.measure();
-            let (noise, verdict) = self.judge_once(&measurement);
-            let can_settle =
-                verdict.can_settle() || !verdict::unjudged(&measurement, &self.limits).is_empty();
-            if !can_settle || !waiting.goes_on() {
-                return (measurement, noise, verdict);
-            }
-        }
-    }
-
-    /// Looks for known noise only where it makes a difference: when there is a leak without it,
-    /// when there would be one but for what was released, which may be noise, where what is lost is
-    /// judged, and for a record.
-    fn judge_once(&self, measurement: &Measurement) -> (Noise, Verdict) {
-        let judge = |measure, noise: &Noise| {
-            let judged = verdict::judged(measurement, measure, noise.excused());
-            verdict::judge(judged, measurement, &self.limits)
-        };
-        let noise = Noise::none(&measurement.sites);
-        let worst = judge(Metric::Retained, &noise);
-        if !worst.is_leak() && !looks_for_lost(&self.limits, measurement) && !self.settings.record {
-            return (noise, worst);
-        }
-        let noise = Noise::sift(&measurement.sites, &self.settings.suppressions);
-        let verdict = judge(self.limits.measure, &noise);
-        (noise, verdict)
-    }
-
-    fn leak(&self, mut draft: Draft) -> Leak {
-        self.explanation().tell(&mut draft);
-        let report = &draft.report;
-        let written = report_dir::write(report, self.settings.report_dir.as_deref());
-        if let Err(why) = &written {
-            message::to_stderr(&unwritten(report, why));
-        }
-        let (text, mode) = match (&written, self.settings.mode) {
-            // Nobody else would hear of the leak.
-            (Err(why), Mode::Record) => (unwritten(report, why), Mode::On),
-            (_, mode) => {
-                let written = written.as_deref().map_err(String::as_str);
-                (text::render(report, layout(self.top(), written)), mode)
-            }
-        };
-        Leak { text, mode }
-    }
-
-    fn explanation(&self) -> Explanation<'_> {
+    fn judging<'a>(&'a self, limits: Limits, repeated: Option<Repeated<'a>>) -> Judging<'a> {
         let (before, start) = self.before.get_or_init(|| (Before::default(), Instant::now()));
-        Explanation {
+        Judging {
             settings: self.settings,
-            limits: &self.limits,
+            test: &self.test,
             region: &self.region,
+            limits,
+            sift: Noise::sift,
+            settle_ms: Settings::settle_ms(&self.options),
+            top: self.top(),
+            decide: if repeated.is_some() { None } else { self.decide() },
+            repeated,
             before,
             took: start.elapsed(),
-            test: None,
+            libtest_name: None,
         }
     }
 
-    /// The command that would tell a leak from a warm-up.
+    /// Publishes the report of a check that was judged, if there is one.
+    fn finish(&self, report: Option<Report>) -> Result<(), Leak> {
+        match report {
+            Some(report) if report.verdict.is_leak() => {
+                Err(publish::leak(self.settings, &report, self.top()))
+            }
+            Some(report) => {
+                publish::record(self.settings, || report);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The command that distinguishes a leak from a warm-up.
     fn decide(&self) -> Option<String> {
         self.can_repeat.then(|| self.test.decide()).flatten()
     }
@@ -294,7 +230,7 @@ impl Watch {
 }
 
 impl Leak {
-    /// Fails the test, or just tells where that was asked for.
+    /// Fails the test, or prints the report where only that was asked for.
     #[track_caller]
     pub(crate) fn fail(self) {
         match self.mode {
@@ -304,13 +240,9 @@ impl Leak {
         }
     }
 
-    /// Whether the test is to fail for it.
+    /// Whether the test has to fail for it.
     pub(crate) fn must_fail(&self) -> bool {
         self.mode == Mode::On
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
     }
 }
 
@@ -319,27 +251,6 @@ impl Leak {
 pub(crate) fn fail_with(text: String) -> ! {
     let _untracked = Untracked::new();
     panic!("{text}")
-}
-
-/// How a report reads in the user's workspace.
-pub(crate) fn layout(top: u64, written: text::Written<'_>) -> Layout<'_> {
-    Layout { top, workspace: workspace(), written }
-}
-
-fn unwritten(report: &Report, why: &str) -> String {
-    format!("the report of `{}` is not written: {why}", report.test.name)
-}
-
-/// Writes the report of a test that does not fail, where `LEAK_RECORD` asks for it.
-fn record(settings: &Settings, report: impl FnOnce() -> Report) {
-    if !settings.record {
-        return;
-    }
-    let mut report = report();
-    report.call_stacks = settings.stacks;
-    if let Err(why) = report_dir::write(&report, settings.report_dir.as_deref()) {
-        message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
-    }
 }
 
 fn warn_of_unknown(settings: &Settings) {

@@ -10,11 +10,8 @@ use leakcheck_system::fork::ForkMutex;
 
 use leakcheck_report::format::counted;
 
-use super::verdict;
 use crate::message;
 use crate::report::Report;
-use crate::settings;
-use crate::verdict::{BodyEnd, NotJudged, Verdict};
 
 /// What libtest ends with when a test has failed.
 const FAILURE: c_int = 101;
@@ -77,13 +74,24 @@ pub(super) fn hold_back(report: Report) {
     HELD_BACK.lock().push(report);
 }
 
-/// Says which tests have leaked, and ends the program with the code of failure if one has.
-pub(super) fn settle_accounts() {
-    if PROCESS.load(Ordering::SeqCst) != std::process::id() {
-        return;
-    }
+/// The reports that were held back.
+pub(super) fn take_held_back() -> Vec<Report> {
+    std::mem::take(&mut *HELD_BACK.lock())
+}
+
+/// Whether libtest is about to report success.
+pub(super) fn no_test_has_failed() -> bool {
+    STATUS.load(Ordering::SeqCst) == 0
+}
+
+/// Whether the program that ends is the one that watches its status, and not a child of a fork.
+pub(super) fn is_watched_process() -> bool {
+    PROCESS.load(Ordering::SeqCst) == std::process::id()
+}
+
+/// Prints which tests have leaked, and ends the program with the code of failure if one has.
+pub(super) fn end_program() {
     let _untracked = Untracked::new();
-    judge_held_back();
     let names = names();
     if !names.is_empty() {
         message::to_stderr(&summary(&names));
@@ -96,24 +104,6 @@ pub(super) fn settle_accounts() {
         unsafe { libc::fflush(null_mut()) };
         // SAFETY: ends the process; all other handlers but those of libraries are over.
         unsafe { libc::_exit(FAILURE) };
-    }
-}
-
-/// Where no test has failed, a test that panicked was to, and is judged like the others. Where one has, it
-/// may be this one, which then has failed as itself.
-fn judge_held_back() {
-    let held_back = std::mem::take(&mut *HELD_BACK.lock());
-    let Ok(settings) = settings::of_process() else { return };
-    for mut report in held_back {
-        if STATUS.load(Ordering::SeqCst) == 0 {
-            verdict::tell(settings, &report);
-        } else {
-            report.verdict = Verdict::NotJudged {
-                reason: NotJudged::Body { end: BodyEnd::Panicked, iteration: None },
-            };
-            (report.limits, report.judged) = (None, None);
-            verdict::record(settings, &report);
-        }
     }
 }
 

@@ -1,131 +1,86 @@
-//! The verdict on a test that was checked as one of all.
+//! The verdict on a test that `check_all!` checks.
 
-use super::{Unseen, at_exit};
-use crate::draft::{self, Draft};
-use crate::explain::{Explanation, looks_for_lost};
-use crate::measurement::Measurement;
-use crate::message;
-use crate::noise::Noise;
-use crate::options::{Metric, Options, Scope};
-use crate::origin::Origin;
-use crate::region::Region;
-use crate::report::{Report, text};
-use crate::report_dir;
-use crate::settings::{self, Mode, Settings};
-use crate::settle;
-use crate::verdict::{self, Limits, Verdict};
-use crate::watch::layout;
 use leakcheck_holders::Before;
 
-/// Judges what a test has left behind, and says so.
-pub(super) fn pass(region: &Region, origin: Origin, panicked: bool) {
+use super::{Unseen, at_exit};
+use crate::draft;
+use crate::judging::Judging;
+use crate::message;
+use crate::noise::Noise;
+use crate::options::{Options, Scope};
+use crate::origin::Origin;
+use crate::publish;
+use crate::region::Region;
+use crate::report::Report;
+use crate::settings::{self, Mode, Settings};
+use crate::verdict::{BodyEnd, NotJudged, Verdict};
+
+/// Judges what a test has left behind, and publishes its report.
+pub(super) fn judge(region: &Region, origin: Origin, panicked: bool) {
     // Without settings no region was opened.
     let Ok(settings) = settings::of_process() else { return };
     let options = Options::for_test(origin);
     let name = options.origin.display_name();
     let test = draft::test(&options, &name, region.scope());
     if let Some(reason) = settings.skips(&options, &name) {
-        return record(settings, &Report::new(test, Verdict::Skipped { reason }));
+        return publish::record(settings, || Report::new(test, Verdict::Skipped { reason }));
     }
-    let limits = settings.limits(&options);
-    let (measurement, noise, verdict) = settle(region, settings, &options, &limits);
-    if !verdict.is_leak() && !looks_for_lost(&limits, &measurement) && !settings.record {
-        return;
-    }
-    let excused = noise.excused();
-    let mut draft = Draft::new(test, verdict, &measurement, noise, settings.top(&options));
-    let report = &mut draft.report;
-    report.judged = Some(verdict::judged(&measurement, Metric::Net, excused));
-    report.limits = Some(limits.clone());
-    report.call_stacks = settings.stacks;
-    let explanation = Explanation {
+    let judging = Judging {
         settings,
-        limits: &limits,
+        test: &test,
         region,
+        limits: settings.limits(&options),
+        sift: Noise::sift_of_thread,
+        settle_ms: Settings::settle_ms(&options),
+        top: settings.top(&options),
+        decide: None,
+        repeated: None,
         before: &Before::default(),
-        took: measurement.elapsed,
-        test: Some(&name),
+        took: region.elapsed(),
+        libtest_name: Some(&name),
     };
-    if draft.report.verdict.is_leak() {
-        explanation.tell(&mut draft);
-    }
-    if looks_for_lost(&limits, &measurement) {
-        draft = explanation.judge_lost(draft);
-    }
-    let report = draft.report;
-    let is_leak = report.verdict.is_leak();
-    match (is_leak, panicked) {
-        (false, _) => record(settings, &report),
-        (true, false) => tell(settings, &report),
-        // Whether the panic was the test's failure is known when the program ends.
-        (true, true) => at_exit::hold_back(report),
+    match judging.judge() {
+        Some(report) if !report.verdict.is_leak() => publish::record(settings, || report),
+        Some(report) if panicked => at_exit::hold_back(report),
+        Some(report) => publish_leak(settings, &report),
+        None => {}
     }
 }
 
-/// Says that a test could not be checked, which fails the program.
+/// Records that a test could not be checked, which fails the program.
 pub(super) fn cannot_see(origin: Origin, Unseen { reason, problem }: Unseen) {
     at_exit::cannot_see(problem);
     let Ok(settings) = settings::of_process() else { return };
     let options = Options::for_test(origin);
     let name = options.origin.display_name();
     let test = draft::test(&options, &name, Scope::Test);
-    record(settings, &Report::new(test, Verdict::NotJudged { reason }));
+    publish::record(settings, || Report::new(test, Verdict::NotJudged { reason }));
 }
 
-/// Measures, and while that would be a leak, again and again until the time for settling is over.
-fn settle(
-    region: &Region,
-    settings: &Settings,
-    options: &Options,
-    limits: &Limits,
-) -> (Measurement, Noise, Verdict) {
-    let mut waiting = settle::Waiting::new(Settings::settle_ms(options));
-    loop {
-        let measurement = region.measure();
-        // Names are looked up only where they make a difference.
-        let unsifted = Noise::none(&measurement.sites);
-        let worst = verdict::judged(&measurement, Metric::Retained, unsifted.excused());
-        let worst = verdict::judge(worst, &measurement, limits);
-        if !worst.is_leak() && !looks_for_lost(limits, &measurement) && !settings.record {
-            return (measurement, unsifted, worst);
-        }
-        let noise = Noise::sift_of_thread(&measurement.sites, &settings.suppressions);
-        let judged = verdict::judged(&measurement, Metric::Net, noise.excused());
-        let verdict = verdict::judge(judged, &measurement, limits);
-        if !verdict.can_settle() || !waiting.goes_on() {
-            return (measurement, noise, verdict);
+/// Judges the tests that left memory behind and panicked, perhaps because they were meant to. Where
+/// no test has failed, such a panic was expected. Where one has, it may be this one, which then has
+/// failed as itself.
+pub(super) fn judge_held_back() {
+    let Ok(settings) = settings::of_process() else { return };
+    for mut report in at_exit::take_held_back() {
+        if at_exit::no_test_has_failed() {
+            publish_leak(settings, &report);
+        } else {
+            let reason = NotJudged::Body { end: BodyEnd::Panicked, iteration: None };
+            report.verdict = Verdict::NotJudged { reason };
+            (report.limits, report.judged) = (None, None);
+            publish::record(settings, || report);
         }
     }
 }
 
-/// Tells of a leak, as loudly as it was asked for.
-pub(super) fn tell(settings: &Settings, report: &Report) {
-    let written = report_dir::write(report, settings.report_dir.as_deref());
-    let name = &report.test.name;
-    if let Err(why) = &written {
-        let problem = format!("the report of `{name}` is not written: {why}");
-        message::to_stderr(&problem);
-        if settings.mode == Mode::Record {
-            // Nobody else would hear of the leak.
-            at_exit::cannot_see(problem);
-        }
+/// Publishes the report of a leak as the mode asks for it.
+fn publish_leak(settings: &Settings, report: &Report) {
+    let leak = publish::leak(settings, report, settings.top(&Options::new()));
+    if leak.mode != Mode::Record {
+        message::to_stderr_as_is(&leak.text);
     }
-    let shown = written.as_deref().map_err(String::as_str);
-    let top = settings.top(&Options::new());
-    if settings.mode != Mode::Record {
-        message::to_stderr_as_is(&text::render(report, layout(top, shown)));
-    }
-    if settings.mode == Mode::On {
-        at_exit::leaked(name);
-    }
-}
-
-/// Writes the report of a test that did not leak, where `LEAK_RECORD` asks for it.
-pub(super) fn record(settings: &Settings, report: &Report) {
-    if !settings.record {
-        return;
-    }
-    if let Err(why) = report_dir::write(report, settings.report_dir.as_deref()) {
-        message::to_stderr(&format!("the record of `{}` is not written: {why}", report.test.name));
+    if leak.mode == Mode::On {
+        at_exit::leaked(&report.test.name);
     }
 }
