@@ -85,7 +85,7 @@ fn the_docs_list_every_variable_and_no_other() {
 #[test]
 fn the_docs_list_every_argument_of_the_attribute_and_no_other() {
     let names = read("leakcheck-macros/src/names.rs");
-    let (_, list) = names.split_once("const KNOWN: [").expect("the list of arguments");
+    let (_, list) = names.split_once("const ARGUMENTS: [").expect("the list of arguments");
     let list = list.split("];").next().unwrap_or_default();
     let known: BTreeSet<&str> =
         list.split("(\"").skip(1).filter_map(|entry| entry.split('"').next()).collect();

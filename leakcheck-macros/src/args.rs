@@ -1,24 +1,24 @@
-//! The arguments of the attribute: parsed piece by piece, so that one mistake hides no other.
+//! The arguments of the attribute. Each is parsed on its own, so that all errors are reported at once.
 
-use crate::mistakes::Mistakes;
+use crate::errors::Errors;
 use crate::names;
-use crate::value::{self, Choice, Iterations, Value, text};
+use crate::value::{self, EnumVariant, Iterations, Value, source_text};
 use proc_macro2::{Ident, Punct, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Path, Result, parse_quote_spanned};
 
-/// What the attribute asks for. `None` leaves the choice to the library's defaults.
+/// The parsed arguments. `None` means that the library's default applies.
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) threshold_mb: Option<Given<f64>>,
     pub(crate) threshold_bytes: Option<Given<u64>>,
     pub(crate) threshold_blocks: Option<Given<u64>>,
     pub(crate) peak_mb: Option<Given<f64>>,
-    pub(crate) kind: Option<Given<Choice>>,
-    pub(crate) scope: Option<Given<Choice>>,
-    pub(crate) measure: Option<Given<Choice>>,
+    pub(crate) kind: Option<Given<EnumVariant>>,
+    pub(crate) scope: Option<Given<EnumVariant>>,
+    pub(crate) measure: Option<Given<EnumVariant>>,
     pub(crate) skip: Option<Given<String>>,
     pub(crate) iterations: Option<Given<Iterations>>,
     pub(crate) warmup: Option<Given<u64>>,
@@ -30,67 +30,70 @@ pub(crate) struct Args {
     pub(crate) lost_bytes: Option<Given<u64>>,
     pub(crate) top: Option<Given<u64>>,
     krate: Option<Given<Path>>,
-    /// How many other macros stood on the function when this attribute last stepped back.
+    /// The number of other macros on the function when this attribute last moved to the end of the list.
     pub(crate) deferred: Option<Given<usize>>,
-    /// What the user wrote, to be handed on to the functions of a module.
+    /// The arguments as the user wrote them, for a moved attribute and for the functions of a module.
     pub(crate) source: TokenStream,
 }
 
-/// A value, and where the user gave it.
+/// The value that the user gave for an argument, with the spans of its name and value.
 pub(crate) struct Given<T> {
     pub(crate) name: Ident,
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
-/// A name and whatever follows it up to the comma.
+/// A name and the tokens after it, up to the next comma.
 struct Argument {
     name: Ident,
     rest: TokenStream,
 }
 
-/// Written by this macro only; see `defer.rs`.
+/// Internal argument, written only by this macro; see `defer.rs`.
 pub(crate) const DEFERRED: &str = "__deferred";
 
 impl Args {
     pub(crate) fn parse(tokens: TokenStream) -> Result<Args> {
         let mut args = Args::default();
-        let mut mistakes = Mistakes::default();
+        let mut errors = Errors::default();
         let mut seen = Vec::new();
-        for piece in split(tokens) {
-            mistakes.take(args.read(&piece, &mut seen));
+        for segment in split_at_commas(tokens) {
+            errors.handle(args.parse_segment(&segment, &mut seen));
         }
-        mistakes.take(check_units(&seen));
-        mistakes.finish().map(|()| args)
+        errors.handle(reject_two_units(&seen));
+        errors.finish().map(|()| args)
     }
 
-    /// Where the library is, seen from the user's crate. A path that the user gave keeps its place.
+    /// The path to the library from the user's crate. A path that the user gave keeps its span.
     pub(crate) fn krate(&self, span: Span) -> Path {
         let given = self.krate.as_ref().map(|given| given.value.clone());
         given.unwrap_or_else(|| {
-            // The path is read as this crate's edition reads it: in edition 2015, which the user may
-            // be in, a leading `::` is the user's own crate.
+            // The span makes the path resolve by this crate's edition. In edition 2015, which the user's
+            // crate may have, a leading `::` means the user's own crate.
             let span = Span::call_site().located_at(span);
             parse_quote_spanned!(span=> ::leakcheck)
         })
     }
 
-    /// The argument that asks for a repetition.
-    pub(crate) fn repeats(&self) -> Option<&Ident> {
+    /// The name of the argument that requests repetition, if there is one.
+    pub(crate) fn repetition_argument(&self) -> Option<&Ident> {
         let iterations = self.iterations.as_ref().map(|given| &given.name);
         iterations.or(self.warmup.as_ref().map(|given| &given.name))
     }
 
-    fn read(&mut self, piece: &Piece, seen: &mut Vec<Ident>) -> Result<()> {
-        let argument = piece.parse()?;
+    fn parse_segment(&mut self, segment: &Segment, seen: &mut Vec<Ident>) -> Result<()> {
+        let argument = segment.parse()?;
         if argument.name == DEFERRED {
-            return put(&mut self.deferred, &argument, value::attributes);
+            return set_value(&mut self.deferred, &argument, value::attributes);
         }
-        self.source.extend(piece.tokens.clone());
-        self.source.extend(piece.comma.clone().map(TokenTree::Punct));
+        self.source.extend(segment.tokens.clone());
+        self.source.extend(segment.comma.clone().map(TokenTree::Punct));
         if seen.contains(&argument.name) {
             let name = &argument.name;
-            return Err(Error::new(name.span(), format!("`{name}` is given twice")));
+            return Err(Error::new(
+                name.span(),
+                format!("`{name}` is given twice; remove one of the two"),
+            ));
         }
         seen.push(argument.name.clone());
         self.set(&argument)
@@ -99,41 +102,41 @@ impl Args {
     fn set(&mut self, argument: &Argument) -> Result<()> {
         let name = &argument.name;
         match name.to_string().as_str() {
-            "threshold_mb" => put(&mut self.threshold_mb, argument, value::megabytes),
-            "threshold_bytes" => put(&mut self.threshold_bytes, argument, value::bytes),
-            "threshold_blocks" => put(&mut self.threshold_blocks, argument, value::blocks),
-            "peak_mb" => put(&mut self.peak_mb, argument, value::megabytes),
-            "kind" => put(&mut self.kind, argument, value::kind),
-            "scope" => put(&mut self.scope, argument, value::scope),
-            "measure" => put(&mut self.measure, argument, value::measure),
+            "threshold_mb" => set_value(&mut self.threshold_mb, argument, value::mebibytes),
+            "threshold_bytes" => set_value(&mut self.threshold_bytes, argument, value::bytes),
+            "threshold_blocks" => set_value(&mut self.threshold_blocks, argument, value::blocks),
+            "peak_mb" => set_value(&mut self.peak_mb, argument, value::mebibytes),
+            "kind" => set_value(&mut self.kind, argument, value::kind),
+            "scope" => set_value(&mut self.scope, argument, value::scope),
+            "measure" => set_value(&mut self.measure, argument, value::measure),
             "skip" if argument.rest.is_empty() => {
                 self.skip = Some(without_reason(name));
                 Ok(())
             }
-            "skip" => put(&mut self.skip, argument, value::reason),
-            "settle_ms" => put(&mut self.settle_ms, argument, value::milliseconds),
-            "threads" => put(&mut self.threads, argument, value::threads),
-            "fds" => put(&mut self.fds, argument, value::fds),
-            "children" => put(&mut self.children, argument, value::children),
-            "c_heap_mb" => put(&mut self.c_heap_mb, argument, value::megabytes),
-            "lost_bytes" => put(&mut self.lost_bytes, argument, value::bytes),
-            "top" => put(&mut self.top, argument, value::call_sites),
-            "crate" => put(&mut self.krate, argument, value::path),
-            "iterations" => put(&mut self.iterations, argument, value::iterations),
-            "warmup" => put(&mut self.warmup, argument, value::warmup),
+            "skip" => set_value(&mut self.skip, argument, value::reason),
+            "settle_ms" => set_value(&mut self.settle_ms, argument, value::milliseconds),
+            "threads" => set_value(&mut self.threads, argument, value::threads),
+            "fds" => set_value(&mut self.fds, argument, value::fds),
+            "children" => set_value(&mut self.children, argument, value::children),
+            "c_heap_mb" => set_value(&mut self.c_heap_mb, argument, value::mebibytes),
+            "lost_bytes" => set_value(&mut self.lost_bytes, argument, value::bytes),
+            "top" => set_value(&mut self.top, argument, value::call_sites),
+            "crate" => set_value(&mut self.krate, argument, value::path),
+            "iterations" => set_value(&mut self.iterations, argument, value::iterations),
+            "warmup" => set_value(&mut self.warmup, argument, value::warmup),
             _ => Err(names::unknown(name)),
         }
     }
 }
 
-/// The later of two names for the same limit is the one too many.
-fn check_units(seen: &[Ident]) -> Result<()> {
+/// Reports the second of the two arguments that set the byte limit.
+fn reject_two_units(seen: &[Ident]) -> Result<()> {
     let mut units =
         seen.iter().filter(|name| *name == "threshold_mb" || *name == "threshold_bytes");
     match (units.next(), units.next()) {
         (Some(_), Some(second)) => Err(Error::new(
             second.span(),
-            "`threshold_mb` and `threshold_bytes` are one limit in two units: give one of them",
+            "`threshold_mb` and `threshold_bytes` set the same limit; give only one of them",
         )),
         _ => Ok(()),
     }
@@ -143,13 +146,13 @@ fn without_reason(name: &Ident) -> Given<String> {
     Given { name: name.clone(), value: String::from("no reason given"), span: name.span() }
 }
 
-fn put<T>(
+fn set_value<T>(
     slot: &mut Option<Given<T>>,
     argument: &Argument,
-    read: fn(&Value) -> Result<T>,
+    parse: fn(&Value) -> Result<T>,
 ) -> Result<()> {
     let value = argument.value()?;
-    *slot = Some(Given { name: value.name.clone(), value: read(&value)?, span: value.span() });
+    *slot = Some(Given { name: value.name.clone(), value: parse(&value)?, span: value.span() });
     Ok(())
 }
 
@@ -170,11 +173,11 @@ impl Argument {
 
     fn needs_value(&self) -> Error {
         let (name, example) = (&self.name, names::example(&self.name));
-        Error::new_spanned(self, format!("`{name}` needs a value, such as `{example}`"))
+        Error::new_spanned(self, format!("`{name}` needs a value, as in `{example}`"))
     }
 
     fn malformed(&self) -> Error {
-        let (example, found) = (names::example(&self.name), text(&self.to_token_stream()));
+        let (example, found) = (names::example(&self.name), source_text(&self.to_token_stream()));
         Error::new_spanned(self, format!("expected `{example}`, found `{found}`"))
     }
 }
@@ -186,8 +189,8 @@ impl Parse for Argument {
         }
         let found: TokenStream = input.parse()?;
         let message = format!(
-            "expected `name = value`, such as `threshold_mb = 5`, found `{}`",
-            text(&found)
+            "expected `name = value`, as in `threshold_mb = 5`, found `{}`",
+            source_text(&found)
         );
         Err(Error::new_spanned(found, message))
     }
@@ -201,16 +204,16 @@ impl ToTokens for Argument {
 }
 
 /// The tokens between two commas.
-struct Piece {
+struct Segment {
     tokens: TokenStream,
     comma: Option<Punct>,
 }
 
-impl Piece {
+impl Segment {
     fn parse(&self) -> Result<Argument> {
         match &self.comma {
             Some(comma) if self.tokens.is_empty() => {
-                let message = "expected `name = value` before this comma";
+                let message = "expected `name = value` before the comma";
                 Err(Error::new(comma.span(), message))
             }
             _ => syn::parse2(self.tokens.clone()),
@@ -218,19 +221,19 @@ impl Piece {
     }
 }
 
-fn split(tokens: TokenStream) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut piece = TokenStream::new();
+fn split_at_commas(tokens: TokenStream) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut segment = TokenStream::new();
     for token in tokens {
         match token {
             TokenTree::Punct(comma) if comma.as_char() == ',' => {
-                pieces.push(Piece { tokens: std::mem::take(&mut piece), comma: Some(comma) });
+                segments.push(Segment { tokens: std::mem::take(&mut segment), comma: Some(comma) });
             }
-            token => token.to_tokens(&mut piece),
+            token => token.to_tokens(&mut segment),
         }
     }
-    if !piece.is_empty() {
-        pieces.push(Piece { tokens: piece, comma: None });
+    if !segment.is_empty() {
+        segments.push(Segment { tokens: segment, comma: None });
     }
-    pieces
+    segments
 }

@@ -1,6 +1,5 @@
-//! Who goes first. Other macros (`#[tokio::test]`, `#[rstest]`, …) rewrite the function, and the check belongs
-//! around what they make of it: so while one of them still stands on the function, this attribute moves to the
-//! end of the list.
+//! Lets other macros expand first. `#[tokio::test]`, `#[rstest]` and others rewrite the function, and the check must
+//! wrap the result. As long as the function has such a macro, this attribute moves to the end of the attribute list.
 
 use crate::args::{Args, DEFERRED};
 use crate::target::Function;
@@ -8,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
 use syn::{Attribute, Meta, Path, parse_quote_spanned};
 
-/// Attributes of the language that a function can have. None of them rewrites it.
+/// Built-in attributes that a function can have. None of them rewrites it.
 const BUILT_IN: [&str; 26] = [
     "allow",
     "automatically_derived",
@@ -38,30 +37,29 @@ const BUILT_IN: [&str; 26] = [
     "warn",
 ];
 
-/// The first segments of attributes that are for tools.
+/// The first segments of tool attributes.
 const TOOLS: [&str; 6] = ["clippy", "diagnostic", "miri", "rust_analyzer", "rustdoc", "rustfmt"];
 
-/// How many other macros have to run before the check can wrap the function, or `None` where it can now.
+/// The number of other macros that must expand before the check can wrap the function, or `None` if it can now.
 ///
-/// A macro that expands may shuffle the list (test_case does), so that others stand behind this attribute
-/// again. It steps back as long as they grow fewer: what stays is an attribute that nothing ever expands.
-pub(crate) fn pending(args: &Args, function: &Function) -> Option<usize> {
+/// A macro may reorder the list when it expands (`test_case` does), so that others follow this attribute again. The
+/// attribute moves as long as their number decreases; those that remain are never expanded.
+pub(crate) fn pending_macros(args: &Args, function: &Function) -> Option<usize> {
     let macros = function.attrs.iter().filter(|attr| may_rewrite(attr, function)).count();
-    let before = args.deferred.as_ref().map_or(usize::MAX, |deferred| deferred.value);
-    (macros > 0 && macros < before).then_some(macros)
+    let previously = args.deferred.as_ref().map_or(usize::MAX, |deferred| deferred.value);
+    (macros > 0 && macros < previously).then_some(macros)
 }
 
-/// Moves the attribute to the end of the function's list, and changes nothing else.
-pub(crate) fn defer(args: &Args, function: &mut Function, pending: usize) {
+/// Moves the attribute to the end of the function's list, without any other change.
+pub(crate) fn move_to_end(args: &Args, function: &mut Function, pending: usize) {
     let source = &args.source;
     let marker = Ident::new(DEFERRED, function.sig.ident.span());
     let tokens = quote_spanned!(function.sig.ident.span()=> #marker = #pending, #source);
-    function.attrs.push(attribute_on(args, &function.sig.ident, &tokens));
+    function.attrs.push(attribute_for(args, &function.sig.ident, &tokens));
 }
 
-/// This attribute, to be put on an item of that name. Its place in the source is the name's, so that a panic
-/// and `line!()` point there.
-pub(crate) fn attribute_on(args: &Args, name: &Ident, tokens: &TokenStream) -> Attribute {
+/// This attribute for the item `name`. It has the span of the name, so that panics and `line!()` refer to that line.
+pub(crate) fn attribute_for(args: &Args, name: &Ident, tokens: &TokenStream) -> Attribute {
     let krate = args.krate(name.span());
     parse_quote_spanned!(name.span()=> #[#krate::leak_check(#tokens)])
 }
@@ -69,14 +67,14 @@ pub(crate) fn attribute_on(args: &Args, name: &Ident, tokens: &TokenStream) -> A
 fn may_rewrite(attr: &Attribute, function: &Function) -> bool {
     let path = attr.path();
     if path.is_ident("test") {
-        return !is_plain_test(attr, function);
+        return !is_builtin_test(attr, function);
     }
-    !(is_built_in(path) || is_for_a_tool(path) || is_test_of_the_prelude(path))
+    !(is_built_in(path) || is_tool_attribute(path) || is_prelude_test(path))
 }
 
-/// A `#[test]` that takes arguments, or stands on a function that the language's own could not run, is
-/// somebody's macro of that name.
-fn is_plain_test(attr: &Attribute, function: &Function) -> bool {
+/// Whether this `#[test]` is the built-in one. If it has arguments, or the built-in one could not run the function,
+/// it is a macro of the same name.
+fn is_builtin_test(attr: &Attribute, function: &Function) -> bool {
     matches!(attr.meta, Meta::Path(_)) && !function.is_async() && function.sig.inputs.is_empty()
 }
 
@@ -84,12 +82,12 @@ fn is_built_in(path: &Path) -> bool {
     BUILT_IN.iter().any(|name| path.is_ident(name))
 }
 
-fn is_for_a_tool(path: &Path) -> bool {
+fn is_tool_attribute(path: &Path) -> bool {
     path.segments.len() > 1 && TOOLS.iter().any(|tool| path.segments[0].ident == tool)
 }
 
-/// `::core::prelude::v1::test`, as other macros write it.
-fn is_test_of_the_prelude(path: &Path) -> bool {
+/// Whether the path is `::core::prelude::v1::test`, which other macros emit.
+fn is_prelude_test(path: &Path) -> bool {
     let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     matches!(
         names.iter().map(String::as_str).collect::<Vec<_>>()[..],

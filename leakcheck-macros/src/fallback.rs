@@ -1,4 +1,5 @@
-//! After a mistake: the user's item as it was, so that nothing else breaks, and the errors beside it.
+//! The expansion after an error: the user's item unchanged, so that nothing else fails to compile,
+//! and the errors next to it.
 
 use crate::module::is_leak_check;
 use crate::target::Target;
@@ -6,10 +7,10 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Error;
 
-pub(crate) fn keep(item: TokenStream, error: &Error) -> TokenStream {
+pub(crate) fn item_with_errors(item: TokenStream, error: &Error) -> TokenStream {
     let mut tokens = match syn::parse2::<Target>(item.clone()) {
         Ok(mut target) => {
-            // A second attribute would report the same mistakes again.
+            // A second `#[leak_check]` would report the same errors again.
             target.attrs().retain(|attr| !is_leak_check(attr.path()));
             target.into_token_stream()
         }

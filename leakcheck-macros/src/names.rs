@@ -1,10 +1,10 @@
-//! The names of the arguments: the known and the nearly right.
+//! The names of the arguments, and suggestions for misspelled ones.
 
 use proc_macro2::Ident;
 use syn::Error;
 
-/// Each name with an example of its use, in the order of the documentation.
-const KNOWN: [(&str, &str); 18] = [
+/// Each argument with an example of its use, in the order of the documentation.
+const ARGUMENTS: [(&str, &str); 18] = [
     ("threshold_mb", "threshold_mb = 5"),
     ("threshold_bytes", "threshold_bytes = 4096"),
     ("threshold_blocks", "threshold_blocks = 3"),
@@ -25,33 +25,35 @@ const KNOWN: [(&str, &str); 18] = [
     ("crate", "crate = my_reexports::leakcheck"),
 ];
 
-/// The edits that a misspelling may be away from the name it was meant to be.
-const NEAR: usize = 2;
+/// A name that is more edits away from a known one is not taken for a misspelling of it.
+const MAX_EDITS: usize = 2;
 
 pub(crate) fn example(name: &Ident) -> &'static str {
-    KNOWN.iter().find(|(known, _)| name == known).map_or("name = value", |(_, example)| example)
+    let known = ARGUMENTS.iter().find(|(known, _)| name == known);
+    known.map_or("name = value", |(_, example)| example)
 }
 
 pub(crate) fn unknown(name: &Ident) -> Error {
-    let hint = nearest(&name.to_string())
-        .map(|near| format!(", did you mean `{near}`?"))
+    let suggestion = nearest(&name.to_string())
+        .map(|nearest| format!("; did you mean `{nearest}`?"))
         .unwrap_or_default();
-    let known = KNOWN.map(|(known, _)| format!("`{known}`")).join(", ");
-    Error::new(name.span(), format!("unknown argument `{name}`{hint}\nknown arguments: {known}"))
+    let known = ARGUMENTS.map(|(known, _)| format!("`{known}`")).join(", ");
+    let message = format!("unknown argument `{name}`{suggestion}\nexpected one of: {known}");
+    Error::new(name.span(), message)
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
-    KNOWN
+    ARGUMENTS
         .iter()
-        .map(|(known, _)| (distance(name, known), *known))
-        // Nearly every short word is two edits away from `top`.
-        .filter(|(edits, known)| *edits <= NEAR && edits * 2 < known.len())
+        .map(|(known, _)| (edit_distance(name, known), *known))
+        // The second condition is for `top`, which is two edits away from most short words.
+        .filter(|(edits, known)| *edits <= MAX_EDITS && edits * 2 < known.len())
         .min()
         .map(|(_, known)| known)
 }
 
-/// Levenshtein's distance, one row at a time.
-fn distance(from: &str, to: &str) -> usize {
+/// The Levenshtein distance, computed one row at a time.
+fn edit_distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (line, a) in from.chars().enumerate() {
         let mut diagonal = row[0];

@@ -1,4 +1,5 @@
-//! What the attribute stands on. Bodies stay tokens: rustc has parsed them, and may know syntax that syn does not.
+//! The item that the attribute is applied to. Bodies are kept as tokens, because they may contain syntax that
+//! rustc accepts and syn does not.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
@@ -51,19 +52,19 @@ impl Function {
         self.sig.asyncness.is_some()
     }
 
-    /// Whether what it does is only begun when it returns.
+    /// Whether the function returns before its work has run.
     pub(crate) fn returns_a_future(&self) -> bool {
         !self.is_async() && self.output().is_some_and(|ty| names_a_future(ty.to_token_stream()))
     }
 
-    /// An argument that the body can use up: anything but a shared reference or a plain number, `bool`
-    /// or `char`.
-    pub(crate) fn taken_by_value(&self) -> Option<&FnArg> {
+    /// The first argument that one call can make unusable for the next: anything except a shared reference or a
+    /// primitive.
+    pub(crate) fn consumable_argument(&self) -> Option<&FnArg> {
         self.sig.inputs.iter().find(|input| match input {
             FnArg::Receiver(receiver) => {
                 !matches!(receiver.kind, ReceiverKind::Reference(_, _, None))
             }
-            FnArg::Typed(typed) => !is_shared(&typed.ty) || binds_mutably(&typed.pat),
+            FnArg::Typed(typed) => !is_reusable(&typed.ty) || binds_mutably(&typed.pat),
         })
     }
 
@@ -78,11 +79,11 @@ impl Function {
         }
     }
 
-    /// The inner attributes of the body, which belong into the function's own block, and the rest.
+    /// The inner attributes of the body, which must stay at the start of the function's block, and the rest.
     pub(crate) fn body(&self) -> Result<(Vec<Attribute>, Group)> {
         let split = |input: ParseStream<'_>| {
             let inner = Attribute::parse_inner(input)?;
-            Ok((inner, respanned(&self.body, input.parse()?)))
+            Ok((inner, with_content(&self.body, input.parse()?)))
         };
         split.parse2(self.body.stream())
     }
@@ -92,30 +93,30 @@ impl Function {
     }
 }
 
-/// A type whose values stay usable however often they are used.
-fn is_shared(ty: &Type) -> bool {
+/// Whether a value of this type can be used by any number of calls.
+fn is_reusable(ty: &Type) -> bool {
     match ty {
         Type::Reference(reference) => reference.mutability.is_none(),
-        Type::Path(path) => PLAIN.iter().any(|name| path.path.is_ident(name)),
-        Type::Group(group) => is_shared(&group.elem),
-        Type::Paren(paren) => is_shared(&paren.elem),
+        Type::Path(path) => PRIMITIVES.iter().any(|name| path.path.is_ident(name)),
+        Type::Group(group) => is_reusable(&group.elem),
+        Type::Paren(paren) => is_reusable(&paren.elem),
         _ => false,
     }
 }
 
-/// `mut n: u32`: what one call does to it would be there for the next.
+/// Whether a pattern such as `mut n` lets one call change the value that the next call sees.
 fn binds_mutably(pattern: &Pat) -> bool {
     !matches!(pattern, Pat::Ident(ident) if ident.mutability.is_none())
         && !matches!(pattern, Pat::Wild(_))
 }
 
-const PLAIN: [&str; 16] = [
+const PRIMITIVES: [&str; 16] = [
     "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
     "u64", "u128", "usize",
 ];
 
-/// The same braces around other tokens.
-fn respanned(braces: &Group, tokens: TokenStream) -> Group {
+/// The same braces around different tokens.
+fn with_content(braces: &Group, tokens: TokenStream) -> Group {
     let mut group = Group::new(Delimiter::Brace, tokens);
     group.set_span(braces.span());
     group
@@ -127,7 +128,7 @@ impl Parse for Target {
         match input.parse()? {
             Item::Function(function) => Ok(Target::Function(function)),
             Item::Module(module) => Ok(Target::Module(module)),
-            Item::Other(_) => Err(misplaced(&item)),
+            Item::Other(_) => Err(unsupported(&item)),
         }
     }
 }
@@ -142,26 +143,26 @@ fn names_a_future(tokens: TokenStream) -> bool {
     })
 }
 
-/// An error on the word that says what the item is.
-fn misplaced(item: ParseStream<'_>) -> Error {
-    let word = Attribute::parse_outer(item)
+/// An error on the keyword that identifies the item.
+fn unsupported(item: ParseStream<'_>) -> Error {
+    let keyword = Attribute::parse_outer(item)
         .and_then(|_| item.parse::<Visibility>())
         .and_then(|_| skip_qualifiers(item))
         .and_then(|()| item.parse::<TokenTree>());
-    match word {
-        Ok(word) => {
-            let bodiless = matches!(word.to_string().as_str(), "fn" | "mod");
-            let found = if bodiless { " without a body" } else { "" };
+    match keyword {
+        Ok(keyword) => {
+            let bodiless = matches!(keyword.to_string().as_str(), "fn" | "mod");
+            let suffix = if bodiless { " without a body" } else { "" };
             let message = format!(
-                "`#[leak_check]` goes on a function or on an inline module, found `{word}`{found}"
+                "`#[leak_check]` can only be applied to a function or an inline module, found `{keyword}`{suffix}"
             );
-            Error::new(word.span(), message)
+            Error::new(keyword.span(), message)
         }
         Err(error) => error,
     }
 }
 
-/// Passes over what may stand before `fn`, so that the word is `fn` where the item is a function.
+/// Skips the qualifiers of a function, so that the keyword found is `fn`.
 fn skip_qualifiers(item: ParseStream<'_>) -> Result<()> {
     let ahead = item.fork();
     ahead.parse::<Option<Token![const]>>()?;
@@ -183,7 +184,7 @@ impl Parse for Item {
         } else if is_inline_module(&input.fork()) {
             input.parse().map(Item::Module)
         } else {
-            other(input).map(Item::Other)
+            parse_other(input).map(Item::Other)
         }
     }
 }
@@ -200,13 +201,13 @@ fn is_inline_module(input: ParseStream<'_>) -> bool {
     head().is_ok() && input.peek(syn::token::Brace)
 }
 
-/// An item of no interest: up to its semicolon, or to its braces where those end it. An end that is
-/// seen too early (braces in a generic argument) only makes two such items of one.
-fn other(input: ParseStream<'_>) -> Result<TokenStream> {
+/// Parses any other item up to its semicolon, or up to its closing brace for items that end with one. If braces in
+/// a generic argument are mistaken for the end, the item is split in two, which does no harm.
+fn parse_other(input: ParseStream<'_>) -> Result<TokenStream> {
     let mut tokens = TokenStream::new();
     tokens.append_all(Attribute::parse_outer(input)?);
     input.parse::<Visibility>()?.to_tokens(&mut tokens);
-    let braces_end_it = !(input.peek(Token![use])
+    let ends_with_brace = !(input.peek(Token![use])
         || input.peek(Token![const])
         || input.peek(Token![static])
         || input.peek(Token![type]));
@@ -214,7 +215,7 @@ fn other(input: ParseStream<'_>) -> Result<TokenStream> {
         let token: TokenTree = input.parse()?;
         let end = match &token {
             TokenTree::Punct(punct) => punct.as_char() == ';',
-            TokenTree::Group(group) => braces_end_it && group.delimiter() == Delimiter::Brace,
+            TokenTree::Group(group) => ends_with_brace && group.delimiter() == Delimiter::Brace,
             _ => false,
         };
         tokens.append(token);
@@ -224,12 +225,12 @@ fn other(input: ParseStream<'_>) -> Result<TokenStream> {
     }
 }
 
-/// The next group, also where it comes from a `$body:block` of a macro and has invisible delimiters around it.
-fn braces(input: ParseStream<'_>) -> Result<Group> {
+/// Parses a group in braces. A `$body:block` of a macro has invisible delimiters around the braces.
+fn parse_braces(input: ParseStream<'_>) -> Result<Group> {
     match input.parse()? {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
         TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-            braces.parse2(group.stream())
+            parse_braces.parse2(group.stream())
         }
         other => Err(Error::new(other.span(), "expected braces")),
     }
@@ -239,7 +240,7 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> Result<Function> {
         let attrs = Attribute::parse_outer(input)?;
         let (vis, sig) = (input.parse()?, input.parse()?);
-        Ok(Function { attrs, vis, sig, body: braces(input)? })
+        Ok(Function { attrs, vis, sig, body: parse_braces(input)? })
     }
 }
 
@@ -250,7 +251,7 @@ impl Parse for Module {
         let unsafety = input.parse()?;
         let mod_token = input.parse()?;
         let name = input.parse()?;
-        let braces = braces(input)?;
+        let braces = parse_braces(input)?;
         let content = |input: ParseStream<'_>| {
             let inner = Attribute::parse_inner(input)?;
             let mut items = Vec::new();
@@ -295,7 +296,7 @@ impl ToTokens for Module {
         let mut content = TokenStream::new();
         content.append_all(inner);
         content.append_all(&self.items);
-        respanned(&self.braces, content).to_tokens(tokens);
+        with_content(&self.braces, content).to_tokens(tokens);
     }
 }
 

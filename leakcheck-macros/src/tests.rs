@@ -1,4 +1,4 @@
-//! Expansions and mistakes, on tokens alone.
+//! Expansions and errors, tested on tokens.
 
 mod arguments;
 mod deferral;
@@ -6,31 +6,31 @@ mod functions;
 mod modules;
 mod placement;
 
-use crate::{attribute, try_attribute};
+use crate::{expand_or_report, try_expand};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// The attribute with these arguments turns the item into that.
+/// Asserts that the attribute with `args` expands `item` to `expected`.
 #[track_caller]
 fn expands(args: TokenStream, item: TokenStream, expected: TokenStream) {
-    assert_eq!(attribute(args, item).to_string(), expected.to_string());
+    assert_eq!(expand_or_report(args, item).to_string(), expected.to_string());
 }
 
-/// The attribute reports exactly these mistakes.
+/// Asserts that the attribute reports exactly the `expected` errors.
 #[track_caller]
 fn fails(args: TokenStream, item: TokenStream, expected: &[&str]) {
-    let error = try_attribute(args, item).expect_err("a mistake");
+    let error = try_expand(args, item).expect_err("expected an error");
     let found: Vec<String> = error.into_iter().map(|error| error.to_string()).collect();
     assert_eq!(found, expected);
 }
 
-/// A function without a return value under a check whose options end in these calls.
-fn checked(attrs: TokenStream, calls: TokenStream) -> TokenStream {
+/// The expansion of a function without a return value, with `setters` called on the options.
+fn wrapped(attrs: TokenStream, setters: TokenStream) -> TokenStream {
     quote! {
         #attrs
         fn f() {
             (::leakcheck::__private::check_repeatable)(
-                (::leakcheck::__private::options)(::leakcheck::__private::origin!("f")) #calls,
+                (::leakcheck::__private::options)(::leakcheck::__private::origin!("f")) #setters,
                 move || -> () { body(); },
                 |_| false
             )

@@ -1,4 +1,4 @@
-//! The values of the arguments, each read from its literal.
+//! The values of the arguments, parsed from literals.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use syn::{Error, Ident, Lit, Path, Result};
 
-/// What stands behind `name =`.
+/// The tokens after `name =`.
 pub(crate) struct Value {
     pub(crate) name: Ident,
     pub(crate) tokens: TokenStream,
@@ -18,7 +18,7 @@ impl Value {
         first.map_or(self.name.span(), |token| token.span())
     }
 
-    /// The value as a literal without a sign: no argument takes a negative number.
+    /// The value as a literal. No argument accepts a negative number, so one with a sign is `None`.
     fn literal(&self) -> Option<Lit> {
         let literal: Lit = syn::parse2(self.tokens.clone()).ok()?;
         let negative = literal.to_token_stream().to_string().starts_with('-');
@@ -26,20 +26,20 @@ impl Value {
     }
 
     fn unexpected(&self, expected: &str) -> Error {
-        let (name, found) = (&self.name, text(&self.tokens));
+        let (name, found) = (&self.name, source_text(&self.tokens));
         let message = format!("`{name}` expects {expected}, found `{found}`");
         Error::new_spanned(&self.tokens, message)
     }
 }
 
-/// One variant of an enum in the library.
+/// A variant of one of the library's enums.
 #[derive(Clone, Copy)]
-pub(crate) struct Choice {
+pub(crate) struct EnumVariant {
     ty: &'static str,
     variant: &'static str,
 }
 
-impl ToTokens for Choice {
+impl ToTokens for EnumVariant {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let ident = |name| Ident::new(name, Span::call_site());
         let (ty, variant) = (ident(self.ty), ident(self.variant));
@@ -47,7 +47,7 @@ impl ToTokens for Choice {
     }
 }
 
-/// How often a body is repeated.
+/// How many iterations of the body are judged.
 #[derive(Clone, Copy)]
 pub(crate) enum Iterations {
     Auto,
@@ -55,11 +55,11 @@ pub(crate) enum Iterations {
 }
 
 impl Iterations {
-    /// An expression, where the enum is in `krate`.
-    pub(crate) fn in_crate(self, krate: &Path) -> TokenStream {
+    /// The expression for this value, with the library at the path `krate`.
+    pub(crate) fn to_expression(self, krate: &Path) -> TokenStream {
         match self {
             Self::Auto => quote!(#krate::Iterations::Auto),
-            Self::Exactly(calls) => quote!(#calls),
+            Self::Exactly(iterations) => quote!(#iterations),
         }
     }
 }
@@ -69,19 +69,19 @@ pub(crate) fn iterations(value: &Value) -> Result<Iterations> {
         return Ok(Iterations::Auto);
     }
     match value.literal() {
-        Some(Lit::Int(_)) => match count(value, "a number of calls", "100", u64::MAX)? {
-            0 => Err(value.unexpected("at least 1 call")),
-            calls => Ok(Iterations::Exactly(calls)),
+        Some(Lit::Int(_)) => match whole_number(value, "iterations", "100", u64::MAX)? {
+            0 => Err(value.unexpected("at least 1 iteration")),
+            number => Ok(Iterations::Exactly(number)),
         },
-        _ => Err(value.unexpected("`\"auto\"` or a number of calls such as `100`")),
+        _ => Err(value.unexpected("`\"auto\"` or a number of iterations such as `100`")),
     }
 }
 
 pub(crate) fn warmup(value: &Value) -> Result<u64> {
-    count(value, "a number of calls", "2", u64::MAX)
+    whole_number(value, "iterations", "2", u64::MAX)
 }
 
-pub(crate) fn megabytes(value: &Value) -> Result<f64> {
+pub(crate) fn mebibytes(value: &Value) -> Result<f64> {
     let number = match value.literal() {
         Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => {
             literal.base10_parse::<f64>().ok()
@@ -93,56 +93,58 @@ pub(crate) fn megabytes(value: &Value) -> Result<f64> {
     };
     number
         .filter(|number| number.is_finite())
-        .ok_or_else(|| value.unexpected("a number of megabytes such as `5` or `0.5`"))
+        .ok_or_else(|| value.unexpected("a size in MiB such as `5` or `0.5`"))
 }
 
 pub(crate) fn bytes(value: &Value) -> Result<u64> {
-    count(value, "a number of bytes", "4096", u64::MAX)
+    whole_number(value, "bytes", "4096", u64::MAX)
 }
 
 pub(crate) fn blocks(value: &Value) -> Result<u64> {
-    count(value, "a number of blocks", "3", u64::MAX)
+    whole_number(value, "blocks", "3", u64::MAX)
 }
 
 pub(crate) fn milliseconds(value: &Value) -> Result<u64> {
-    count(value, "a number of milliseconds", "500", u64::MAX)
+    whole_number(value, "milliseconds", "500", u64::MAX)
 }
 
 pub(crate) fn threads(value: &Value) -> Result<u64> {
-    count(value, "a number of threads", "0", u64::MAX)
+    whole_number(value, "threads", "0", u64::MAX)
 }
 
 pub(crate) fn fds(value: &Value) -> Result<u64> {
-    count(value, "a number of file descriptors", "0", u64::MAX)
+    whole_number(value, "file descriptors", "0", u64::MAX)
 }
 
 pub(crate) fn children(value: &Value) -> Result<u64> {
-    count(value, "a number of child processes", "0", u64::MAX)
+    whole_number(value, "child processes", "0", u64::MAX)
 }
 
 pub(crate) fn call_sites(value: &Value) -> Result<u64> {
-    match count(value, "a number of call sites", "10", u64::MAX)? {
+    match whole_number(value, "call sites", "10", u64::MAX)? {
         0 => Err(value.unexpected("at least 1 call site")),
         number => Ok(number),
     }
 }
 
-/// The other attributes that a deferred attribute has counted.
+/// The number of other macros that a moved attribute has counted.
 pub(crate) fn attributes(value: &Value) -> Result<usize> {
-    count(value, "a number of attributes", "1", usize::MAX)
+    whole_number(value, "attributes", "1", usize::MAX)
 }
 
-fn count<N: FromStr<Err: Display> + Display>(
+/// A whole number of `things`, at most `max`.
+fn whole_number<N: FromStr<Err: Display> + Display>(
     value: &Value,
-    what: &str,
+    things: &str,
     example: &str,
-    most: N,
+    max: N,
 ) -> Result<N> {
     match value.literal() {
         Some(Lit::Int(literal)) if is_integer_suffix(literal.suffix()) => {
-            literal.base10_parse().map_err(|_| value.unexpected(&format!("{what} up to {most}")))
+            let expected = || format!("a number of {things} up to {max}");
+            literal.base10_parse().map_err(|_| value.unexpected(&expected()))
         }
-        _ => Err(value.unexpected(&format!("{what} such as `{example}`"))),
+        _ => Err(value.unexpected(&format!("a whole number of {things} such as `{example}`"))),
     }
 }
 
@@ -164,30 +166,30 @@ fn is_integer_suffix(suffix: &str) -> bool {
     )
 }
 
-pub(crate) fn kind(value: &Value) -> Result<Choice> {
+pub(crate) fn kind(value: &Value) -> Result<EnumVariant> {
     let variants =
         [("unit", "Unit"), ("integration", "Integration"), ("long_running", "LongRunning")];
-    choice(value, "Kind", &variants)
+    enum_variant(value, "Kind", &variants)
 }
 
-pub(crate) fn scope(value: &Value) -> Result<Choice> {
-    choice(value, "Scope", &[("test", "Test"), ("process", "Process")])
+pub(crate) fn scope(value: &Value) -> Result<EnumVariant> {
+    enum_variant(value, "Scope", &[("test", "Test"), ("process", "Process")])
 }
 
-pub(crate) fn measure(value: &Value) -> Result<Choice> {
-    choice(value, "Metric", &[("net", "Net"), ("retained", "Retained")])
+pub(crate) fn measure(value: &Value) -> Result<EnumVariant> {
+    enum_variant(value, "Metric", &[("net", "Net"), ("retained", "Retained")])
 }
 
-fn choice(
+fn enum_variant(
     value: &Value,
     ty: &'static str,
     variants: &[(&'static str, &'static str)],
-) -> Result<Choice> {
+) -> Result<EnumVariant> {
     let found = string(value);
     variants
         .iter()
-        .find(|(spelling, _)| found.as_deref() == Some(spelling))
-        .map(|&(_, variant)| Choice { ty, variant })
+        .find(|(name, _)| found.as_deref() == Some(name))
+        .map(|&(_, variant)| EnumVariant { ty, variant })
         .ok_or_else(|| value.unexpected(&alternatives(variants)))
 }
 
@@ -203,7 +205,7 @@ pub(crate) fn reason(value: &Value) -> Result<String> {
         .ok_or_else(|| value.unexpected("a reason such as `\"needs the network\"`"))
 }
 
-/// A path, bare or in a string: both spellings are common in attributes.
+/// A path, bare or in a string: both forms are common in attributes.
 pub(crate) fn path(value: &Value) -> Result<Path> {
     let path = match value.literal() {
         Some(Lit::Str(literal)) => literal.parse_with(Path::parse_mod_style),
@@ -219,8 +221,8 @@ fn string(value: &Value) -> Option<String> {
     }
 }
 
-/// The source as the user wrote it, as far as tokens remember.
-pub(crate) fn text(tokens: &TokenStream) -> String {
+/// The tokens as the user wrote them, except for white space.
+pub(crate) fn source_text(tokens: &TokenStream) -> String {
     let text = tokens.to_string();
     match tokens.clone().into_iter().next() {
         Some(TokenTree::Punct(sign)) if sign.as_char() == '-' => {

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(settle_ms(50))]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

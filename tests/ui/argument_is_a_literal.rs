@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(5)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

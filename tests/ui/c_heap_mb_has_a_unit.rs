@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(c_heap_mb = "1 MB")]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(children = -1)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(crate = nope)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-const STAYS: () = ();
+const KEPT: () = ();
 
 fn main() {
-    STAYS
+    KEPT
 }

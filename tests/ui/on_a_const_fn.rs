@@ -1,10 +1,10 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-const fn stays() {}
+const fn kept() {}
 
-const STAYS: () = stays();
+const KEPT: () = kept();
 
 fn main() {
-    STAYS
+    KEPT
 }

@@ -2,16 +2,16 @@ use leakcheck::leak_check;
 use std::pin::Pin;
 
 #[leak_check]
-fn stays() -> impl Future<Output = ()> {
+fn kept() -> impl Future<Output = ()> {
     async {}
 }
 
 #[leak_check]
-fn stays_too() -> Pin<Box<dyn Future<Output = u8> + Send>> {
+fn also_kept() -> Pin<Box<dyn Future<Output = u8> + Send>> {
     Box::pin(async { 1 })
 }
 
 fn main() {
-    drop(stays());
-    drop(stays_too());
+    drop(kept());
+    drop(also_kept());
 }

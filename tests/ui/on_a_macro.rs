@@ -1,10 +1,10 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-macro_rules! stays {
+macro_rules! kept {
     () => {};
 }
 
 fn main() {
-    stays!();
+    kept!();
 }

@@ -2,18 +2,18 @@ use leakcheck::leak_check;
 
 trait Basket {
     #[leak_check]
-    fn stays();
+    fn kept();
 
     #[leak_check]
-    async fn stays_too();
+    async fn also_kept();
 }
 
 impl Basket for () {
-    fn stays() {}
-    async fn stays_too() {}
+    fn kept() {}
+    async fn also_kept() {}
 }
 
 fn main() {
-    <() as Basket>::stays();
-    drop(<() as Basket>::stays_too());
+    <() as Basket>::kept();
+    drop(<() as Basket>::also_kept());
 }

@@ -1,5 +1,5 @@
 #[leakcheck::leak_check]
 #[path = "pass/modules.rs"]
-mod stays;
+mod kept;
 
 fn main() {}

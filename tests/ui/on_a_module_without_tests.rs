@@ -2,9 +2,9 @@ use leakcheck::leak_check;
 
 #[leak_check]
 mod basket {
-    pub fn stays() {}
+    pub fn kept() {}
 }
 
 fn main() {
-    basket::stays();
+    basket::kept();
 }

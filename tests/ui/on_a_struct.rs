@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-struct Stays;
+struct Kept;
 
 fn main() {
-    let _ = Stays;
+    let _ = Kept;
 }

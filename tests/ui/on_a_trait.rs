@@ -1,12 +1,12 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-trait Stays {
-    fn stays() {}
+trait Kept {
+    fn kept() {}
 }
 
-impl Stays for () {}
+impl Kept for () {}
 
 fn main() {
-    <() as Stays>::stays();
+    <() as Kept>::kept();
 }

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-use std::mem::drop as stays;
+use std::mem::drop as kept;
 
 fn main() {
-    stays(1);
+    kept(1);
 }

@@ -1,10 +1,10 @@
 use leakcheck::leak_check;
 
 #[leak_check]
-pub(crate) enum Stays {
+pub(crate) enum Kept {
     Here,
 }
 
 fn main() {
-    let _ = Stays::Here;
+    let _ = Kept::Here;
 }

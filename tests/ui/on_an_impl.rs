@@ -4,9 +4,9 @@ struct Basket;
 
 #[leak_check]
 impl Basket {
-    fn stays() {}
+    fn kept() {}
 }
 
 fn main() {
-    Basket::stays();
+    Basket::kept();
 }

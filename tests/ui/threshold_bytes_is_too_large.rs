@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(threshold_bytes = 99999999999999999999)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(threshold_mb = 2 * 5)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

@@ -2,8 +2,8 @@ use leakcheck::leak_check;
 
 #[leak_check(threshold_mb = 1)]
 #[leak_check(threads = 0)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

@@ -1,8 +1,8 @@
 use leakcheck::leak_check;
 
 #[leak_check(threshold_mb = 1, threshold_bytes = 1024)]
-fn stays() {}
+fn kept() {}
 
 fn main() {
-    stays();
+    kept();
 }

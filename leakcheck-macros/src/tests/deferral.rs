@@ -1,21 +1,21 @@
-use super::{checked, expands};
+use super::{expands, wrapped};
 use proc_macro2::TokenStream;
 use quote::quote;
 
 #[track_caller]
-fn waits(item: TokenStream, expected: TokenStream) {
+fn defers(item: TokenStream, expected: TokenStream) {
     expands(quote!(top = 1), item, expected);
 }
 
 #[track_caller]
 fn wraps(args: TokenStream, attrs: TokenStream) {
     let item = quote!(#attrs fn f() { body(); });
-    expands(args, item, checked(attrs, quote!(.top(1u64))));
+    expands(args, item, wrapped(attrs, quote!(.top(1u64))));
 }
 
 #[test]
-fn another_macro_goes_first() {
-    waits(
+fn another_macro_expands_first() {
+    defers(
         quote!(
             #[tokio::test]
             async fn f() {
@@ -30,8 +30,8 @@ fn another_macro_goes_first() {
 }
 
 #[test]
-fn arguments_of_the_parameters_stay() {
-    waits(
+fn attributes_of_parameters_are_kept() {
+    defers(
         quote!(
             #[rstest]
             #[case(1)]
@@ -60,17 +60,17 @@ fn the_path_to_the_library_is_kept() {
 }
 
 #[test]
-fn once_the_others_are_done_the_body_is_wrapped() {
+fn the_body_is_wrapped_after_the_other_macros() {
     wraps(quote!(__deferred = 1usize, top = 1), quote!(#[::core::prelude::v1::test]));
 }
 
 #[test]
 fn an_attribute_that_nothing_expands_does_not_defer_forever() {
-    wraps(quote!(__deferred = 1usize, top = 1), quote!(#[somebodys::marker]));
+    wraps(quote!(__deferred = 1usize, top = 1), quote!(#[third_party::marker]));
 }
 
 #[test]
-fn macros_that_were_shuffled_behind_it_go_first() {
+fn macros_that_were_moved_after_it_expand_first() {
     expands(
         quote!(__deferred = 3usize, top = 1),
         quote!(
@@ -86,7 +86,7 @@ fn macros_that_were_shuffled_behind_it_go_first() {
 }
 
 #[test]
-fn the_languages_own_attributes_do_not_defer() {
+fn built_in_and_tool_attributes_do_not_defer() {
     wraps(
         quote!(top = 1),
         quote! {
@@ -97,7 +97,7 @@ fn the_languages_own_attributes_do_not_defer() {
 }
 
 #[test]
-fn somebodys_macro_may_be_called_test() {
+fn a_third_party_macro_may_be_named_test() {
     for item in [
         quote!(
             #[test]
@@ -117,12 +117,12 @@ fn somebodys_macro_may_be_called_test() {
         let first: TokenStream = tokens.into_iter().collect();
         let expected =
             quote!(#first #[::leakcheck::leak_check(__deferred = 1usize, top = 1)] #rest);
-        waits(item, expected);
+        defers(item, expected);
     }
 }
 
 #[test]
-fn mistakes_show_before_the_others_run() {
+fn errors_are_reported_before_other_macros_expand() {
     expands(
         quote!(top = 0),
         quote!(

@@ -1,4 +1,4 @@
-use super::{checked, expands, fails};
+use super::{expands, fails, wrapped};
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
 
@@ -6,7 +6,7 @@ fn options() -> TokenStream {
     quote!((::leakcheck::__private::options)(::leakcheck::__private::origin!("f")))
 }
 
-fn failed() -> TokenStream {
+fn is_failure() -> TokenStream {
     quote! {
         |value| {
             use ::leakcheck::__private::*;
@@ -21,14 +21,14 @@ fn becomes(item: TokenStream, expected: TokenStream) {
 }
 
 #[test]
-fn attributes_stay() {
+fn attributes_are_kept() {
     let attrs = quote!(#[doc = "Docs."] #[test] #[ignore = "slow"] #[allow(clippy::all)]);
-    becomes(quote!(#attrs fn f() { body(); }), checked(attrs, quote!()));
+    becomes(quote!(#attrs fn f() { body(); }), wrapped(attrs, quote!()));
 }
 
 #[test]
-fn the_signature_stays_and_what_can_be_used_up_is_used_once() {
-    let (options, failed) = (options(), failed());
+fn the_signature_is_kept_and_a_consumable_argument_is_used_once() {
+    let (options, is_failure) = (options(), is_failure());
     let signature = quote! {
         pub(crate) extern "C" fn f<'a, T: Copy>(mut a: &'a T, (b, _): (u8, u8)) -> &'a T where T: Debug
     };
@@ -36,14 +36,14 @@ fn the_signature_stays_and_what_can_be_used_up_is_used_once() {
         quote!(#signature { a }),
         quote! {
             #signature {
-                (::leakcheck::__private::check)(#options, move || -> &'a T { a }, #failed)
+                (::leakcheck::__private::check)(#options, move || -> &'a T { a }, #is_failure)
             }
         },
     );
 }
 
 #[test]
-fn shared_references_and_plain_numbers_can_be_used_again() {
+fn a_body_with_reusable_arguments_is_repeatable() {
     let options = options();
     let repeatable = |arguments: TokenStream| {
         becomes(
@@ -74,11 +74,11 @@ fn shared_references_and_plain_numbers_can_be_used_again() {
 }
 
 #[test]
-fn a_body_that_uses_an_argument_up_is_not_repeated() {
-    let message = |argument: &str, taken: &str| {
+fn a_body_with_a_consumable_argument_cannot_be_repeated() {
+    let message = |argument: &str, consumable: &str| {
         format!(
-            "`{argument}` calls the body again and again, which cannot be done with `{taken}`: the first call may \
-             use it up. Take it by shared reference, or make it in the body"
+            "`{argument}` repeats the body, but the first iteration may consume or change `{consumable}`; \
+             take `{consumable}` by shared reference, or create it in the body"
         )
     };
     let item = quote!(
@@ -102,12 +102,12 @@ fn a_body_may_come_from_a_macro() {
             body();
         }),
     );
-    becomes(quote!(fn f() #fragment), checked(quote!(), quote!()));
+    becomes(quote!(fn f() #fragment), wrapped(quote!(), quote!()));
 }
 
 #[test]
 fn a_receiver_moves_into_the_body() {
-    let (options, failed) = (options(), failed());
+    let (options, is_failure) = (options(), is_failure());
     becomes(
         quote!(
             fn f(&mut self) -> Option<&Self> {
@@ -117,7 +117,7 @@ fn a_receiver_moves_into_the_body() {
         quote! {
             fn f(&mut self) -> Option<&Self> {
                 (::leakcheck::__private::check)(
-                    #options, move || -> Option<&Self> { Some(self) }, #failed
+                    #options, move || -> Option<&Self> { Some(self) }, #is_failure
                 )
             }
         },
@@ -140,7 +140,7 @@ fn an_explicit_unit_cannot_fail() {
 }
 
 #[test]
-fn what_never_returns_cannot_fail() {
+fn a_body_that_never_returns_cannot_fail() {
     let options = options();
     becomes(
         quote!(
@@ -157,8 +157,8 @@ fn what_never_returns_cannot_fail() {
 }
 
 #[test]
-fn a_hidden_type_is_inferred() {
-    let (options, failed) = (options(), failed());
+fn an_impl_trait_type_is_inferred() {
+    let (options, is_failure) = (options(), is_failure());
     becomes(
         quote!(
             fn f() -> Option<impl Fn()> {
@@ -167,15 +167,15 @@ fn a_hidden_type_is_inferred() {
         ),
         quote! {
             fn f() -> Option<impl Fn()> {
-                (::leakcheck::__private::check_repeatable)(#options, move || { None }, #failed)
+                (::leakcheck::__private::check_repeatable)(#options, move || { None }, #is_failure)
             }
         },
     );
 }
 
 #[test]
-fn an_unsafe_body_stays_as_it_is() {
-    let (options, failed) = (options(), failed());
+fn an_unsafe_body_is_kept() {
+    let (options, is_failure) = (options(), is_failure());
     becomes(
         quote!(
             unsafe fn f() -> u8 {
@@ -187,7 +187,7 @@ fn an_unsafe_body_stays_as_it_is() {
                 (::leakcheck::__private::check_repeatable)(
                     #options,
                     move || -> u8 { g() },
-                    #failed
+                    #is_failure
                 )
             }
         },
@@ -195,7 +195,7 @@ fn an_unsafe_body_stays_as_it_is() {
 }
 
 #[test]
-fn inner_attributes_stay_in_front() {
+fn inner_attributes_stay_first() {
     let options = options();
     becomes(
         quote!(
@@ -214,7 +214,7 @@ fn inner_attributes_stay_in_front() {
 }
 
 #[test]
-fn a_raw_name_is_told_as_libtest_tells_it() {
+fn a_raw_name_keeps_its_prefix_as_in_libtest() {
     becomes(
         quote!(
             fn r#loop() {}
@@ -247,7 +247,7 @@ fn should_panic(attr: TokenStream, expected: TokenStream) {
 }
 
 #[test]
-fn an_expected_panic_is_the_checks_business() {
+fn an_expected_panic_is_passed_to_the_check() {
     should_panic(quote!(#[should_panic]), quote!(None));
     should_panic(quote!(#[should_panic = "x"]), quote!(Some("x")));
     should_panic(quote!(#[should_panic(expected = "x")]), quote!(Some("x")));
@@ -280,8 +280,8 @@ fn an_async_body_is_awaited() {
 }
 
 #[test]
-fn an_async_body_of_a_hidden_type_is_inferred() {
-    let (options, failed) = (options(), failed());
+fn an_impl_trait_type_of_an_async_body_is_inferred() {
+    let (options, is_failure) = (options(), is_failure());
     becomes(
         quote!(
             async unsafe fn f() -> impl Fn() {
@@ -291,7 +291,7 @@ fn an_async_body_of_a_hidden_type_is_inferred() {
         quote! {
             async unsafe fn f() -> impl Fn() {
                 (::leakcheck::__private::check_async_repeatable)(
-                    #options, move || async move { g() }, #failed
+                    #options, move || async move { g() }, #is_failure
                 ).await
             }
         },

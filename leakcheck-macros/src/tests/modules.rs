@@ -2,15 +2,15 @@ use super::{expands, fails};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// A module whose items become these, `GIVEN` standing for the attribute that the module gives.
+/// Asserts how the items of a module expand; `ADDED` stands for the attribute that the module adds.
 #[track_caller]
-fn spreads(items: TokenStream, expected: TokenStream) {
-    let given = quote!(::leakcheck::leak_check(top = 1));
+fn applies(items: TokenStream, expected: TokenStream) {
+    let added = quote!(::leakcheck::leak_check(top = 1));
     let module = quote!(#[cfg(test)] pub mod tests { #items });
-    let found = crate::attribute(quote!(top = 1), module).to_string();
+    let found = crate::expand_or_report(quote!(top = 1), module).to_string();
     let expected = quote!(#[cfg(test)] #[cfg_attr(test, cfg(test))] pub mod tests { #expected });
     let expected = expected.to_string();
-    assert_eq!(found, expected.replace("GIVEN", &given.to_string()));
+    assert_eq!(found, expected.replace("ADDED", &added.to_string()));
 }
 
 #[test]
@@ -25,15 +25,15 @@ fn each_test_function_gets_the_attribute() {
         quote!(#[cfg_attr(unix, ignore, test)]),
         quote!(#[apply(template)]),
     ] {
-        spreads(
+        applies(
             quote!(#test fn f(n: u8) { body() }),
-            quote!(#test #[GIVEN] fn f(n: u8) { body() }),
+            quote!(#test #[ADDED] fn f(n: u8) { body() }),
         );
     }
 }
 
 #[test]
-fn other_items_stay_as_they_are() {
+fn other_items_are_unchanged() {
     let others = quote! {
         #![allow(unused)]
         use super::*;
@@ -46,12 +46,12 @@ fn other_items_stay_as_they_are() {
         #[template] #[rstest] #[case(1)] fn template(n: u8) {}
         mod file;
     };
-    spreads(quote!(#others #[test] fn f() {}), quote!(#others #[test] #[GIVEN] fn f() {}));
+    applies(quote!(#others #[test] fn f() {}), quote!(#others #[test] #[ADDED] fn f() {}));
 }
 
 #[test]
-fn inner_modules_are_entered() {
-    spreads(
+fn tests_of_inner_modules_get_the_attribute() {
+    applies(
         quote!(
             mod a {
                 pub(super) mod b {
@@ -64,7 +64,7 @@ fn inner_modules_are_entered() {
             mod a {
                 pub(super) mod b {
                     #[test]
-                    #[GIVEN]
+                    #[ADDED]
                     fn f() {}
                 }
             }
@@ -73,28 +73,28 @@ fn inner_modules_are_entered() {
 }
 
 #[test]
-fn an_own_attribute_wins() {
-    let own = quote! {
+fn an_attribute_on_the_item_takes_precedence() {
+    let items = quote! {
         #[test] #[leak_check(skip)] fn f() {}
         #[::leakcheck::leak_check(top = 3)] mod inner { #[test] fn f() {} }
     };
-    spreads(own.clone(), own);
+    applies(items.clone(), items);
 }
 
 #[test]
-fn an_own_attribute_under_a_condition_wins_there() {
-    let own = quote!(#[cfg_attr(miri, leak_check(skip))]);
-    spreads(
-        quote!(#own #[test] fn f() {} #own mod inner { #[test] fn f() {} }),
+fn a_conditional_attribute_takes_precedence_under_its_condition() {
+    let conditional = quote!(#[cfg_attr(miri, leak_check(skip))]);
+    applies(
+        quote!(#conditional #[test] fn f() {} #conditional mod inner { #[test] fn f() {} }),
         quote! {
-            #own #[test] #[cfg_attr(not(any(miri)), GIVEN)] fn f() {}
-            #own #[cfg_attr(not(any(miri)), GIVEN)] mod inner { #[test] fn f() {} }
+            #conditional #[test] #[cfg_attr(not(any(miri)), ADDED)] fn f() {}
+            #conditional #[cfg_attr(not(any(miri)), ADDED)] mod inner { #[test] fn f() {} }
         },
     );
 }
 
 #[test]
-fn the_path_to_the_library_is_handed_on() {
+fn the_path_to_the_library_is_passed_on() {
     expands(
         quote!(crate = my::leakcheck),
         quote!(
@@ -110,8 +110,9 @@ fn the_path_to_the_library_is_handed_on() {
 }
 
 #[test]
-fn a_module_without_tests_is_an_error() {
-    let message = "no test functions found in module `tests`: put the attribute on the functions";
+fn a_module_without_tests_is_rejected() {
+    let message =
+        "found no test functions in module `tests`; apply `#[leak_check]` to each function instead";
     fails(
         quote!(),
         quote!(
@@ -124,7 +125,7 @@ fn a_module_without_tests_is_an_error() {
 }
 
 #[test]
-fn a_mistake_keeps_the_module() {
+fn an_error_leaves_the_module_unchanged() {
     expands(
         quote!(top = 0),
         quote!(

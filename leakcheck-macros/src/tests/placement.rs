@@ -2,20 +2,20 @@ use super::{expands, fails};
 use quote::quote;
 
 #[test]
-fn a_const_fn_cannot_be_checked() {
+fn a_const_fn_is_rejected() {
     fails(
         quote!(),
         quote!(
             const fn f() {}
         ),
-        &["a `const fn` cannot be checked"],
+        &["`#[leak_check]` cannot be applied to a `const fn`"],
     );
 }
 
 #[test]
-fn a_function_that_returns_a_future_cannot_be_checked() {
-    let message = "a function that returns a future cannot be checked: the check would be over \
-                   before the future runs; use `leakcheck::check_async` inside";
+fn a_function_that_returns_a_future_is_rejected() {
+    let message = "a function that returns a future cannot be checked, because the check would end \
+                   before the future runs; make it an `async fn`, or use `leakcheck::check_async` in it";
     fails(
         quote!(),
         quote!(
@@ -33,7 +33,7 @@ fn a_function_that_returns_a_future_cannot_be_checked() {
 }
 
 #[test]
-fn other_items_cannot_be_checked() {
+fn other_items_are_rejected() {
     for (item, found) in [
         (
             quote!(
@@ -80,14 +80,15 @@ fn other_items_cannot_be_checked() {
             "`fn` without a body",
         ),
     ] {
-        let message =
-            format!("`#[leak_check]` goes on a function or on an inline module, found {found}");
+        let message = format!(
+            "`#[leak_check]` can only be applied to a function or an inline module, found {found}"
+        );
         fails(quote!(), item, &[&message]);
     }
 }
 
 #[test]
-fn a_mistake_keeps_the_function() {
+fn an_error_leaves_the_function_unchanged() {
     expands(
         quote!(top = 0),
         quote!(
@@ -104,8 +105,9 @@ fn a_mistake_keeps_the_function() {
 }
 
 #[test]
-fn a_mistake_keeps_any_item() {
-    let message = "`#[leak_check]` goes on a function or on an inline module, found `struct`";
+fn an_error_leaves_any_item_unchanged() {
+    let message =
+        "`#[leak_check]` can only be applied to a function or an inline module, found `struct`";
     expands(
         quote!(),
         quote!(
@@ -116,7 +118,7 @@ fn a_mistake_keeps_any_item() {
 }
 
 #[test]
-fn a_second_attribute_is_refused() {
+fn a_second_attribute_is_rejected() {
     expands(
         quote!(),
         quote!(
@@ -126,7 +128,7 @@ fn a_second_attribute_is_refused() {
         ),
         quote! {
             #[test] fn f() {}
-            ::core::compile_error! { "`#[leak_check]` is given twice" }
+            ::core::compile_error! { "`#[leak_check]` is applied twice; remove one of the two" }
         },
     );
 }

@@ -1,4 +1,4 @@
-//! Futures of checked functions borrow, move between threads, return early and nest.
+//! The future of a checked function can borrow, be sent to another thread, return early and nest.
 
 #![deny(warnings)]
 
@@ -35,7 +35,7 @@ async fn coerced(number: u8) -> Box<dyn Fn() -> u8> {
 }
 
 #[leak_check]
-async fn hidden(up_to: u8) -> impl Iterator<Item = u8> {
+async fn opaque(up_to: u8) -> impl Iterator<Item = u8> {
     std::future::ready(()).await;
     0..up_to
 }
@@ -76,7 +76,7 @@ fn main() {
     assert_eq!(sent.join().unwrap(), "'a'2");
     let _is_send: &dyn Send = &sendable((), Cell::new(1));
     assert_eq!(ready(coerced(3))(), 3);
-    assert_eq!(ready(hidden(3)).count(), 3);
+    assert_eq!(ready(opaque(3)).count(), 3);
     assert!(std::panic::catch_unwind(|| ready(diverges())).is_err());
     assert_eq!(ready(nested(3)), 3);
     assert_eq!(ready(Basket(Vec::new()).fill(1)).0, [1]);

@@ -1,10 +1,10 @@
-//! Documentation, conditions and the language's attributes stay with the function.
+//! Doc comments, `cfg` conditions and built-in attributes are kept on the function.
 
 #![deny(warnings, missing_docs)]
 
 use leakcheck::leak_check;
 
-/// The documentation is kept, else the lint would see none.
+/// The `missing_docs` lint fails if the doc comments below are lost.
 pub mod documented {
     use super::leak_check;
 

@@ -1,4 +1,4 @@
-//! A module with the attribute is the same module in a build without tests.
+//! In a build without tests, the attribute leaves a module unchanged.
 
 #![deny(warnings)]
 
@@ -21,7 +21,7 @@ mod basket {
     }
 
     #[test]
-    fn no_part_of_the_program() {}
+    fn only_in_tests() {}
 
     pub mod deeper {
         #[allow(non_upper_case_globals)]

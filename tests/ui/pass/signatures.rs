@@ -1,4 +1,4 @@
-//! Visibility, generics, lifetimes, receivers and the like are the function's own.
+//! Visibility, generics, lifetimes, receivers and patterns of the function are kept.
 
 use leakcheck::leak_check;
 use std::fmt::Debug;
@@ -10,13 +10,13 @@ mod inner {
     use super::leak_check;
 
     #[leak_check]
-    pub(in crate::inner) fn seen_in_here() -> u8 {
+    pub(in crate::inner) fn visible_in_the_module() -> u8 {
         1
     }
 
     #[leak_check]
-    pub(crate) fn seen_in_the_crate() -> u8 {
-        seen_in_here()
+    pub(crate) fn visible_in_the_crate() -> u8 {
+        visible_in_the_module()
     }
 }
 
@@ -29,7 +29,7 @@ where
 }
 
 #[leak_check]
-fn of_any_lifetime<F>(call: F) -> usize
+fn any_lifetime<F>(call: F) -> usize
 where
     F: for<'a> Fn(&'a str) -> &'a str,
 {
@@ -37,12 +37,12 @@ where
 }
 
 #[leak_check]
-fn hidden_arguments(text: impl Into<String>, print: &dyn Fn(&str) -> usize) -> usize {
+fn impl_trait_arguments(text: impl Into<String>, print: &dyn Fn(&str) -> usize) -> usize {
     print(&text.into())
 }
 
 #[leak_check]
-fn hidden_result<'a>(text: &'a str, _other: &str) -> Option<impl Iterator<Item = char> + use<'a>> {
+fn impl_trait_result<'a>(text: &'a str, _other: &str) -> Option<impl Iterator<Item = char> + use<'a>> {
     if text.is_empty() {
         return None;
     }
@@ -57,7 +57,7 @@ fn patterns((a, mut b): (u8, u8), [first, .., last]: [u8; 4], mut list: Vec<u8>)
 }
 
 #[leak_check]
-extern "C" fn of_c(number: u8) -> u8 {
+extern "C" fn c_abi(number: u8) -> u8 {
     number + 1
 }
 
@@ -143,13 +143,13 @@ impl Shape for () {
 }
 
 fn main() {
-    assert_eq!(inner::seen_in_the_crate(), 1);
+    assert_eq!(inner::visible_in_the_crate(), 1);
     assert_eq!(*generic(&[1, 2], &2), 2);
-    assert_eq!(of_any_lifetime(|text| &text[1..]), 3);
-    assert_eq!(hidden_arguments("text", &str::len), 4);
-    assert_eq!(hidden_result("text", &String::from("other")).map(Iterator::count), Some(4));
+    assert_eq!(any_lifetime(|text| &text[1..]), 3);
+    assert_eq!(impl_trait_arguments("text", &str::len), 4);
+    assert_eq!(impl_trait_result("text", &String::from("other")).map(Iterator::count), Some(4));
     assert_eq!(patterns((1, 2), [3, 4, 5, 6], vec![0]), [0, 3, 3, 6]);
-    assert_eq!(of_c(1), 2);
+    assert_eq!(c_abi(1), 2);
     assert_eq!(controlled(4), ControlFlow::Break(4));
     returned_early(&[4]);
     assert_eq!(function_pointer()(1), 2);

@@ -1,4 +1,4 @@
-//! What the attribute writes goes past the strictest lints.
+//! The expansion of the attribute passes the strictest lints.
 
 #![forbid(unsafe_code, unused_imports, dead_code)]
 #![deny(warnings, unused, missing_docs, unreachable_pub, unused_qualifications, rust_2018_idioms)]
@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 fn with_every_limit() {}
 
 #[leak_check(measure = "retained", settle_ms = 5, threads = 0, top = 3, threshold_bytes = 4096)]
-fn with_the_others() {}
+fn with_the_other_arguments() {}
 
 #[leak_check(skip)]
 fn skipped() {}
@@ -25,7 +25,7 @@ fn parsed(text: &str) -> Result<u8, Box<dyn Error>> {
 }
 
 #[leak_check]
-fn hidden(up_to: u8) -> impl Iterator<Item = u8> {
+fn opaque(up_to: u8) -> impl Iterator<Item = u8> {
     0..up_to
 }
 
@@ -53,11 +53,11 @@ async fn nothing_later() {
 
 pub(crate) fn main() {
     with_every_limit();
-    with_the_others();
+    with_the_other_arguments();
     skipped();
     assert!(parsed("7").is_ok_and(|number| number == 7));
     assert!(parsed("seven").is_err());
-    assert_eq!(hidden(3).count(), 3);
+    assert_eq!(opaque(3).count(), 3);
     assert!(std::panic::catch_unwind(|| diverges("soon")).is_err());
     assert!(std::panic::catch_unwind(panics).is_err());
     assert!(matches!(poll(later("7")), Poll::Ready(Ok(7))));

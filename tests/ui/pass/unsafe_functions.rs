@@ -1,4 +1,4 @@
-//! An `unsafe fn` stays one, and its body is as unsafe as it was.
+//! An `unsafe fn` stays unsafe, and so does its body.
 
 #![deny(warnings, unsafe_op_in_unsafe_fn)]
 #![forbid(unused_unsafe)]
@@ -8,19 +8,19 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 #[leak_check]
-unsafe fn read(place: *const u8) -> u8 {
-    unsafe { *place }
+unsafe fn read(pointer: *const u8) -> u8 {
+    unsafe { *pointer }
 }
 
 #[leak_check]
-unsafe extern "C" fn read_for_c(place: *const u8) -> u8 {
-    unsafe { read(place) }
+unsafe extern "C" fn read_for_c(pointer: *const u8) -> u8 {
+    unsafe { read(pointer) }
 }
 
 #[leak_check]
-async unsafe fn read_later(place: *const u8) -> Result<u8, String> {
+async unsafe fn read_later(pointer: *const u8) -> Result<u8, String> {
     std::future::ready(()).await;
-    Ok(unsafe { read(place) })
+    Ok(unsafe { read(pointer) })
 }
 
 #[leak_check]
@@ -28,8 +28,8 @@ unsafe fn harmless() {}
 
 #[leak_check]
 #[expect(unsafe_op_in_unsafe_fn)]
-unsafe fn without_a_block(place: *const u8) -> u8 {
-    *place
+unsafe fn without_a_block(pointer: *const u8) -> u8 {
+    *pointer
 }
 
 fn main() {

@@ -1,8 +1,0 @@
-use leakcheck::leak_check;
-
-#[leak_check(foo = 1)]
-fn stays() {}
-
-fn main() {
-    stays();
-}

@@ -1,0 +1,8 @@
+use leakcheck::leak_check;
+
+#[leak_check(iterations = "often")]
+fn kept() {}
+
+fn main() {
+    kept();
+}

@@ -1,8 +1,0 @@
-use leakcheck::leak_check;
-
-#[leak_check(lost_bytes = "none")]
-fn stays() {}
-
-fn main() {
-    stays();
-}

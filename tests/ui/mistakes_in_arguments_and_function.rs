@@ -1,8 +1,0 @@
-use leakcheck::leak_check;
-
-#[leak_check(threads = 1.5)]
-const fn stays() {}
-
-fn main() {
-    stays();
-}

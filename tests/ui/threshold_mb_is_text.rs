@@ -1,8 +1,0 @@
-use leakcheck::leak_check;
-
-#[leak_check(threshold_mb = "5")]
-fn stays() {}
-
-fn main() {
-    stays();
-}
