@@ -98,7 +98,8 @@ fn report(number: usize) -> Value {
     let growth = (1..=SITES).sum::<usize>() * 1024;
     let (nothing, amount) =
         (json!({ "bytes": 0, "blocks": 0 }), json!({ "bytes": growth, "blocks": SITES }));
-    let limit = |value: usize| json!({ "value": value, "source": "default for unit tests" });
+    let limit =
+        |value: usize| json!({ "value": value, "source": { "is": "default", "kind": "unit" } });
     let leaks = number.is_multiple_of(3);
     let limit = limit(if leaks { 0 } else { growth });
     let excess = json!({ "figure": "bytes", "value": growth, "limit": limit });

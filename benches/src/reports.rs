@@ -149,8 +149,7 @@ fn write(path: &Path) -> std::io::Result<()> {
 fn test(number: usize, sites: &[Value]) -> Value {
     let leaks = number.is_multiple_of(3);
     let growth = (1..=SITES).sum::<usize>() * 1024;
-    let limit =
-        json!({ "value": if leaks { 0 } else { growth }, "source": "default for unit tests" });
+    let limit = json!({ "value": if leaks { 0 } else { growth }, "source": { "is": "default", "kind": "unit" } });
     let excess = json!({ "figure": "bytes", "value": growth, "limit": limit });
     let (nothing, amount) =
         (json!({ "bytes": 0, "blocks": 0 }), json!({ "bytes": growth, "blocks": SITES }));

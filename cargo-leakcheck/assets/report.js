@@ -396,9 +396,9 @@
   const repetition = ({ warmup = 0, batches = [], iterations, sensitivity }) => {
     const calls = batches.length ? batches.reduce((sum, batch) => sum + batch, 0) : iterations ?? 0;
     const seen = sensitivity && Number.isFinite(sensitivity.bytes_per_call) ? sensitivity : null;
-    return [el("p", {}, `${count(warmup, "call")} of warm-up, then ${count(calls, "call")}`,
+    return [el("p", {}, `${count(warmup, "warm-up call")}, then ${count(calls, "call")}`,
       batches.length > 1 ? ` in batches of ${batches.map(grouped).join(", ")}` : "", ".",
-      seen ? ` Would have shown a leak of ${bytes(seen.bytes_per_call)} ${seen.every > 1 ? `in every ${grouped(seen.every)} calls` : "per call"}.` : "")];
+      seen ? ` Would have seen a leak of ${bytes(Math.round(seen.bytes_per_call))} per call${seen.every > 1 ? `, even if only once every ${grouped(seen.every)} calls` : ""}.` : "")];
   };
   /** The sections of a report that have a title and words of their own. */
   const SECTIONS = {
@@ -407,7 +407,7 @@
     fds: ["File descriptors left open", section],
     children: ["Child processes that nobody waited for", section],
     c_heap: ["Heap of C code", section],
-    holders_unknown: ["Who holds it", (why) => [el("p", {}, `Not known: ${why}.`)]],
+    holders_unknown: ["What keeps it alive", (why) => [el("p", {}, `Not known: ${why}.`)]],
     unjudged: ["Not judged", (list) => [el("ul", {}, ...list.map((it) => el("li", {}, `${String(it.figure).replaceAll("_", " ")}: ${it.why}`)))]],
   };
   const sectionOf = (name, value) => {
@@ -419,9 +419,9 @@
       return [el("h3", {}, title), ...section(value)];
     }
   };
-  /** Who holds a call site's blocks: the way from what is alive by itself, or that there is none. */
-  const HELD = { lost: "lost:", lost_in_a_cycle: "lost:", indirectly_lost: "lost:", possibly_held: "possibly held by" };
-  const holderOf = (holder) => `${Object.hasOwn(HELD, holder.class) ? HELD[holder.class] : "held by"} ${holder.path || "what is not known"}`;
+  /** What keeps a call site's blocks alive: the reference path from a root, or that there is none. */
+  const HELD = { lost: "lost:", lost_in_a_cycle: "lost:", indirectly_lost: "lost:", possibly_held: "possibly kept alive by" };
+  const holderOf = (holder) => `${Object.hasOwn(HELD, holder.class) ? HELD[holder.class] : "kept alive by"} ${holder.path || "something unknown"}`;
   const holderList = (holders) => el("ul", { class: "holders" }, ...holders.map((holder) => el("li", {},
     el("span", { class: "frame" }, holderOf(holder)),
     Number.isFinite(holder.bytes) ? ` (${bytes(holder.bytes)} in ${count(holder.blocks ?? 0, "block")}${
@@ -461,7 +461,7 @@
         if (!details.open || details.children.length > 1) return;
         details.append(stackList(site.stack, test.M && test.M[site.at]));
         if (growth) details.append(...growthOf(growth));
-        if (holders) details.append(el("p", {}, "Who holds it"), holderList(holders));
+        if (holders) details.append(el("p", {}, "What keeps it alive"), holderList(holders));
       });
       return details;
     });

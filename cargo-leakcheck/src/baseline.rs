@@ -293,7 +293,8 @@ impl Known {
         for site in test.sites().iter().filter(weighty) {
             let leak = by_fingerprint.entry(format!("{:016x}", site.fingerprint)).or_default();
             leak.bytes += site.bytes;
-            leak.at = run.leaf(site.stack).map(|frame| frame.name()).unwrap_or_default();
+            leak.at =
+                run.leaf(site.stack).map(|frame| frame.name().into_owned()).unwrap_or_default();
         }
         let excesses = test.check.iter().flat_map(|check| &check.excesses);
         let over = excesses.filter(|excess| excess.figure != Figure::Bytes);
@@ -371,8 +372,7 @@ impl KnownLeak {
 /// Whether a figure of a test was judged and is not over its limit.
 fn is_within(test: &Test, figure: &str) -> bool {
     let Some(check) = &test.check else { return false };
-    let unjudged = check.more.get("unjudged").and_then(|list| list.as_array());
-    let is_unjudged = unjudged.is_some_and(|list| list.iter().any(|one| one["figure"] == figure));
+    let is_unjudged = check.more.unjudged.iter().any(|unjudged| name(unjudged.figure) == figure);
     !is_unjudged && !check.excesses.iter().any(|excess| name(excess.figure) == figure)
 }
 

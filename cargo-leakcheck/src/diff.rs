@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leakcheck_report::Figure;
+use leakcheck_report::Frame;
 use leakcheck_report::format::size;
 
 use crate::baseline::{self, Tolerance};
@@ -99,7 +100,7 @@ fn leaks_of(run: &Run, test: &Test) -> Leaks {
     let mut leaks = Leaks::new();
     if test.status.is_judged() && test.is_over() {
         for site in test.sites() {
-            let at = || run.leaf(site.stack).map(|frame| frame.name()).unwrap_or_default();
+            let at = || run.leaf(site.stack).map(Frame::name).unwrap_or_default().into_owned();
             leaks.entry(site.fingerprint).or_insert_with(|| (at(), 0)).1 += site.bytes;
         }
     }

@@ -4,9 +4,9 @@
 //! addresses, versions and the hashes that a compiler puts into names are left out, and so is the standard library,
 //! whose inner functions change with the toolchain.
 
-use leakcheck_report::Class;
+use leakcheck_report::{Class, Frame};
 
-use crate::model::{Frame, Run};
+use crate::model::Run;
 
 /// The fingerprints of a run's stacks. What is left of a frame's name is kept, since few frames make many stacks.
 #[derive(Debug, Default)]
@@ -130,13 +130,7 @@ mod tests {
     use crate::model::{FrameIn, Interner};
 
     fn frame(function: &str, place: (&str, u32), class: Class) -> Frame {
-        Frame {
-            function: Some(function.into()),
-            file: Some(place.0.into()),
-            line: Some(place.1),
-            class,
-            ..Frame::default()
-        }
+        Frame::of_function(function, class).at(place.0, place.1)
     }
 
     fn fingerprint(frames: &[Frame]) -> u64 {
@@ -178,8 +172,7 @@ mod tests {
 
     #[test]
     fn a_stripped_programs_addresses_do_not_matter() {
-        let at =
-            |offset| Frame { module: Some("app".into()), offset: Some(offset), ..Frame::default() };
+        let at = |offset| Frame::of_address("app", offset);
         assert_eq!(fingerprint(&[at(1), at(2)]), fingerprint(&[at(7)]));
     }
 

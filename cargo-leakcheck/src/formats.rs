@@ -18,14 +18,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use leakcheck_report::Class;
-use leakcheck_report::{Excess, Figure};
+use leakcheck_report::{Class, Excess, Figure, Frame};
 use serde::Serialize;
 
 use leakcheck_report::format::{count, counted, signed_size, size, subject};
 
 use crate::error::{Error, Result};
-use crate::model::{Check, Frame, Regression, Run, Site, Status, Test};
+use crate::model::{Check, Regression, Run, Site, Status, Test};
 
 /// A format of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -203,8 +202,7 @@ impl Leak<'_> {
     fn words(&self) -> String {
         let blocks = counted(self.site.blocks, "block");
         let known = if self.known { " (known)" } else { "" };
-        let leaf =
-            self.leaf.map_or_else(|| "an unknown place".to_owned(), |frame| frame.short_name());
+        let leaf = self.leaf.map_or_else(|| "an unknown place".into(), Frame::short_name);
         format!(
             "`{}` leaks {} in {blocks}, allocated in `{leaf}`{known}",
             self.test.name,

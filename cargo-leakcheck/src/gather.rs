@@ -1,25 +1,24 @@
 //! Reads the reports of a run's tests.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use leakcheck_report::{Allowed, Amount, Growth, Kind, Limits, NotJudged, Scope, Verdict};
+use leakcheck_report::{
+    Allowed, Amount, Figures, Growing, Growth, Holder, Limits, NotJudged, Omitted, Stacks,
+    Suppressed, Symbols, Test as Checked, Verdict,
+};
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprints;
-use crate::model::{
-    Check, Figures, FrameIn, Interner, Run, Site, Status, Suppressed, Test, Thread,
-};
+use crate::model::{Check, FrameIn, Interner, Run, Sections, Site, Status, Test, Thread};
 
-/// A report as a file has it. What a later version adds is passed over, or kept where this command shows it as it
-/// is.
+/// A [report](leakcheck_report::Report) as a file has it, whose frames are not copied out of it: a run may have half
+/// a million call sites, and most of their frames are known already.
 #[derive(Debug, Deserialize)]
 struct Report<'a> {
     schema: u32,
-    test: ReportTest,
+    test: Checked,
     verdict: Verdict,
     limits: Option<Limits>,
     judged: Option<Growth>,
@@ -37,24 +36,14 @@ struct Report<'a> {
     #[serde(borrow, default)]
     threads: Vec<ReportThread<'a>>,
     #[serde(default)]
-    call_stacks: String,
+    call_stacks: Stacks,
     #[serde(default)]
-    symbols: String,
+    symbols: Symbols,
     #[serde(flatten)]
-    more: BTreeMap<String, Value>,
+    more: Sections,
 }
 
-#[derive(Debug, Deserialize)]
-struct ReportTest {
-    name: String,
-    #[serde(default)]
-    kind: Kind,
-    #[serde(default)]
-    scope: Scope,
-    file: Option<String>,
-    line: Option<u32>,
-}
-
+/// A [call site](leakcheck_report::CallSite).
 #[derive(Debug, Deserialize)]
 struct ReportSite<'a> {
     bytes: u64,
@@ -63,18 +52,12 @@ struct ReportSite<'a> {
     frames: Vec<FrameIn<'a>>,
     #[serde(default)]
     omitted_frames: u64,
-    growth: Option<Value>,
+    growth: Option<Growing>,
     #[serde(default)]
-    holders: Vec<Value>,
+    holders: Vec<Holder>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Omitted {
-    call_sites: u64,
-    #[serde(flatten)]
-    amount: Amount,
-}
-
+/// A [thread](leakcheck_report::Thread).
 #[derive(Debug, Deserialize)]
 struct ReportThread<'a> {
     name: String,
@@ -89,19 +72,6 @@ struct Head {
     #[serde(default)]
     leakcheck: String,
 }
-
-/// The sections of a report that are kept as they are.
-const SHOWN_AS_THEY_ARE: [&str; 9] = [
-    "repetition",
-    "decide",
-    "fds",
-    "unjudged",
-    "children",
-    "c_heap",
-    "holders_unknown",
-    "timeline",
-    "timeline_unknown",
-];
 
 /// Puts every report below a directory into the run. What cannot be read is a problem of the run.
 ///
@@ -199,8 +169,6 @@ impl Tests {
             // A verdict that this command does not know is none.
             _ => (Status::NotJudged, None, Vec::new()),
         };
-        let mut more = report.more;
-        more.retain(|name, value| SHOWN_AS_THEY_ARE.contains(&name.as_str()) && !is_empty(value));
         let site = |site: ReportSite<'_>| {
             let stack = self.interner.stack(run, site.frames.into_iter());
             Site {
@@ -238,18 +206,9 @@ impl Tests {
             call_stacks: report.call_stacks,
             symbols: report.symbols,
             regressions: Vec::new(),
-            more,
+            more: report.more,
         };
         let seconds = check.figures.map(|figures| figures.elapsed_us as f64 / 1e6);
         Test { target, name: report.test.name, status, why, skip, seconds, check: Some(check) }
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
     }
 }

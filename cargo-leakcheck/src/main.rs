@@ -19,7 +19,6 @@ mod judge;
 mod merge;
 mod model;
 mod output;
-mod pattern;
 mod progress;
 mod runner;
 mod settings;

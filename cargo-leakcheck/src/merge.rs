@@ -205,10 +205,7 @@ mod tests {
         for test in &mut other.tests {
             test.target = "other".to_owned();
         }
-        other.frames.insert(
-            0,
-            crate::model::Frame { function: Some("first".into()), ..Default::default() },
-        );
+        other.frames.insert(0, leakcheck_report::Frame::of_function("first", Default::default()));
         for (_, frame) in &mut other.stacks {
             *frame += 1;
         }

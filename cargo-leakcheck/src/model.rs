@@ -1,16 +1,19 @@
 //! What a run came to: the one model that every report is made from.
 //!
-//! Frames and call stacks are kept once, however many call sites have them, so that thousands of tests with a
-//! hundred call sites each fit into a few dozen megabytes. The JSON form is described in `docs/run-schema.md`.
+//! Its parts are those of a report, from `leakcheck-report`. Only frames and call stacks are kept in another way:
+//! once, however many call sites have them, so that thousands of tests with a hundred call sites each fit into a few
+//! dozen megabytes. The JSON form is described in `docs/run-schema.md`.
 
 mod intern;
 mod status;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use leakcheck_report::format::signed_size;
-use leakcheck_report::{Allowed, Amount, Class, Events, Excess, Growth, Kind, Limits, Scope, Skip};
+use leakcheck_report::{
+    Allowed, Amount, Child, Class, Excess, Fd, Figures, Frame, Growing, Growth, Holder, Kind,
+    Limits, Repetition, Scope, Skip, Stacks, Suppressed, Symbols, Timeline, Unjudged,
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use intern::{FrameIn, Interner};
@@ -114,35 +117,36 @@ pub(crate) struct Check {
     pub(crate) allowed: Vec<Allowed>,
     pub(crate) suppressed: Vec<Suppressed>,
     pub(crate) threads: Vec<Thread>,
-    pub(crate) call_stacks: String,
-    pub(crate) symbols: String,
+    pub(crate) call_stacks: Stacks,
+    pub(crate) symbols: Symbols,
     /// Figures beyond their tolerance over the baseline.
     #[serde(default)]
     pub(crate) regressions: Vec<Regression>,
-    /// Sections of the report that this command shows as they are.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) more: BTreeMap<String, serde_json::Value>,
+    /// Sections that most reports do not have.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) more: Sections,
 }
 
-/// The figures of a region.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Figures {
-    pub(crate) net_growth: Growth,
-    pub(crate) retained: Amount,
-    pub(crate) released: Amount,
-    pub(crate) peak_bytes: u64,
-    pub(crate) churn: Amount,
-    pub(crate) unattributed: Growth,
-    /// File descriptors, children and bytes of the C heap that are left, where they were looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) fds: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) children: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) c_heap_bytes: Option<i64>,
-    pub(crate) events: Events,
-    #[serde(default)]
-    pub(crate) elapsed_us: u64,
+/// Sections of a report that most reports do not have, as they are there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Sections {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repetition: Option<Repetition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decide: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fds: Vec<Fd>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) children: Vec<Child>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unjudged: Vec<Unjudged>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) holders_unknown: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeline: Option<Timeline>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeline_unknown: Option<String>,
 }
 
 /// A distinct call stack that retains memory.
@@ -162,19 +166,10 @@ pub(crate) struct Site {
     pub(crate) omitted_frames: u64,
     /// How it grew from batch to batch, where the body was repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) growth: Option<serde_json::Value>,
-    /// What holds its blocks, where that was looked for.
+    pub(crate) growth: Option<Growing>,
+    /// What keeps its blocks alive, where that is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) holders: Vec<serde_json::Value>,
-}
-
-/// Known noise.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Suppressed {
-    pub(crate) rule: String,
-    pub(crate) why: Option<String>,
-    #[serde(flatten)]
-    pub(crate) amount: Amount,
+    pub(crate) holders: Vec<Holder>,
 }
 
 /// A thread that still ran.
@@ -183,22 +178,6 @@ pub(crate) struct Thread {
     pub(crate) name: String,
     /// The stack that started it, as in [`Site::stack`].
     pub(crate) stack: u32,
-}
-
-/// A function of a call stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Frame {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) function: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) file: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) line: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) module: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) offset: Option<u64>,
-    pub(crate) class: Class,
 }
 
 /// A figure that is beyond its tolerance over the baseline.
@@ -290,10 +269,8 @@ impl Test {
 
     /// How often its body was called, where it was repeated.
     pub(crate) fn calls(&self) -> Option<u64> {
-        let repetition = self.check.as_ref()?.more.get("repetition")?;
-        let batches = repetition.get("batches")?.as_array()?.iter();
-        let calls: Option<u64> = batches.map(serde_json::Value::as_u64).sum();
-        Some(calls? + repetition.get("warmup")?.as_u64()?)
+        let repetition = self.check.as_ref()?.more.repetition.as_ref()?;
+        Some(repetition.calls() + repetition.warmup)
     }
 
     pub(crate) fn figures(&self) -> Option<&Figures> {
@@ -308,9 +285,8 @@ impl Test {
 impl Site {
     /// Bytes that every further call of a repeated body leaves behind here, where it leaks.
     pub(crate) fn per_call(&self) -> Option<i64> {
-        let growth = self.growth.as_ref()?;
-        let bytes = growth.get("bytes_per_call")?.as_f64()?;
-        growth.get("severity").is_some_and(|severity| !severity.is_null()).then_some(bytes as i64)
+        let growth = self.growth.as_ref().filter(|growth| growth.severity.is_some())?;
+        Some(growth.bytes_per_call as i64)
     }
 }
 
@@ -318,7 +294,7 @@ impl Run {
     /// The function that allocated and its `file:line`, as far as they are known.
     pub(crate) fn allocated_at(&self, stack: u32) -> (String, String) {
         let leaf = self.leaf(stack);
-        let name = leaf.map_or_else(|| "unknown".to_owned(), Frame::short_name);
+        let name = leaf.map_or_else(|| "unknown".into(), Frame::short_name).into_owned();
         (name, leaf.and_then(Frame::place).unwrap_or_default())
     }
 }
@@ -380,44 +356,16 @@ fn words(figure: &str) -> &str {
     }
 }
 
-impl Frame {
-    /// The function, or the place in the program where it has no name.
-    pub(crate) fn name(&self) -> String {
-        match (&self.function, &self.module, self.offset) {
-            (Some(function), ..) => function.clone(),
-            (None, Some(module), Some(offset)) => format!("{module} + {offset:#x}"),
-            _ => "unknown".to_owned(),
-        }
-    }
-
-    /// The same without the closures in it, of which an attribute's expansion makes one and the line
-    /// tells the others.
-    pub(crate) fn short_name(&self) -> String {
-        let mut name = self.name();
-        while let Some((outer, inner)) = name.rsplit_once("::")
-            && inner.starts_with("{closure")
-        {
-            name.truncate(outer.len());
-        }
-        name
-    }
-
-    /// `file:line`, as far as it is known.
-    pub(crate) fn place(&self) -> Option<String> {
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => Some(format!("{file}:{line}")),
-            (Some(file), None) => Some(file.clone()),
-            _ => None,
-        }
-    }
-}
-
 /// A text that is not copied out of the file that it is read from, where it has no escapes.
 #[derive(Clone, Debug, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn is_zero(value: &u64) -> bool {

@@ -13,8 +13,8 @@ use crate::baseline::Tolerance;
 use crate::cli::{LeakArgs, OutputArgs, RunnerArg};
 use crate::error::{Error, Result};
 use crate::formats::Target;
-use crate::pattern::Glob;
 use crate::workspace::Workspace;
+use leakcheck_report::pattern::Glob;
 use manifest::Manifest;
 
 pub(crate) use env::Environment;

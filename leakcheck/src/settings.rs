@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use leakcheck_report::pattern::Pattern;
+use leakcheck_report::pattern::Glob;
 
 use crate::error::Error;
 use crate::options::{Iterations, Kind, Options, Scope, mb_to_bytes};
@@ -81,7 +81,7 @@ pub(crate) struct Settings {
     pub(crate) unknown: Vec<String>,
     threshold_bytes: Option<u64>,
     kind_bytes: [Option<u64>; 3],
-    skip: Vec<Pattern>,
+    skip: Vec<Glob>,
     top: Option<u64>,
     iterations: Option<Iterations>,
     caps: Caps,
@@ -391,8 +391,8 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero())
 }
 
-fn globs(text: &str) -> Vec<Pattern> {
-    text.split(',').map(str::trim).filter(|glob| !glob.is_empty()).map(Pattern::glob).collect()
+fn globs(text: &str) -> Vec<Glob> {
+    text.split(',').map(str::trim).filter(|glob| !glob.is_empty()).map(Glob::new).collect()
 }
 
 #[cfg(test)]

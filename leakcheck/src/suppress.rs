@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use leakcheck_report::pattern::Pattern;
+use leakcheck_report::pattern::Template;
 
 use crate::error::Error;
 use crate::report::{Class, Frame};
@@ -10,7 +10,7 @@ use crate::report::{Class, Frame};
 /// A rule that names memory which is not the program's fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Suppression {
-    pattern: Pattern,
+    pattern: Template,
     /// What it is for; none for a rule of a user's file.
     why: Option<&'static str>,
     reach: Reach,
@@ -130,7 +130,7 @@ const HANDS_OVER: [&str; 9] = [
 pub(crate) fn built_in() -> impl Iterator<Item = Suppression> {
     BUILT_IN.iter().flat_map(|rule| {
         rule.templates.iter().map(|template| Suppression {
-            pattern: Pattern::template(template),
+            pattern: Template::new(*template),
             why: Some(rule.why),
             reach: rule.reach,
         })
@@ -155,11 +155,9 @@ fn parse(text: &str) -> Result<Vec<Suppression>, String> {
     rules
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .map(|(number, line)| match line.strip_prefix("leak:").map(str::trim) {
-            Some(template) if !template.is_empty() => Ok(Suppression {
-                pattern: Pattern::template(template),
-                why: None,
-                reach: Reach::Stack,
-            }),
+            Some(template) if !template.is_empty() => {
+                Ok(Suppression { pattern: Template::new(template), why: None, reach: Reach::Stack })
+            }
             _ => Err(format!(
                 "whose line {number} is `{line}`, expected `leak:pattern` or `# comment`"
             )),
@@ -181,7 +179,7 @@ impl Suppression {
     #[cfg(interposed)]
     pub(crate) fn around_tests() -> Self {
         Self {
-            pattern: Pattern::template("test::run_test"),
+            pattern: Template::new("test::run_test"),
             why: Some("libtest's and the standard library's, around the test"),
             reach: Reach::Stack,
         }

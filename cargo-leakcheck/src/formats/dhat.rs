@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use leakcheck_report::Frame;
 use serde::Serialize;
 
 use super::Rendered;
-use crate::model::{Frame, Run};
+use crate::model::Run;
 
 #[derive(Serialize)]
 struct File {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 
-use leakcheck_report::Class;
-use leakcheck_report::{Growth, Limit, Limits};
+use leakcheck_report::{
+    Child, Class, Fd, Growing, Growth, Holder, Limit, Limits, Repetition, Timeline, Unjudged,
+};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Context, Rendered};
 use crate::model::{Check, Fixed, Meta, Regression, Run, Status, Test};
@@ -28,7 +28,7 @@ struct Data<'a> {
     statuses: Vec<&'static str>,
     targets: Vec<&'a str>,
     tests: Vec<PageTest<'a>>,
-    frames: Vec<(String, Option<&'a str>, Option<u32>, u8)>,
+    frames: Vec<(Cow<'a, str>, Option<&'a str>, Option<u32>, u8)>,
     /// Caller and frame of each stack, one after the other.
     stacks: Vec<u32>,
     sources: BTreeMap<String, (u32, &'a [String])>,
@@ -83,9 +83,9 @@ struct PageCheck<'a> {
     sites: Vec<u64>,
     /// By the places of call sites: growth, holder, omitted frames.
     #[serde(rename = "G", skip_serializing_if = "BTreeMap::is_empty")]
-    growth: BTreeMap<usize, &'a Value>,
+    growth: BTreeMap<usize, &'a Growing>,
     #[serde(rename = "H", skip_serializing_if = "BTreeMap::is_empty")]
-    holders: BTreeMap<usize, &'a [Value]>,
+    holders: BTreeMap<usize, &'a [Holder]>,
     #[serde(rename = "M", skip_serializing_if = "BTreeMap::is_empty")]
     omitted_frames: BTreeMap<usize, u64>,
     #[serde(rename = "O", skip_serializing_if = "Option::is_none")]
@@ -97,12 +97,28 @@ struct PageCheck<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     u: Vec<(&'a str, &'a str, u64, u64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<&'a Value>,
+    timeline: Option<&'a Timeline>,
     /// Why there is none, where one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline_unknown: Option<&'a Value>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    more: BTreeMap<&'a str, Cow<'a, Value>>,
+    timeline_unknown: Option<&'a str>,
+    more: PageSections<'a>,
+}
+
+/// The sections that have a title of their own.
+#[derive(Serialize)]
+struct PageSections<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repetition: Option<&'a Repetition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decide: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    fds: &'a [Fd],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    children: &'a [Child],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holders_unknown: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unjudged: Vec<&'a Unjudged>,
 }
 
 pub(super) fn render(run: &Run, context: &Context, out: &mut dyn Write) -> Rendered {
@@ -254,34 +270,26 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
                 )
             })
             .collect(),
-        timeline: check.more.get("timeline"),
-        timeline_unknown: check.more.get("timeline_unknown"),
-        more: check
-            .more
-            .iter()
-            .filter(|(name, _)| !["timeline", "timeline_unknown"].contains(&name.as_str()))
-            .filter_map(|(name, value)| Some((name.as_str(), section(test, check, name, value)?)))
-            .collect(),
+        timeline: check.more.timeline.as_ref(),
+        timeline_unknown: check.more.timeline_unknown.as_deref(),
+        more: sections(test, check),
     }
 }
 
-/// What a reader of the page has a use for: how to tell a leak where there is one, and of what was not
-/// judged that which has a limit.
-fn section<'a>(test: &Test, check: &Check, name: &str, value: &'a Value) -> Option<Cow<'a, Value>> {
-    match (name, value) {
-        ("decide", _) => {
-            let leaks = matches!(test.status, Status::Leaked | Status::Known);
-            leaks.then_some(Cow::Borrowed(value))
-        }
-        ("unjudged", Value::Array(list)) => {
-            let limits = serde_json::to_value(&check.limits).unwrap_or_default();
-            let is_limited = |unjudged: &&Value| {
-                unjudged["figure"].as_str().is_none_or(|figure| !limits[figure].is_null())
-            };
-            let limited: Vec<Value> = list.iter().filter(is_limited).cloned().collect();
-            (!limited.is_empty()).then_some(Cow::Owned(Value::Array(limited)))
-        }
-        _ => Some(Cow::Borrowed(value)),
+/// What a reader of the page has a use for: how to distinguish a leak where there is one, and of what was not judged
+/// that which has a limit.
+fn sections<'a>(test: &Test, check: &'a Check) -> PageSections<'a> {
+    let leaks = matches!(test.status, Status::Leaked | Status::Known);
+    let is_limited = |unjudged: &&Unjudged| {
+        check.limits.as_ref().is_some_and(|limits| limits.of(unjudged.figure).is_some())
+    };
+    PageSections {
+        repetition: check.more.repetition.as_ref(),
+        decide: check.more.decide.as_deref().filter(|_| leaks),
+        fds: &check.more.fds,
+        children: &check.more.children,
+        holders_unknown: check.more.holders_unknown.as_deref(),
+        unjudged: check.more.unjudged.iter().filter(is_limited).collect(),
     }
 }
 

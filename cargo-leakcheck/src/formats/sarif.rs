@@ -4,11 +4,12 @@
 
 use std::io::Write;
 
+use leakcheck_report::Frame;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{Leak, Rendered};
-use crate::model::{Frame, Run, Status, Test};
+use crate::model::{Run, Status, Test};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 

@@ -1,5 +1,6 @@
 //! speedscope's file: one profile with every test at its root, and one for each of the tests that leak most.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use serde::Serialize;
@@ -31,7 +32,7 @@ struct Shared<'a> {
 
 #[derive(Serialize)]
 struct Frame<'a> {
-    name: String,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +60,11 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
         .map(|frame| Frame { name: frame.name(), file: frame.file.as_deref(), line: frame.line })
         .collect();
     let roots = u32::try_from(frames.len())?;
-    frames.extend(run.tests.iter().map(|test| Frame { name: test.id(), file: None, line: None }));
+    frames.extend(run.tests.iter().map(|test| Frame {
+        name: test.id().into(),
+        file: None,
+        line: None,
+    }));
     let mut profiles = vec![profile("all tests", run, run.tests.iter().zip(roots..))];
     let leaking = |test: &&&Test| matches!(test.status, Status::Leaked | Status::Known);
     for test in run.by_weight().iter().filter(leaking).take(MOST_PROFILES) {

@@ -1,25 +1,16 @@
 //! Every format is read back by a parser that is not ours.
 
-use std::collections::BTreeMap;
-
-use leakcheck_report::Class;
-use leakcheck_report::{Amount, Excess, Growth, Kind, Limit, Limits};
+use leakcheck_report::{Amount, Class, Excess, Figures, Growth, Kind, Limit, Limits};
 
 use super::*;
 use crate::fingerprint::Fingerprints;
-use crate::model::{Figures, FrameIn, Interner, Meta};
+use crate::model::{FrameIn, Interner, Meta};
 
 /// A name that is as bad as names get.
 pub(crate) const HOSTILE: &str = "</script><script>window.hacked = 1</script><img src=x onerror=\"window.hacked = 1\">|`;\n::error::x]]>&amp;\u{1b}[31m";
 
 fn frame(function: &str, file: &str, line: u32, class: Class) -> Frame {
-    Frame {
-        function: Some(function.into()),
-        file: Some(file.into()),
-        line: Some(line),
-        class,
-        ..Frame::default()
-    }
+    Frame::of_function(function, class).at(file, line)
 }
 
 /// A run with a test of every status, and hostile names.
@@ -55,16 +46,15 @@ pub(crate) fn a_run() -> Run {
         let leaks = matches!(status, Status::Leaked | Status::Known);
         let mut limits = Limits::default();
         limits.bytes = Some(limit);
+        let mut figures = Figures::default();
+        figures.net_growth = Growth { bytes: 3 << 20, blocks: 7 };
+        figures.peak_bytes = 4 << 20;
+        figures.churn = Amount { bytes: 9 << 20, blocks: 90 };
         let check = Check {
             limits: Some(limits),
             excesses: if leaks { vec![excess] } else { Vec::new() },
             judged: Some(Growth { bytes: 3 << 20, blocks: 7 }),
-            figures: Some(Figures {
-                net_growth: Growth { bytes: 3 << 20, blocks: 7 },
-                peak_bytes: 4 << 20,
-                churn: Amount { bytes: 9 << 20, blocks: 90 },
-                ..Figures::default()
-            }),
+            figures: Some(figures),
             sites: vec![site],
             file: Some("src/lib.rs".into()),
             line: Some(3),
@@ -73,7 +63,6 @@ pub(crate) fn a_run() -> Run {
             } else {
                 Vec::new()
             },
-            more: BTreeMap::new(),
             ..Check::default()
         };
         let has_check = !matches!(status, Status::Unchecked | Status::Ignored);

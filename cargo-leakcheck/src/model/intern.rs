@@ -1,10 +1,10 @@
 //! Keeps frames and stacks once.
 
-use leakcheck_report::Class;
+use leakcheck_report::{Class, Frame};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
-use super::{Frame, Run, Text};
+use super::{Run, Text};
 
 /// A frame whose texts are somebody else's, as in a file that is being read: most frames are known already.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -101,13 +101,13 @@ impl<'a> From<&'a Frame> for FrameIn<'a> {
 impl FrameIn<'_> {
     fn to_owned(&self) -> Frame {
         let text = |text: &Option<Text<'_>>| text.as_ref().map(|Text(text)| text.to_string());
-        Frame {
-            function: text(&self.function),
-            file: text(&self.file),
-            line: self.line,
-            module: text(&self.module),
-            offset: self.offset,
-            class: self.class,
-        }
+        let mut frame = Frame::default();
+        frame.function = text(&self.function);
+        frame.file = text(&self.file);
+        frame.line = self.line;
+        frame.module = text(&self.module);
+        frame.offset = self.offset;
+        frame.class = self.class;
+        frame
     }
 }

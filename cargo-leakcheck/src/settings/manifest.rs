@@ -9,8 +9,8 @@ use crate::baseline::Tolerance;
 use crate::cli::RunnerArg;
 use crate::error::{Error, Result};
 use crate::formats::Target;
-use crate::pattern::Glob;
 use crate::workspace::Workspace;
+use leakcheck_report::pattern::Glob;
 
 /// What sources in it begin with.
 pub(super) const TABLE: &str = "Cargo.toml [workspace.metadata.leakcheck";

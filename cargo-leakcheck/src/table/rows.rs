@@ -1,6 +1,6 @@
 //! The call sites of a leak as a table lists them: those that read the same are one.
 
-use serde_json::Value;
+use leakcheck_report::{Holder, reference_path};
 
 use crate::model::{Run, Site};
 
@@ -37,8 +37,7 @@ pub(super) fn of(run: &Run, sites: &[Site]) -> Vec<Row> {
 
 fn row(run: &Run, site: &Site) -> Row {
     let (name, place) = run.allocated_at(site.stack);
-    let figure = |holder: &Value| holder["retained_bytes"].as_u64().unwrap_or(0);
-    let holder = site.holders.iter().max_by_key(|holder| figure(holder));
+    let holder = site.holders.iter().max_by_key(|holder| holder.retained_bytes);
     Row {
         bytes: site.bytes,
         blocks: site.blocks,
@@ -46,8 +45,8 @@ fn row(run: &Run, site: &Site) -> Row {
         place,
         known: site.known,
         per_call: site.per_call(),
-        holder: holder.and_then(words),
-        held: holder.map_or(0, figure),
+        holder: holder.map(words),
+        held: holder.map_or(0, |holder| holder.retained_bytes),
     }
 }
 
@@ -65,18 +64,14 @@ impl Row {
     }
 }
 
-/// Who holds it, without the way from there.
-fn words(holder: &Value) -> Option<String> {
-    let path = holder["path"].as_str()?;
-    let first = path.split(" → ").next().unwrap_or(path);
-    match holder["class"].as_str()? {
-        "held_by_static" | "held_by_thread_local" | "held_by_thread" => {
-            Some(format!("held by {first}"))
-        }
-        "possibly_held" => Some(format!("possibly held by {first}")),
-        "lost" | "lost_in_a_cycle" | "indirectly_lost" => Some(cut(&format!("lost: {path}"))),
-        _ => None,
+/// What keeps it alive: the start of the reference path, or why there is none.
+fn words(holder: &Holder) -> String {
+    let label = reference_path::label(holder.class);
+    if holder.class.is_lost() {
+        return cut(&format!("{label}: {}", holder.path));
     }
+    let root = holder.path.split(" → ").next().unwrap_or(&holder.path);
+    format!("{label} {root}")
 }
 
 /// The most letters of a holder; a cycle of many blocks has hundreds.
@@ -91,28 +86,28 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use leakcheck_report::{Amount, Class, Frame, Reachability};
 
     use super::*;
-    use crate::model::{Frame, FrameIn, Interner, Meta};
+    use crate::model::{FrameIn, Interner, Meta};
+
+    fn holder(bytes: u64, path: &str) -> Holder {
+        let mut holder = Holder::new(Reachability::HeldByStatic, Amount { bytes, blocks: 1 });
+        path.clone_into(&mut holder.path);
+        holder
+    }
 
     #[test]
     fn call_sites_that_read_the_same_are_one_with_the_holder_of_most() {
         let mut run = Run::new(Meta::default());
         let mut interner = Interner::default();
-        let frame = |function: &str| Frame {
-            function: Some(function.to_owned()),
-            file: Some("src/cache.rs".to_owned()),
-            line: Some(12),
-            ..Frame::default()
-        };
+        let frame =
+            |function: &str| Frame::of_function(function, Class::System).at("src/cache.rs", 12);
         let mut site = |function: &str, bytes: u64, path: &str| Site {
             bytes,
             blocks: 1,
             stack: interner.stack(&mut run, [FrameIn::from(&frame(function))].into_iter()),
-            holders: vec![
-                json!({ "class": "held_by_static", "path": path, "retained_bytes": bytes }),
-            ],
+            holders: vec![holder(bytes, path)],
             ..Site::default()
         };
         let sites = [
@@ -123,7 +118,7 @@ mod tests {
         let rows = of(&run, &sites);
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].bytes, rows[0].blocks), (120, 2));
-        assert_eq!(rows[0].holder.as_deref(), Some("held by static app::CACHE"));
+        assert_eq!(rows[0].holder.as_deref(), Some("kept alive by static app::CACHE"));
         assert_eq!(rows[1].name, "app::other");
     }
 }

@@ -185,16 +185,18 @@ fn a_hostile_name_runs_no_script() {
     run["tests"][0]["name"] = json!(hostile);
     run["tests"][0]["target"] = json!(hostile);
     run["tests"][0]["why"] = json!(hostile);
-    run["tests"][0]["check"]["limits"]["bytes"]["source"] = json!(hostile);
+    run["tests"][0]["check"]["limits"]["bytes"]["source"] =
+        json!({ "is": "setting", "name": hostile });
     run["tests"][0]["check"]["threads"] = json!([{ "name": hostile, "stack": 1 }]);
     run["tests"][0]["check"]["allowed"] = json!([{ "why": hostile, "bytes": 1, "blocks": 1 }]);
-    run["tests"][0]["check"]["suppressed"] =
-        json!([{ "rule": hostile, "why": hostile, "bytes": 1, "blocks": 1 }]);
+    run["tests"][0]["check"]["suppressed"] = json!([{ "rule": hostile, "why": hostile, "bytes": 1, "blocks": 1, "released": { "bytes": 0, "blocks": 0 } }]);
     run["tests"][0]["check"]["sites"][0]["holders"] =
-        json!([{ "class": hostile, "path": hostile, "bytes": 1, "blocks": 1 }]);
-    run["tests"][0]["check"]["sites"][0]["growth"] =
-        json!({ "class": hostile, "bytes": [1, 2, 4], "advice": hostile, "severity": hostile });
-    run["tests"][0]["check"]["more"] = json!({ "fds": [{ "target": hostile, "opened_at": [{ "function": hostile, "file": hostile, "class": hostile }] }] });
+        json!([synthetic::holder("held_by_static", hostile)]);
+    run["tests"][0]["check"]["sites"][0]["growth"] = json!({
+        "class": "leak", "bytes": [1, 2, 4], "blocks": [1, 2, 4], "bytes_per_call": 1.0, "blocks_per_call": 1.0,
+        "advice": hostile, "severity": "low",
+    });
+    run["tests"][0]["check"]["more"] = json!({ "fds": [{ "number": 3, "target": hostile, "opened_at": [{ "function": hostile, "file": hostile, "class": "user" }] }] });
     run["problems"] = json!([hostile]);
     run["meta"]["commit"] = json!(hostile);
     run["meta"]["commit_subject"] = json!(hostile);

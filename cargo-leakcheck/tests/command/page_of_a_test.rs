@@ -10,16 +10,17 @@ fn its_sections_are_told_in_words() {
     let Some(chromium) = chromium() else { return };
     let mut run_of = synthetic::run(3, 3);
     let check = &mut run_of["tests"][0]["check"];
-    check["limits"]["fds"] = json!({ "value": 0, "source": "fds" });
+    check["limits"]["fds"] = json!({ "value": 0, "source": { "is": "argument", "name": "fds" } });
     check["sites"][0]["holders"] = json!([
-        { "class": "held_by_static", "path": "static app::CACHE → here", "bytes": 1, "blocks": 1 },
-        { "class": "lost_in_a_cycle", "path": "a cycle: Rc<Node> ⇄ Rc<Node>", "bytes": 1, "blocks": 1 },
+        synthetic::holder("held_by_static", "static app::CACHE → here"),
+        synthetic::holder("lost_in_a_cycle", "in a cycle: Rc<Node> ⇄ Rc<Node>"),
     ]);
     check["more"] = json!({
         "decide": "LEAK_ITERATIONS=auto cargo test",
         "repetition": {
             "warmup": 2, "batches": [1, 2, 1024], "iterations": null, "stopped": "cap_of_calls",
             "sensitivity": { "bytes_per_call": 3.0, "every": 1, "still_growing": 0.0 },
+            "bytes_per_call": 0.0, "resources": [],
         },
         "unjudged": [
             { "figure": "fds", "why": "other threads opened some too" },
@@ -28,7 +29,6 @@ fn its_sections_are_told_in_words() {
         "fds": [{ "number": 3, "target": "/dev/null", "opened_at": [
             { "function": "app::open", "file": "src/a.rs", "line": 7, "class": "user" },
         ] }],
-        "constructor": "of a later version",
     });
     let folder = Folder::new();
     folder.write("run.json", run_of.to_string());
@@ -38,15 +38,14 @@ fn its_sections_are_told_in_words() {
     browser.wait("!document.querySelector('#detail').hidden");
     let said = browser.text("#detail");
     for words in [
-        "held by static app::CACHE",
-        "lost: a cycle: Rc<Node>",
+        "kept alive by static app::CACHE",
+        "lost: in a cycle: Rc<Node>",
         "Calls of the body\n",
-        "2 calls of warm-up, then 1,027 calls in batches of 1, 2, 1,024. Would have shown a leak of 3 B per call.",
+        "2 warm-up calls, then 1,027 calls in batches of 1, 2, 1,024. Would have seen a leak of 3 B per call.",
         "Not judged\n",
         "fds: other threads opened some too",
         "File descriptors left open\n",
         "number 3, target /dev/null",
-        "of a later version",
     ] {
         assert!(said.contains(words), "no `{words}`: {said}");
     }

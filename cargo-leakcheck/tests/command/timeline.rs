@@ -95,8 +95,10 @@ fn page() -> (Folder, std::path::PathBuf) {
     let mut of = synthetic::run(4, 3);
     let check = &mut of["tests"][0]["check"];
     check["more"] = json!({ "timeline": rises_and_falls() });
-    check["limits"]["bytes"] = json!({ "value": 5 << 20, "source": "threshold_mb" });
-    check["limits"]["peak_bytes"] = json!({ "value": 10 << 20, "source": "peak_mb" });
+    check["limits"]["bytes"] =
+        json!({ "value": 5 << 20, "source": { "is": "argument", "name": "threshold_mb" } });
+    check["limits"]["peak_bytes"] =
+        json!({ "value": 10 << 20, "source": { "is": "argument", "name": "peak_mb" } });
     of["tests"][0]["seconds"] = json!(4.5);
     of["tests"][2]["check"]["more"] = json!({ "timeline_unknown": "<b>no threads</b> are left" });
     let short = json!({ "interval_ms": 5, "ms": [0.0, 0.25, 0.25], "bytes": [0, 700, 0] });

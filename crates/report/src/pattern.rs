@@ -1,47 +1,74 @@
-//! Patterns over names: the globs of `LEAK_SKIP` and the templates of suppression files.
+//! Patterns over names, in which `*` stands for any text.
 
-/// A pattern in which `*` stands for any text.
+/// A glob, as in `LEAK_SKIP`: matches the whole name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub struct Glob {
     text: String,
-    /// What must match: the text between the stars, in order.
-    parts: Vec<String>,
-    from_start: bool,
-    to_end: bool,
+    parts: Parts,
 }
 
-impl Pattern {
-    /// A glob: matches the whole name.
-    pub fn glob(text: &str) -> Self {
-        Self::new(text, text, true, true)
+impl Glob {
+    /// Reads a glob; any text is one.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { parts: Parts::new(&text, true, true), text }
     }
 
-    /// A template as LeakSanitizer reads it: matches anywhere in the name, `^` ties it to the start
-    /// and `$` to the end.
-    pub fn template(text: &str) -> Self {
-        let from_start = text.starts_with('^');
-        let to_end = text.len() > 1 && text.ends_with('$');
-        let inner = text.strip_prefix('^').unwrap_or(text);
-        let inner = if to_end { inner.strip_suffix('$').unwrap_or(inner) } else { inner };
-        Self::new(text, inner, from_start, to_end)
-    }
-
-    fn new(text: &str, inner: &str, from_start: bool, to_end: bool) -> Self {
-        Self {
-            text: text.to_owned(),
-            parts: inner.split('*').map(str::to_owned).collect(),
-            from_start,
-            to_end,
-        }
-    }
-
-    /// The pattern as it was written.
+    /// The glob as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
+        self.parts.match_in(name)
+    }
+}
+
+/// A template, as in LeakSanitizer's suppression files: matches anywhere in the name, `^` ties it to
+/// the start and `$` to the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    text: String,
+    parts: Parts,
+}
+
+impl Template {
+    /// Reads a template; any text is one.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let from_start = text.starts_with('^');
+        let to_end = text.len() > 1 && text.ends_with('$');
+        let inner = text.strip_prefix('^').unwrap_or(&text);
+        let inner = if to_end { inner.strip_suffix('$').unwrap_or(inner) } else { inner };
+        Self { parts: Parts::new(inner, from_start, to_end), text }
+    }
+
+    /// The template as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a name matches.
+    pub fn matches(&self, name: &str) -> bool {
+        self.parts.match_in(name)
+    }
+}
+
+/// What must match: the text between the stars, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    parts: Vec<String>,
+    from_start: bool,
+    to_end: bool,
+}
+
+impl Parts {
+    fn new(text: &str, from_start: bool, to_end: bool) -> Self {
+        Self { parts: text.split('*').map(str::to_owned).collect(), from_start, to_end }
+    }
+
+    fn match_in(&self, name: &str) -> bool {
         let (first, rest) =
             self.parts.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let starts = if self.from_start { 0..1 } else { 0..name.len() + 1 };
@@ -70,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_glob_matches_the_whole_name() {
-        let matches = |glob, name| Pattern::glob(glob).matches(name);
+        let matches = |glob, name| Glob::new(glob).matches(name);
         assert!(matches("cache::*", "cache::tests::evicts"));
         assert!(matches("*::evicts", "cache::tests::evicts"));
         assert!(matches("*tests*", "cache::tests::evicts"));
@@ -84,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_template_matches_anywhere_unless_it_is_tied() {
-        let matches = |template, name| Pattern::template(template).matches(name);
+        let matches = |template, name| Template::new(template).matches(name);
         assert!(matches("Cache", "app::Cache::insert"));
         assert!(matches("app*insert", "my::app::Cache::insert_all"));
         assert!(matches("^app", "app::Cache") && !matches("^Cache", "app::Cache"));

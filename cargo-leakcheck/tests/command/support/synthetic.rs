@@ -40,7 +40,7 @@ pub(crate) fn run(tests: usize, sites: usize) -> Value {
             .collect();
         let leaks = number % 3 == 0;
         let growth: usize = (1..=sites).sum::<usize>() * 1024 + number;
-        let limit = json!({ "value": if leaks { 0 } else { growth }, "source": "default for unit tests" });
+        let limit = json!({ "value": if leaks { 0 } else { growth }, "source": { "is": "default", "kind": "unit" } });
         let excesses = if leaks {
             json!([{ "figure": "bytes", "value": growth, "limit": limit }])
         } else {
@@ -83,5 +83,13 @@ pub(crate) fn run(tests: usize, sites: usize) -> Value {
         "tests": all,
         "frames": frames,
         "stacks": stacks,
+    })
+}
+
+/// What keeps a block alive.
+pub(crate) fn holder(class: &str, path: &str) -> Value {
+    json!({
+        "class": class, "path": path, "bytes": 1, "blocks": 1, "retained_bytes": 1, "retained_blocks": 1,
+        "root": null, "steps": [], "omitted_steps": 0, "members": 0,
     })
 }
