@@ -1,6 +1,6 @@
 //! However a program is built, a leak is seen to the byte, and what can be named is named.
 
-use leakcheck_tests::{Cargo, Outcome, Suite};
+use leakcheck_tests::{Cargo, Folder, Outcome, Suite};
 use serde_json::Value;
 
 const SOURCE: &str = include_str!("fixtures/builds/src/lib.rs");
@@ -72,6 +72,44 @@ fn a_stripped_program_has_addresses_and_the_report_says_why() {
         two.contains("\n  1.  20 B") && two.contains("\n  2.  10 B"),
         "two call sites look alike:\n{two}"
     );
+}
+
+#[test]
+fn a_leak_is_found_and_named_in_a_statically_linked_program() {
+    let args = ["test", "-p", "settings", "--test", "checks", "--target", &Cargo::host()];
+    let cargo = Cargo::new().env("RUSTFLAGS", "-C target-feature=+crt-static").args(&args);
+    let suite = cargo.args(&["--", "--skip", "leaks_under_odd_names"]).go();
+    assert_eq!(suite.tests.outcome("keeps_nothing"), Outcome::Passed);
+    assert_eq!(suite.tests.outcome("keeps_six_megabytes"), Outcome::Failed);
+    let report = &suite.folder.reports()["settings/tests/checks/keeps_six_megabytes.json"];
+    let figures = &report["figures"]["retained"];
+    assert_eq!(*figures, serde_json::json!({ "bytes": 6 << 20, "blocks": 1 }));
+    assert!(functions(report).any(|function| function == "settings::keep"), "{report:#}");
+}
+
+/// `--cfg leakcheck_compare` makes every walk run twice, by the unwind tables and by the platform.
+#[test]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn walks_find_the_frames_that_the_platform_finds() {
+    let folder = Folder::new();
+    let file = folder.path().join("compared.txt");
+    let suite = Cargo::new()
+        .env("RUSTFLAGS", "--cfg leakcheck_compare")
+        .env("LEAKCHECK_COMPARED", file.to_str().expect("the path is text"))
+        .args(&["test", "-p", "stacks", "--test", "frames"])
+        .go();
+    let compared = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("nothing was compared: {error}\n{}", suite.tests.stderr()));
+    let count = |what: &str| -> u64 {
+        let ends = compared.split(what).filter_map(|text| text.rsplit(' ').next());
+        ends.filter_map(|number| number.parse::<u64>().ok()).sum()
+    };
+    assert!(count(" frames,") > 1_000, "{compared}");
+    assert_eq!(count(" differ:"), 0, "{compared}");
 }
 
 /// The tests of the fixture, built with these arguments of cargo.

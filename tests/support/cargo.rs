@@ -33,11 +33,17 @@ impl Cargo {
         Self::of(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))))
     }
 
-    /// Another toolchain's, which rustup knows.
-    pub fn of_toolchain(toolchain: &str) -> Self {
-        let mut rustup = Command::new("rustup");
-        rustup.args(["run", toolchain, "cargo"]);
-        Self::of(rustup)
+    /// The target that rustc builds for by default.
+    ///
+    /// # Panics
+    ///
+    /// When rustc does not say so.
+    pub fn host() -> String {
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+        let output = Command::new(rustc).arg("-vV").output().expect("rustc can be run");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+        host.expect("rustc names its host").to_owned()
     }
 
     /// The fixtures' workspace, which is where cargo is called.

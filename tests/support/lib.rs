@@ -6,6 +6,7 @@
 mod cargo;
 mod fixture;
 mod folder;
+pub mod imports;
 mod output;
 mod report;
 mod run;

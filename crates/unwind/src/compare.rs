@@ -32,7 +32,12 @@ pub(super) fn with_platform(cache: &WalkCache, from: &Registers, base: usize) {
         return;
     }
     let mut theirs = Vec::new();
-    platform::walk(from.stack_pointer, base, |address| theirs.push(address));
+    // The platform's unwinder may report the null return address that ends a stack.
+    platform::walk(from.stack_pointer, base, |address| {
+        if address != 0 {
+            theirs.push(address);
+        }
+    });
     // The newest frame's address is where each of the two walks was begun.
     let ours: Vec<usize> = cache.frames().iter().rev().skip(1).copied().collect();
     let theirs = theirs.get(1..).unwrap_or_default();
