@@ -1,19 +1,19 @@
-//! The rule: what a figure's course over the batches says.
+//! The rule that classifies a figure by its course over the batches.
 
 use leakcheck_report::GrowthClass as Class;
 
 use crate::track::{Span, Track};
 
-/// Batches from which on the lowest readings are compared, not the last ones.
+/// The number of batches from which the lowest readings are compared instead of the last ones.
 const LONG: usize = 5;
-/// The part of an earlier rate of growth that a later one has to keep. Growth with the square root
-/// of the calls keeps 0.50 from one pair of batches to the next, growth in steps of one and a half
-/// 0.84, a steady leak all.
-const PACE: f64 = 0.65;
-/// The part of it that the last batch has to keep by itself. A figure that grows in steps need not
-/// have had its step yet when three quarters of the batch are over.
-const LATE_PACE: f64 = 0.4;
-/// Rises in a batch from which on growth counts as steady, not in steps.
+/// The part of an earlier growth rate that a later one must reach. Growth with the square root of the
+/// calls reaches 0.50 from one pair of batches to the next, growth in steps by a factor of 1.5
+/// reaches 0.84, a steady leak 1.
+const RATE_KEPT: f64 = 0.65;
+/// The part of it that the last batch must reach by itself. A figure that grows in steps may not yet
+/// have made its step after three quarters of the batch.
+const LATE_RATE_KEPT: f64 = 0.4;
+/// The number of rises in a batch from which growth counts as steady, not as steps.
 const STEADY: u32 = 8;
 
 /// Whether growth of that class may go on forever.
@@ -26,13 +26,13 @@ pub(crate) fn with_few(class: Class, few_suffice: bool) -> Class {
     if few_suffice && class == Class::Undecided { Class::Leak } else { class }
 }
 
-/// What a track's course says, or nothing where it did not grow after the warm-up.
+/// The class of a figure by its course, or none where it did not grow after the warm-up.
 pub(crate) fn class(track: &Track) -> Option<Class> {
     let grown: Vec<i64> = track.by_batch();
     if !grown.iter().any(|growth| *growth > 0) {
         return None;
     }
-    if let Some(class) = keeping_pace(track) {
+    if let Some(class) = proportional(track) {
         return Some(class);
     }
     let rises = grown.iter().filter(|growth| **growth > 0).count();
@@ -45,17 +45,17 @@ pub(crate) fn class(track: &Track) -> Option<Class> {
     }
 }
 
-/// What it is if growth keeps pace with the calls over the last batches.
-fn keeping_pace(track: &Track) -> Option<Class> {
+/// The class of growth that is proportional to the calls over the last batches.
+fn proportional(track: &Track) -> Option<Class> {
     if track.spans().len() < LONG {
-        keeps_pace_so_far(track).then_some(Class::Undecided)
+        is_proportional_so_far(track).then_some(Class::Undecided)
     } else {
-        (floor_keeps_pace(track) && grew_in_each(track)).then_some(Class::Leak)
+        (floor_is_proportional(track) && grew_in_each(track)).then_some(Class::Leak)
     }
 }
 
-/// Whether each of the last batches has grown, and not much less a call than the others: in a batch
-/// of its own what grows in steps takes at least one, and what is carried to and fro may take none.
+/// Whether each of the last batches has grown, and none by much less per call than the others. A
+/// figure that grows in steps makes at least one in each batch; one that goes up and down may not.
 fn grew_in_each(track: &Track) -> bool {
     let (grown, spans) = (track.by_batch(), track.spans());
     let from = spans.len() - EACH;
@@ -65,13 +65,13 @@ fn grew_in_each(track: &Track) -> bool {
     rates().all(|rate| rate > 0.0 && rate >= LEAST_OF_EACH * highest)
 }
 
-/// The last batches that have to grow each.
+/// How many of the last batches must each have grown.
 const EACH: usize = 3;
-/// The part of the highest of their rates that each must have. Steps of one and a half have 0.27.
+/// The part of the highest of their rates that each must reach. Steps by a factor of 1.5 reach 0.27.
 const LEAST_OF_EACH: f64 = 0.25;
 
-/// Of few batches: the last two grew, and the last as much a call as the one before.
-fn keeps_pace_so_far(track: &Track) -> bool {
+/// For few batches: the last two grew, and the last by as much per call as the one before.
+fn is_proportional_so_far(track: &Track) -> bool {
     let (grown, spans) = (track.by_batch(), track.spans());
     let [.., before, last] = grown[..] else { return false };
     let [.., Span { calls: calls_before, .. }, Span { calls, fall, .. }] = spans[..] else {
@@ -80,16 +80,16 @@ fn keeps_pace_so_far(track: &Track) -> bool {
     before > 0
         && last > 0
         && last >= 2 * fall
-        && rate(last, calls) >= PACE * rate(before, calls_before)
+        && rate(last, calls) >= RATE_KEPT * rate(before, calls_before)
 }
 
-/// Of more batches: their lowest readings rise, and as much a call as before. What goes up and down
-/// falls back sooner or later, and the longer a batch, the lower its lowest reading; what leaks
-/// never comes back.
-fn floor_keeps_pace(track: &Track) -> bool {
+/// For more batches: their lowest readings rise, and by as much per call as before. A figure that goes
+/// up and down falls back sooner or later, and the longer a batch, the lower its lowest reading; a
+/// leak never falls back.
+fn floor_is_proportional(track: &Track) -> bool {
     let spans = track.spans();
     let last = spans.len() - 1;
-    // The lowest reading of a batch is near its begin: it tells of the batches before.
+    // The lowest reading of a batch is near its start, so it shows the growth of the batches before.
     let floor = |index: usize| spans[index].low;
     let rising = RISING.min(last);
     if !(last - rising..last).all(|index| floor(index) < floor(index + 1)) {
@@ -103,21 +103,21 @@ fn floor_keeps_pace(track: &Track) -> bool {
     let end = &spans[last];
     let in_last = rate(end.end - floor(last), end.calls);
     recent > 0.0
-        && recent >= PACE * earlier
-        && in_last >= LATE_PACE * recent
+        && recent >= RATE_KEPT * earlier
+        && in_last >= LATE_RATE_KEPT * recent
         && end.end - spans[last - 1].end >= 2 * end.fall
         && still_grows(end, spans[last - 1].end)
 }
 
-/// Batches in a row whose lowest readings have to rise. Readings that just go up and down do so for
-/// four batches, each twice as long as the one before, once in 315 times, and hardly ever at an
-/// even pace.
+/// How many times in a row the lowest reading must rise from batch to batch. Over four batches, each
+/// twice as long as the one before, readings that only go up and down do so once in 315 times, and
+/// hardly ever at an even rate.
 const RISING: usize = 3;
 
-/// Whether a batch that grew steadily did so to its end.
+/// Whether a batch that grew steadily did so until its end.
 fn still_grows(span: &Span, before: i64) -> bool {
     let (whole, late) = (span.end - before, span.end - span.late);
-    span.rises < STEADY || late as f64 * 4.0 >= LATE_PACE * whole as f64
+    span.rises < STEADY || late as f64 * 4.0 >= LATE_RATE_KEPT * whole as f64
 }
 
 fn rate(growth: i64, calls: u64) -> f64 {

@@ -1,4 +1,4 @@
-//! What a repetition came to.
+//! The outcome of a repetition.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,18 @@ use crate::repeat::Repeat;
 use crate::sensitivity::sensitivity;
 use crate::series::{SiteId, Source};
 
-/// What a repetition came to.
+/// The outcome of a repetition.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The call sites that grew, but for known noise.
+    /// The call sites that grew, without known noise.
     pub sites: HashMap<SiteId, SiteGrowth>,
-    /// What was retained in all, if it grew.
+    /// What was retained in total, if it grew.
     pub total: Option<Evidence>,
     /// The resources other than memory that grew.
     pub resources: Vec<(Resource, Evidence)>,
     /// Calls of the warm-up.
     pub warmup: u64,
-    /// Calls after the warm-up, by batch.
+    /// Calls in each batch after the warm-up.
     pub batches: Vec<u64>,
     /// Why there were no more.
     pub stop: Stopped,
@@ -65,7 +65,7 @@ impl Finding {
         }
     }
 
-    /// Whether something kept pace, over too few calls to tell.
+    /// Whether growth was proportional, but over too few calls to decide.
     pub fn is_undecided(&self) -> bool {
         let resources = self.resources.iter().map(|(_, evidence)| evidence.class);
         let total = self.total.iter().map(|evidence| evidence.class);
@@ -73,7 +73,7 @@ impl Finding {
         classes.any(|class| class == Class::Undecided)
     }
 
-    /// Bytes that every further call leaves behind.
+    /// Bytes that every further call leaks.
     pub fn leaked_per_call(&self) -> f64 {
         let leaks = self.sites.values().filter(|site| site.class == Class::Leak);
         let at_sites: f64 = leaks.map(|site| site.bytes_per_call).sum();
@@ -130,9 +130,9 @@ fn sites(repeat: &Repeat, few_suffice: bool) -> HashMap<SiteId, SiteGrowth> {
         .collect()
 }
 
-/// Whether what the body adds takes the place of what others had allocated before it: it releases as
-/// much as it adds, in bytes or in blocks. More or less than that is something else: the thread of a
-/// shared pool, which works for the region that happened to start it, frees what others hand to it.
+/// Whether what the body allocates replaces what others had allocated before: it releases as much as
+/// it retains, in bytes or in blocks. A different amount means something else: the thread of a shared
+/// pool, which works for the region that happened to start it, frees what others hand to it.
 fn replaces_memory(repeat: &Repeat, sites: &HashMap<SiteId, SiteGrowth>) -> bool {
     let recent = |growth: &[i64]| growth.iter().rev().take(2).sum::<i64>();
     let leaks = || sites.values().filter(|site| site.class == Class::Leak);
@@ -145,11 +145,11 @@ fn replaces_memory(repeat: &Repeat, sites: &HashMap<SiteId, SiteGrowth>) -> bool
         || matches(leaks().map(|site| recent(&site.blocks)).sum(), released(Source::ReleasedBlocks))
 }
 
-/// By how much what is released may differ from what takes its place.
+/// By how much the released amount may differ from its replacement.
 const REPLACEMENT: f64 = 0.1;
 
-/// A leak that moves from one call site to another, as a vector that two places push to, keeps pace
-/// at neither: the one that has grown most is told.
+/// A leak that moves from one call site to another, as in a vector that two functions push to, is not
+/// proportional at either: the call site that has grown most counts as the leak.
 fn blame_largest(repeat: &Repeat, sites: &mut HashMap<SiteId, SiteGrowth>) {
     if sites.values().any(|site| site.class == Class::Leak) {
         return;

@@ -1,4 +1,4 @@
-//! How often a body is called.
+//! How often a body is called, and when to stop.
 
 use std::time::Duration;
 
@@ -25,26 +25,26 @@ impl From<u64> for Iterations {
     }
 }
 
-/// Calls of the warm-up where nobody said otherwise: one that makes what is lazy, and one for what
-/// the first left to grow. Then a clean body is known after nine calls: of eight in a row even what
-/// comes with every seventh shows, and so does a vector's growth from its first capacity.
+/// The default number of warm-up calls: one that initializes lazy values, and one for collections that
+/// the first call has not yet grown. A clean body is then known after nine calls: eight in a row show
+/// even a leak in every seventh call, and the growth of a vector beyond its first capacity.
 pub const WARM_UP: u64 = 2;
-/// Batches that a clean body takes.
+/// How many batches a clean body takes.
 const CLEAN_BATCHES: usize = 3;
-/// Quiet calls that are asked for once something has grown after the first one: what comes by
-/// chance, at three calls in ten, stays away from so many once in five thousand times.
+/// How many calls must pass without growth once something has grown after the first one. A leak by
+/// chance, in three calls of ten, is absent from so many calls once in five thousand times.
 const QUIET_CALLS: u64 = 24;
-/// A body is not called any more when another batch would leave more bytes than this.
+/// The repetition stops when another batch would leak more bytes than this.
 const MOST_BYTES: i64 = 256 << 20;
-/// Batches that are made however long they take, so that there is something to compare.
+/// Batches that run however long they take, so that there is something to compare.
 const LEAST_BATCHES: usize = 2;
 
-/// Calls without which growth is called neither a leak nor anything else: five batches.
+/// The number of calls below which growth is undecided: five batches.
 const LEAST_TO_TELL: u64 = 31;
-/// How many times the cap in time may be passed for them.
+/// By which factor the cap in time may be exceeded to reach them.
 const PATIENCE: u32 = 4;
 
-/// What ends a repetition that decides itself how long it is.
+/// The caps of a repetition that decides itself how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// Calls after the warm-up.
@@ -66,7 +66,7 @@ pub struct Plan {
     pub iterations: Iterations,
     /// How often before.
     pub warmup: u64,
-    /// What ends it where it decides itself how long it is.
+    /// The caps where it decides itself how long it is.
     pub caps: Caps,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Progress<'a> {
 }
 
 impl Plan {
-    /// The calls of the batch that has so many before it.
+    /// The calls of the batch with that index.
     pub(crate) fn batch(&self, index: usize) -> u64 {
         let doubled = 1_u64.checked_shl(index as u32).unwrap_or(u64::MAX);
         let before = doubled - 1;
@@ -93,7 +93,7 @@ impl Plan {
             Iterations::Exactly(calls) => calls,
         };
         let rest = most.saturating_sub(before).max(1);
-        // What would be left for a shorter batch is part of this one: it could be compared with none.
+        // A remainder shorter than this batch is added to it: it could not be compared.
         if rest < doubled.saturating_mul(2) { rest } else { doubled }
     }
 
@@ -113,24 +113,24 @@ impl Plan {
         if batches >= LEAST_BATCHES && grows_too_much(progress.series) {
             return Some(Stopped::CapOfGrowth);
         }
-        // As long a call as in the last batch, or longer: what leaks may slow the body down.
+        // A call takes as long as in the last batch, or longer: a leak may slow the body down.
         let last = elapsed.saturating_sub(progress.begun).as_secs_f64();
         let next = last / progress.last_batch.max(1) as f64 * self.batch(batches) as f64;
-        // What still grows gets the calls that it takes to tell, if there is any hope.
+        // If something still grows, the repetition may take the calls that a decision needs.
         let undecided = calls < LEAST_TO_TELL && !self.is_quiet(progress);
         let most = self.caps.time * if undecided { PATIENCE } else { 1 };
         let late = elapsed.as_secs_f64() + next > most.as_secs_f64();
         (batches >= LEAST_BATCHES && late).then_some(Stopped::CapOfTime)
     }
 
-    /// Whether a batch that is under way has taken so long that it is better cut short.
+    /// Whether a batch under way has taken so long that it is cut short.
     pub(crate) fn is_far_too_late(&self, batches: usize, elapsed: Duration) -> bool {
         self.iterations == Iterations::Auto
             && batches > LEAST_BATCHES
             && elapsed > self.caps.time * (PATIENCE + 1)
     }
 
-    /// Whether nothing has grown for long enough, and nothing has begun to again.
+    /// Whether nothing has grown for long enough.
     fn is_quiet(&self, progress: &Progress<'_>) -> bool {
         progress.series.judged().all(|(_, track)| {
             let is_long_ago = |last| progress.calls - last >= QUIET_CALLS.max(last);
@@ -139,7 +139,8 @@ impl Plan {
     }
 }
 
-/// Nor when it would leave more of these: systems have limits, a thousand descriptors being usual.
+/// Nor does it go on when another batch would leave more of these: systems have limits, usually a
+/// thousand descriptors.
 fn most(resource: Resource) -> i64 {
     match resource {
         Resource::Fds => 128,
@@ -152,7 +153,7 @@ fn goes_on(track: &Track) -> bool {
     class(track).is_some_and(class::goes_on)
 }
 
-/// The next batch is as long as all before, so what has grown will double.
+/// The next batch is as long as all before together, so growth will double.
 fn grows_too_much(series: &Series) -> bool {
     series.tracks().any(|(source, track)| match source {
         Source::Resource(resource) => track.growth() * 2 >= most(resource),

@@ -15,10 +15,10 @@ pub enum Step {
     Call,
     /// Read the figures.
     Read {
-        /// A batch is over, so what is only late is worth waiting for.
+        /// A batch is over, so it is worth waiting for drops that are late.
         settle: bool,
     },
-    /// Enough is known, or a cap is reached.
+    /// Stop: enough is known, or a cap is reached.
     Over(Stopped),
 }
 
@@ -29,9 +29,9 @@ pub struct Repeat {
     series: Series,
     /// Calls made, those of the warm-up included.
     calls: u64,
-    /// Calls of the warm-up, then at the end of each batch begun.
+    /// The number of calls at the end of the warm-up, then at the end of each batch begun.
     ends: Vec<u64>,
-    /// Time in calls when the last batch began.
+    /// The time spent in calls when the last batch began.
     begun: Duration,
     /// Whether the figures after the last call were read.
     read: bool,
@@ -50,10 +50,10 @@ impl Repeat {
         }
     }
 
-    /// What to do next, after so much time in calls of the body.
+    /// What to do next, given the time spent in calls of the body.
     pub fn next(&mut self, elapsed: Duration) -> Step {
         if self.calls < self.end() && self.plan.is_far_too_late(self.batches(), elapsed) {
-            // A batch that takes far longer than the ones before is cut short.
+            // A batch that takes far longer than those before is cut short.
             let end = self.ends.len() - 1;
             self.ends[end] = self.calls;
             self.read = false;
@@ -160,13 +160,14 @@ impl Repeat {
         self.end() - self.ends[self.ends.len().saturating_sub(2)]
     }
 
-    /// How much of the batch is done, in sixteenths.
+    /// How much of the batch is done, in parts of [`READINGS`].
     fn position(&self) -> u64 {
         let begun = self.ends[self.ends.len() - 2];
         (self.calls - begun) * READINGS / self.last_batch()
     }
 
-    /// After the first call and the last one of the warm-up, and some times in each batch.
+    /// Whether the figures are to be read: after the first and the last call of the warm-up, and several
+    /// times in each batch.
     fn is_reading_due(&self) -> bool {
         if self.batches() == 0 {
             return self.calls <= 1 || self.calls == self.end();

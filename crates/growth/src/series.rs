@@ -9,7 +9,7 @@ use crate::track::Track;
 /// The number of a call site, as whoever reads the figures has it.
 pub type SiteId = u32;
 
-/// What can grow.
+/// A figure that can grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// Bytes retained in total, without known noise.

@@ -1,6 +1,6 @@
 //! One figure over the batches of a repetition.
 
-/// What a figure came to in one batch.
+/// The course of a figure in one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     /// How many calls it has.
@@ -11,7 +11,7 @@ pub(crate) struct Span {
     pub(crate) late: i64,
     /// How many readings were above the one before.
     pub(crate) rises: u32,
-    /// The most that a reading was below one before it.
+    /// The largest difference between a reading and a later, lower one.
     pub(crate) fall: i64,
     pub(crate) end: i64,
 }
@@ -45,7 +45,7 @@ pub(crate) const READINGS: u64 = 16;
 const RECENT: usize = 4;
 
 impl Track {
-    /// The track of what was not there in the batches before.
+    /// The track of a figure that was 0 in the batches before.
     pub(crate) fn of_new(batches: &[u64]) -> Self {
         let span = |&calls: &u64| Span { calls, ..Span::default() };
         Self { spans: batches.iter().map(span).collect(), ..Self::default() }
@@ -99,12 +99,12 @@ impl Track {
         &self.spans
     }
 
-    /// What it was at the end of the last batch that is over, or after the warm-up.
+    /// The value at the end of the last finished batch, or after the warm-up.
     pub fn end(&self) -> i64 {
         self.spans.last().map_or(self.start, |span| span.end)
     }
 
-    /// Takes out what was a part of it.
+    /// Subtracts another track, which is a part of this one.
     pub(crate) fn take_out(&mut self, part: &Self) {
         self.first -= part.first;
         self.start -= part.start;
@@ -115,27 +115,27 @@ impl Track {
         }
     }
 
-    /// By how much it grew after the warm-up.
+    /// The growth since the warm-up.
     pub fn growth(&self) -> i64 {
         self.end() - self.start
     }
 
-    /// By how much it grew in each batch.
+    /// The growth in each batch.
     pub(crate) fn by_batch(&self) -> Vec<i64> {
         let ends = self.spans.iter().map(|span| span.end);
         let before = std::iter::once(self.start).chain(ends.clone());
         ends.zip(before).map(|(end, before)| end - before).collect()
     }
 
-    /// Growth a call over the last batches, in which it came to its pace.
+    /// Growth per call over the last batches.
     pub(crate) fn recent_rate(&self) -> f64 {
         let from = self.spans.len().saturating_sub(RECENT);
         let calls: u64 = self.spans[from..].iter().map(|span| span.calls).sum();
         self.by_batch()[from..].iter().sum::<i64>() as f64 / calls.max(1) as f64
     }
 
-    /// The calls made by the end of the batch in which it last reached what it never had before, or
-    /// of the warm-up; `None` when it has not since the first call.
+    /// The number of calls at the end of the batch, or of the warm-up, in which the figure last exceeded
+    /// all earlier values; `None` if it has not since the first call.
     pub(crate) fn last_growth(&self, warmup: u64) -> Option<u64> {
         let mut highest = if warmup > 0 { self.first } else { 0 };
         let (mut calls, mut last) = (warmup, None);
