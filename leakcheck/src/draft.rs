@@ -1,4 +1,4 @@
-//! Reports of measurements: names for call sites, and what was found out of them.
+//! Builds the report of a measurement, with names for its call sites.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use leakcheck_symbols::trim::trim;
 /// The most call sites in a JSON report, unless `top` asks for more.
 const MOST_CALL_SITES: u64 = 100;
 
-/// A report under way, with what links it to this process.
+/// A report under construction, with the ids that its call sites have in this process.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) report: Report,
@@ -48,8 +48,8 @@ pub(crate) fn test(options: &Options, name: &str, scope: Scope) -> Test {
 }
 
 impl Draft {
-    /// A report of a measurement with names for its `top` largest call sites, or for a hundred
-    /// where `top` is fewer.
+    /// A report of a measurement, with names for its `top` largest call sites, or for a hundred where
+    /// `top` is smaller.
     pub(crate) fn new(
         test: Test,
         verdict: Verdict,
@@ -60,7 +60,7 @@ impl Draft {
         Self::of_growing(test, verdict, measurement, noise, top, &HashMap::new())
     }
 
-    /// The same for a repeated body, of which these call sites have grown.
+    /// The same for a repeated body in which these call sites have grown.
     pub(crate) fn of_growing(
         test: Test,
         verdict: Verdict,
@@ -105,7 +105,7 @@ impl Draft {
         Self { report, sites: listed.iter().map(|count| count.site).collect() }
     }
 
-    /// Adds what is known of holders to the call sites, given by their places in the report.
+    /// Adds what keeps the blocks of call sites alive, given by the call sites' indices in the report.
     pub(crate) fn add_holders(&mut self, found: Result<Vec<(usize, Holder)>, String>) {
         let found = match found {
             Ok(found) => found,
@@ -122,7 +122,7 @@ impl Draft {
         }
     }
 
-    /// Where a call site is in the report.
+    /// The index of a call site in the report.
     pub(crate) fn place_of(&self, site: SiteId) -> Option<usize> {
         self.sites.iter().position(|known| *known == site).filter(|_| site != 0)
     }
@@ -153,7 +153,7 @@ fn of_child(child: resources::Child, frames: impl Fn(SiteId) -> Vec<Frame>) -> C
     Child::new(child.pid, child.command, state, frames(child.started_at))
 }
 
-/// The call sites that retain memory with their names, the largest first.
+/// The call sites that retain memory, with names, the largest first.
 pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
     let (listed, _) = first(sites.to_vec(), usize::MAX, |_| false);
     named(&listed, body)
@@ -185,7 +185,7 @@ fn add_growth(
     }
 }
 
-/// With the advice that the call site's frames give.
+/// With severity, and with the advice that the frames of the call site suggest.
 fn growth(growing: &repeat::SiteGrowth, frames: &[Frame], all_per_call: f64) -> Growing {
     let mut growth = Growing::new(growing.class, growing.bytes.clone(), growing.blocks.clone());
     growth.bytes_per_call = growing.bytes_per_call;
@@ -211,7 +211,7 @@ fn first(
     (sites, Omitted::new(rest.len() as u64, amount))
 }
 
-/// Judged by what is not the standard library's, which brings debug information of its own.
+/// The standard library does not count: it has debug information of its own.
 fn symbols_in(sites: &[SiteCount]) -> Symbols {
     let stacks: Vec<Vec<Frame>> = sites.iter().map(|count| names::frames(count.site)).collect();
     let frames = || stacks.iter().flatten().filter(|frame| frame.class != Class::Std);

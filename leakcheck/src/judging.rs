@@ -19,7 +19,7 @@ use crate::report::{self, GrowingResource, Report, Test, text};
 use crate::settings::Settings;
 use crate::settle::Waiting;
 use crate::suppress::Suppression;
-use crate::verdict::{self, Excess, Excused, Limits, Verdict};
+use crate::verdict::{self, Excess, Limits, SuppressedTotal, Verdict};
 
 /// Separates the known noise among call sites from the rest.
 pub(crate) type Sift = fn(&[SiteCount], &[Suppression]) -> Noise;
@@ -128,11 +128,11 @@ impl Judging<'_> {
     /// when there would be one but for released memory, which may be noise, where lost memory is
     /// judged, and for a record.
     fn read_once(&self, measurement: Measurement) -> Reading {
-        let judge = |metric, excused| {
-            let judged = verdict::judged(&measurement, metric, excused);
+        let judge = |metric, suppressed| {
+            let judged = verdict::judged(&measurement, metric, suppressed);
             (judged, verdict::judge(judged, &measurement, &self.limits))
         };
-        let (judged, worst) = judge(Metric::Retained, Excused::default());
+        let (judged, worst) = judge(Metric::Retained, SuppressedTotal::default());
         let needs_names = worst.is_leak()
             || judges_lost_memory(&self.limits, &measurement)
             || self.settings.record;
@@ -140,7 +140,7 @@ impl Judging<'_> {
             return Reading { measurement, noise: None, judged, verdict: worst };
         }
         let noise = (self.sift)(&measurement.sites, &self.settings.suppressions);
-        let (judged, verdict) = judge(self.limits.measure, noise.excused());
+        let (judged, verdict) = judge(self.limits.measure, noise.total());
         Reading { measurement, noise: Some(noise), judged, verdict }
     }
 

@@ -1,11 +1,10 @@
-//! What a region came to.
+//! The figures of a region.
 
 use std::time::Duration;
 
 use stats_alloc::Stats;
 
 use crate::draft;
-
 use crate::report::{CallSite, Events, Timeline};
 use crate::resources::Resources;
 use leakcheck_ledger::SiteId;
@@ -13,7 +12,7 @@ use leakcheck_ledger::thread::running::Running;
 
 pub use leakcheck_report::{Allowed, Amount, Growth};
 
-/// What a region came to: the figures that a verdict is about.
+/// The figures of a region, which a verdict is about.
 ///
 /// ```
 /// let mut kept = Vec::new();
@@ -27,35 +26,37 @@ pub use leakcheck_report::{Allowed, Amount, Growth};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Measurement {
-    /// Blocks that the region owns and that were live when it was read.
+    /// Blocks that the region owns and that were live when it was measured.
     pub retained: Amount,
     /// Blocks that the region did not own and that its threads freed.
     pub released: Amount,
     /// The most bytes that were live at once. Exact as long as one thread works for the region at a
-    /// time; each further one keeps up to 3 kB of what it did to itself for a while.
+    /// time; each further thread may delay the figures of up to 3 KiB.
     pub peak_bytes: u64,
-    /// What was allocated in total. A reallocation adds the bytes that it grew by, and no block.
+    /// What was allocated in total. A reallocation adds the bytes by which it enlarged the block, and no
+    /// block.
     pub churn: Amount,
-    /// Growth in the same stretch that no open region owns: pool threads, other libraries'
-    /// threads.
+    /// Growth of the process in the same stretch that no open region owns, for example by threads of a
+    /// pool.
     pub unattributed: Growth,
-    /// What [`allow`](crate::allow) left out of the verdict; part of [`retained`](Self::retained).
+    /// Memory that [`allow`](crate::allow) excludes from the verdict; part of
+    /// [`retained`](Self::retained).
     pub allowed: Vec<Allowed>,
     pub(crate) stats: Stats,
     pub(crate) sites: Vec<SiteCount>,
-    /// What is retained at call sites that are not known.
+    /// What is retained at unknown call sites.
     pub(crate) siteless: Amount,
     pub(crate) threads: Vec<Running>,
-    /// For how long the region had been open when it was first measured.
+    /// How long the region had been open when it was first measured.
     pub(crate) elapsed: Duration,
-    /// What is left behind beside memory and threads.
+    /// Resources other than memory and threads that are left.
     pub(crate) resources: Resources,
-    /// Live bytes over time, or why they are not known, where that was asked for.
+    /// Live bytes over time, or why they are unknown, where they were asked for.
     pub(crate) timeline: Option<Result<Timeline, String>>,
 }
 
 impl Measurement {
-    /// Retained minus released: what a threshold is held against.
+    /// Retained minus released: the figure that thresholds apply to.
     pub fn net_growth(&self) -> Growth {
         Growth::from(self.retained) - self.released.into()
     }
@@ -102,7 +103,7 @@ impl Measurement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SiteCount {
     pub(crate) site: SiteId,
-    /// What is retained. Where call stacks are sampled it is an estimate, but for `certain`.
+    /// What is retained. With sampled call stacks, all of it except `certain` is an estimate.
     pub(crate) retained: Amount,
     /// The part of it whose call stack was captured for certain.
     pub(crate) certain: Amount,
@@ -111,7 +112,7 @@ pub(crate) struct SiteCount {
 }
 
 impl SiteCount {
-    /// What is retained by estimate.
+    /// The estimated part of what is retained.
     pub(crate) fn uncertain(&self) -> Amount {
         Amount {
             bytes: self.retained.bytes - self.certain.bytes,

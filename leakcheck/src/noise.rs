@@ -1,16 +1,15 @@
 //! Known noise among the call sites of a measurement.
 
-use crate::measurement::Amount;
-use crate::measurement::SiteCount;
+use crate::measurement::{Amount, SiteCount};
 use crate::names;
 use crate::report::Suppressed;
 use crate::suppress::Suppression;
-use crate::verdict::Excused;
+use crate::verdict::SuppressedTotal;
 #[cfg(interposed)]
 use leakcheck_symbols::trim::is_around_test;
 use leakcheck_symbols::trim::without_harness;
 
-/// A measurement's call sites, parted into known noise and the rest.
+/// A measurement's call sites, separated into known noise and the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Noise {
     pub(crate) suppressed: Vec<Suppressed>,
@@ -18,13 +17,13 @@ pub(crate) struct Noise {
 }
 
 impl Noise {
-    /// Without looking: everything counts.
+    /// Nothing is noise, without looking up names.
     pub(crate) fn none(sites: &[SiteCount]) -> Self {
         Self { suppressed: Vec::new(), rest: sites.to_vec() }
     }
 
-    /// By the names of the call sites, which takes their looking up. Of a call site that is known
-    /// noise, only what certainly comes from there is left out: an estimate decides nothing.
+    /// Separates call sites by their names, which takes time to look up. Of a call site that is known
+    /// noise, only exact amounts are suppressed: an estimate decides nothing.
     pub(crate) fn sift(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let mut noise = Self::default();
         names::look_up(sites.iter().map(|site| site.site));
@@ -38,8 +37,8 @@ impl Noise {
         noise
     }
 
-    /// The same for a measurement of the whole thread that libtest started for a test: what is
-    /// allocated or freed there before and after the test is nobody's leak.
+    /// The same for a measurement of the whole thread that libtest started for a test: memory that is
+    /// allocated or freed there before and after the test is suppressed too.
     #[cfg(interposed)]
     pub(crate) fn sift_of_thread(sites: &[SiteCount], rules: &[Suppression]) -> Self {
         let around = Suppression::around_tests();
@@ -51,9 +50,9 @@ impl Noise {
         noise
     }
 
-    /// What was suppressed in all.
-    pub(crate) fn excused(&self) -> Excused {
-        Excused {
+    /// What was suppressed in total.
+    pub(crate) fn total(&self) -> SuppressedTotal {
+        SuppressedTotal {
             retained: self.suppressed.iter().map(|suppressed| suppressed.amount).sum(),
             released: self.suppressed.iter().map(|suppressed| suppressed.released).sum(),
         }

@@ -1,4 +1,4 @@
-//! A check that calls its body again and again: what [`repeat`](crate::repeat) decides, done.
+//! Calls a body repeatedly, as [`Repeat`] decides.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use leakcheck_growth::{Plan, Reading, Repeat, Source, Step};
 use leakcheck_ledger::SiteId;
 use leakcheck_ledger::thread::Untracked;
 
-/// The part of the time for settling that one batch may take.
+/// One batch may take this part of the time for settling.
 const PART_OF_WAIT: u32 = 8;
-/// Looks at figures that are falling: what drops values on another thread is waited for as long as
-/// it gets on.
+/// The most snapshots of falling figures: a thread that drops values is waited for as long as it makes
+/// progress.
 const MOST_FALLS: u32 = 2000;
 
 /// A repetition under way.
@@ -98,11 +98,11 @@ impl<'a> Repetition<'a> {
         }
         self.repeat.record(&reading);
         if settle {
-            self.tell_noise(&snapshot.sites);
+            self.ignore_noise(&snapshot.sites);
         }
     }
 
-    /// Looks again while that may help.
+    /// Takes snapshots as long as that may help.
     fn settle(&mut self, mut snapshot: Snapshot, mut reading: Reading) -> (Snapshot, Reading) {
         let mut part = self.waiting.part(PART_OF_WAIT);
         let mut falls = Waiting::short_pauses(MOST_FALLS);
@@ -117,15 +117,15 @@ impl<'a> Repetition<'a> {
         (snapshot, reading)
     }
 
-    /// Whether anything is above what it was after the batch before.
+    /// Whether a figure is above its value after the previous batch.
     fn grows(&self, reading: &Reading) -> bool {
         let before = |source| self.repeat.series().track(source).map_or(0, |track| track.end());
         let waited_for = |source: &Source| matches!(source, Source::Bytes | Source::Resource(_));
         reading.iter().any(|(source, value)| waited_for(source) && *value > before(*source))
     }
 
-    /// Looks up the names of the call sites that have grown, and leaves known noise out from here on.
-    fn tell_noise(&mut self, sites: &[SiteCount]) {
+    /// Looks up the names of the call sites that have grown, and ignores known noise from here on.
+    fn ignore_noise(&mut self, sites: &[SiteCount]) {
         if self.stacks != Stacks::Full {
             return;
         }
@@ -137,11 +137,11 @@ impl<'a> Repetition<'a> {
         if new.is_empty() {
             return;
         }
-        let told: HashSet<SiteId> =
+        let counting: HashSet<SiteId> =
             Noise::sift(&new, self.suppressions).rest.iter().map(|count| count.site).collect();
         for SiteCount { site, .. } in new {
             self.named.insert(site);
-            if !told.contains(&site) {
+            if !counting.contains(&site) {
                 self.repeat.ignore(site);
             }
         }
@@ -166,14 +166,14 @@ impl<'a> Repetition<'a> {
         reading.insert(Source::Released, snapshot.released.bytes as i64);
         reading.insert(Source::ReleasedBlocks, snapshot.released.blocks as i64);
         reading.insert(Source::Resource(Resource::Threads), snapshot.threads as i64);
-        let left = snapshot.resources.counts();
-        reading.extend(left.map(|(resource, count)| (Source::Resource(resource), count)));
+        let counts = snapshot.resources.counts();
+        reading.extend(counts.map(|(resource, count)| (Source::Resource(resource), count)));
         reading
     }
 }
 
-/// What falls while something is on its way out.
+/// The figures that fall while values are dropped and threads end.
 fn level(reading: &Reading) -> (i64, i64) {
-    let left = reading.iter().filter(|(source, _)| matches!(source, Source::Resource(_)));
-    (left.map(|(_, count)| count).sum(), reading.get(&Source::Bytes).copied().unwrap_or(0))
+    let resources = reading.iter().filter(|(source, _)| matches!(source, Source::Resource(_)));
+    (resources.map(|(_, count)| count).sum(), reading.get(&Source::Bytes).copied().unwrap_or(0))
 }

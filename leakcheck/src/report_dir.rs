@@ -20,14 +20,14 @@ fn folder(test: &Test) -> PathBuf {
     match &test.package {
         Some(package) => PathBuf::from(file::folder(package, Target::of(test))),
         None => {
-            // cargo and nextest say at run time what the compiler could not.
+            // cargo and nextest set at run time what was unknown at compile time.
             let package = std::env::var("CARGO_PKG_NAME").ok();
             package.into_iter().chain(program()).map(|name| file::safe(&name)).collect()
         }
     }
 }
 
-/// The name of the running program without the hash that cargo puts behind it.
+/// The name of the running program without the hash that cargo appends.
 fn program() -> Option<String> {
     let path = std::env::current_exe().ok()?;
     let stem = path.file_stem()?.to_string_lossy();
@@ -42,12 +42,12 @@ fn program() -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Files that cargo puts into a target directory. The first is missing where the directory was
-/// there before cargo.
+/// Files that cargo puts into a target directory. The first is missing where the directory existed
+/// before.
 const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
 
-/// `leakcheck` in cargo's target directory: above the test program, or, for doctests, which are
-/// built elsewhere, where the environment says or beside the package.
+/// `leakcheck` in cargo's target directory: the one above the test program or, for doctests, which are
+/// built elsewhere, the one that the environment names or that is beside the package.
 fn default_directory() -> PathBuf {
     let is_target = |directory: &PathBuf| MARKS.iter().any(|mark| directory.join(mark).is_file());
     let program = std::env::current_exe().ok();

@@ -1,4 +1,4 @@
-//! What the environment says: the `LEAK_*` variables, read once in a process.
+//! The settings of a process: the `LEAK_*` environment variables, read once.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -45,27 +45,27 @@ const DEFAULT_SETTLE_MS: u64 = 500;
 pub(crate) enum Mode {
     /// A leak fails its test.
     On,
-    /// A leak is told on stderr.
+    /// A leak is reported on stderr.
     Warn,
-    /// A leak is written to its report and told nobody.
+    /// A leak is only written to its JSON report.
     Record,
-    /// Bodies just run.
+    /// Bodies run unchecked.
     Off,
 }
 
 /// `LEAK_HOLDERS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Holders {
-    /// A test that fails is run again, to tell who holds what it leaked.
+    /// A test that fails is run again to find out what keeps the leaked memory alive.
     #[default]
     Auto,
-    /// All live blocks are listed from the start, and every leak is explained.
+    /// All live blocks are listed from the start, and every report has reference paths.
     On,
-    /// Nobody is asked.
+    /// Reports have no reference paths.
     Off,
 }
 
-/// What the environment says.
+/// The settings of a process.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) mode: Mode,
@@ -77,7 +77,7 @@ pub(crate) struct Settings {
     pub(crate) timeline: bool,
     lost_bytes: Option<u64>,
     pub(crate) suppressions: Vec<Suppression>,
-    /// Variables that begin with `LEAK_` and are not known.
+    /// Unknown variables that begin with `LEAK_`.
     pub(crate) unknown: Vec<String>,
     threshold_bytes: Option<u64>,
     kind_bytes: [Option<u64>; 3],
@@ -85,7 +85,7 @@ pub(crate) struct Settings {
     top: Option<u64>,
     iterations: Option<Iterations>,
     caps: Caps,
-    /// nextest gives every test a process of its own.
+    /// Whether the process runs a single test, as under nextest.
     own_process: bool,
 }
 
@@ -155,8 +155,8 @@ impl Settings {
         })
     }
 
-    /// The limits of a check. For bytes: `LEAK_THRESHOLD_MB`, else the check's own, else the kind's
-    /// variable, else the kind's default.
+    /// The limits of a check. For bytes in this order: `LEAK_THRESHOLD_MB`, the check's own limit, the
+    /// variable of its kind, the default of its kind.
     pub(crate) fn limits(&self, options: &Options) -> Limits {
         let kind = kind_of(options);
         let argument =
@@ -187,7 +187,7 @@ impl Settings {
         limits
     }
 
-    /// How a check repeats its body, if it does: as `LEAK_ITERATIONS` says, else as it says itself.
+    /// How a check repeats its body, if it does: by `LEAK_ITERATIONS`, else by its own options.
     pub(crate) fn plan(&self, options: &Options) -> Option<Plan> {
         let alone = options.warmup.map(|_| Iterations::Exactly(1));
         let iterations = self.iterations_of(options).or(alone)?;
@@ -197,8 +197,8 @@ impl Settings {
     }
 
     /// The limits of a check that repeats its body. Growth decides there: a limit of bytes or blocks
-    /// holds only where it was meant for many calls, because it was given beside `iterations` or by
-    /// `LEAK_THRESHOLD_MB`.
+    /// applies only where it was set beside `iterations` or by `LEAK_THRESHOLD_MB`, and so meant for
+    /// many calls.
     pub(crate) fn limits_of_repeated(&self, options: &Options, plan: &Plan) -> Limits {
         let mut limits = self.limits(options);
         if plan.iterations == Iterations::Exactly(1) {
@@ -211,13 +211,13 @@ impl Settings {
         limits
     }
 
-    /// As often as the environment says, unless the check says that it cannot be called again.
+    /// As often as the environment asks for, unless the check cannot be called again.
     fn iterations_of(&self, options: &Options) -> Option<Iterations> {
         let once = options.iterations == Some(Iterations::Exactly(1));
         self.iterations.filter(|_| !once).or(options.iterations)
     }
 
-    /// Whether it is the environment that asks for a repetition of a check.
+    /// Whether the environment asks for a repetition of a check.
     pub(crate) fn repeats(&self, options: &Options) -> bool {
         let many = self.iterations.is_some_and(|iterations| iterations != Iterations::Exactly(1));
         many && options.iterations != Some(Iterations::Exactly(1))
@@ -239,7 +239,7 @@ impl Settings {
         asked.or_else(|| Some(Skip::Variable { glob: matching()?.text().to_owned() }))
     }
 
-    /// Whether nothing else is tested in this process.
+    /// Whether the process runs a single test.
     #[cfg(target_os = "linux")]
     pub(crate) fn has_own_process(&self) -> bool {
         self.own_process
@@ -258,12 +258,12 @@ impl Settings {
     }
 }
 
-/// The kind of a check: what it says, else what kind of target it was compiled in.
+/// The kind of a check: its own, else that of the target it was compiled in.
 pub(crate) fn kind_of(options: &Options) -> Kind {
     options.kind.unwrap_or(if options.origin.integration { Kind::Integration } else { Kind::Unit })
 }
 
-/// The variables that concern leakcheck.
+/// The environment variables that leakcheck reads.
 struct Variables(Vec<(String, OsString)>);
 
 impl Variables {
@@ -370,7 +370,7 @@ fn iterations(text: &str) -> Option<Iterations> {
     }
 }
 
-/// What ends a repetition that decides itself how long it is.
+/// The caps of a repetition that decides itself how long it is.
 fn caps(variables: &Variables) -> Result<Caps, Error> {
     let default = Caps::default();
     let calls = variables.parse("LEAK_ITERATIONS_MAX", "a number of calls, 1 or more", calls)?;

@@ -1,4 +1,4 @@
-//! Known noise, left out of the verdict and listed in the report.
+//! Suppressions: known noise that is excluded from the verdict and listed in the report.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use leakcheck_report::pattern::Template;
 use crate::error::Error;
 use crate::report::{Class, Frame};
 
-/// A rule that names memory which is not the program's fault.
+/// A rule for memory that the program is not responsible for.
 #[derive(Clone, Debug)]
 pub(crate) struct Suppression {
     pattern: Template,
@@ -19,25 +19,25 @@ pub(crate) struct Suppression {
 /// Which frames of a call stack a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// The standard library's own at the leaf. What a user's function allocates, called back from
-    /// there, is not the library's noise.
+    /// The standard library's own frames at the leaf. What a user's function allocates that the library
+    /// calls back is not the library's noise.
     Leaf,
-    /// The same, and what the library's writers allocate for a user's `Display` or `Debug` that was
-    /// called back.
+    /// The same, and what the library's writers allocate for a user's `Display` or `Debug` that they
+    /// call back.
     Output,
-    /// All.
+    /// All frames.
     Stack,
 }
 
-/// A rule that holds by default. Builds with line tables only have lost the paths of functions that
-/// were inlined, so that a rule goes by the source file as well.
+/// A rule that applies by default. Builds with line tables only have lost the paths of inlined
+/// functions, so a rule also matches source files.
 struct BuiltIn {
     templates: &'static [&'static str],
     why: &'static str,
     reach: Reach,
 }
 
-/// What the standard library keeps once it was used, and what runtimes keep as long as a thread.
+/// What the standard library keeps after its first use, and what runtimes keep for each thread.
 const BUILT_IN: [BuiltIn; 9] = [
     // A printed backtrace keeps the debug information that it has read. Before the rules of what
     // prints it.
@@ -111,8 +111,8 @@ const BUILT_IN: [BuiltIn; 9] = [
     },
 ];
 
-/// Where the standard library hands over to code of the user's, which an optimiser may have put in
-/// the place of the function that calls it.
+/// Functions of the standard library that call the user's code, which an optimizer may have inlined
+/// into them.
 const HANDS_OVER: [&str; 9] = [
     "__rust_begin_short_backtrace",
     "__rust_end_short_backtrace",
@@ -126,7 +126,7 @@ const HANDS_OVER: [&str; 9] = [
     "std::backtrace::",
 ];
 
-/// The rules that hold by default.
+/// The rules that apply by default.
 pub(crate) fn built_in() -> impl Iterator<Item = Suppression> {
     BUILT_IN.iter().flat_map(|rule| {
         rule.templates.iter().map(|template| Suppression {
@@ -175,7 +175,7 @@ impl Suppression {
         self.why
     }
 
-    /// What libtest and the standard library keep of a test around it, on the thread that runs it.
+    /// What libtest and the standard library allocate around a test on its thread.
     #[cfg(interposed)]
     pub(crate) fn around_tests() -> Self {
         Self {
@@ -185,7 +185,7 @@ impl Suppression {
         }
     }
 
-    /// Whether the rule speaks of a block with this call stack, leaf first.
+    /// Whether the rule applies to a block with this call stack, leaf first.
     pub(crate) fn covers(&self, frames: &[Frame]) -> bool {
         let leaf = || frames.iter().take_while(|frame| is_own(frame));
         let names = |frame| self.names(frame);
@@ -202,15 +202,15 @@ impl Suppression {
     }
 }
 
-/// Whether a frame is the standard library's own work.
+/// Whether a frame is the standard library's own.
 fn is_own(frame: &Frame) -> bool {
     let hands_over = |name: &String| HANDS_OVER.iter().any(|part| name.contains(part));
     matches!(frame.class, Class::Std | Class::System)
         && !frame.function.as_ref().is_some_and(hands_over)
 }
 
-/// Whether these frames hand formatted text to a writer that was there before. A user's own
-/// `write!` to a writer of their own has the function that begins it here as well.
+/// Whether these frames pass formatted text to a writer that existed before. A user's `write!` to a
+/// writer of their own has the function that starts it among these frames as well.
 fn is_writing<'a>(leaf: impl Iterator<Item = &'a Frame> + Clone) -> bool {
     let has = |part: &str| {
         leaf.clone().filter_map(|frame| frame.function.as_ref()).any(|name| name.contains(part))

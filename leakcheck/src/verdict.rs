@@ -9,23 +9,27 @@ pub use leakcheck_report::{
     BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, Verdict,
 };
 
-/// Known noise in a measurement.
+/// How much of a measurement is known noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Excused {
-    /// In what is retained.
+pub(crate) struct SuppressedTotal {
+    /// Of the retained memory.
     pub(crate) retained: Amount,
-    /// In what was released.
+    /// Of the released memory.
     pub(crate) released: Amount,
 }
 
-/// The part of a measurement that limits are held against: without what was allowed and without the
-/// known noise.
-pub(crate) fn judged(measurement: &Measurement, metric: Metric, excused: Excused) -> Growth {
+/// The part of a measurement that limits of bytes and blocks apply to: without what was allowed and
+/// without known noise.
+pub(crate) fn judged(
+    measurement: &Measurement,
+    metric: Metric,
+    suppressed: SuppressedTotal,
+) -> Growth {
     let allowed: Amount = measurement.allowed.iter().map(|allowed| allowed.amount).sum();
-    let retained = Growth::from(measurement.retained) - allowed.into() - excused.retained.into();
+    let retained = Growth::from(measurement.retained) - allowed.into() - suppressed.retained.into();
     match metric {
         Metric::Retained => retained,
-        _ => retained - measurement.released.into() + excused.released.into(),
+        _ => retained - measurement.released.into() + suppressed.released.into(),
     }
 }
 
@@ -51,8 +55,8 @@ pub(crate) fn unjudged(measurement: &Measurement, limits: &Limits) -> Vec<Unjudg
     unjudged
 }
 
-/// What grows in proportion to the calls of a repeated body: over a limit of 0, set by whatever asked
-/// for the repetition.
+/// Growth in proportion to the calls of a repeated body, each over a limit of 0 that was set where the
+/// repetition was asked for.
 pub(crate) fn of_growth(finding: &Finding, source: &LimitSource) -> Vec<Excess> {
     let bytes = (Figure::BytesPerCall, finding.leaked_per_call());
     let resources =
@@ -87,7 +91,7 @@ mod tests {
     }
 
     fn verdict(measurement: &Measurement, limits: &Limits) -> Verdict {
-        judge(judged(measurement, limits.measure, Excused::default()), measurement, limits)
+        judge(judged(measurement, limits.measure, SuppressedTotal::default()), measurement, limits)
     }
 
     fn over(verdict: &Verdict) -> Vec<(Figure, i64)> {
@@ -109,17 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn allowed_and_suppressed_memory_is_left_out() {
+    fn allowed_and_suppressed_memory_is_excluded() {
         let mut measurement = measured((1000, 10), (70, 7));
         let amount = Amount { bytes: 600, blocks: 6 };
         measurement.allowed = vec![Allowed::new("plugins", amount)];
-        let excused = Excused {
+        let suppressed = SuppressedTotal {
             retained: Amount { bytes: 300, blocks: 3 },
             released: Amount { bytes: 20, blocks: 2 },
         };
-        let net = judged(&measurement, Metric::Net, excused);
+        let net = judged(&measurement, Metric::Net, suppressed);
         assert_eq!(net, Growth { bytes: 50, blocks: -4 });
-        let retained = judged(&measurement, Metric::Retained, excused);
+        let retained = judged(&measurement, Metric::Retained, suppressed);
         assert_eq!(retained, Growth { bytes: 100, blocks: 1 });
     }
 

@@ -231,7 +231,7 @@ fn a_number_of_calls_is_made_in_batches_that_can_be_compared() {
     }
 }
 
-/// The last two batches keep pace, after a fall that nothing tells from the next.
+/// The last two batches are proportional, after a fall that nothing distinguishes from the next.
 #[test]
 fn a_tide_that_has_turned_is_not_a_leak_yet() {
     for turn in 2300..2400 {
