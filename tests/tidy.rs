@@ -226,17 +226,18 @@ fn anchors(page: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// The members of the workspace that are published.
+/// The folders of published crates.
 fn published() -> Vec<String> {
-    let manifest = read("Cargo.toml");
-    let members = manifest.split("members = [").nth(1).and_then(|list| list.split(']').next());
-    let members = members
-        .expect("a list of members")
-        .split(',')
-        .map(|member| member.trim().trim_matches('"'));
-    let is_published =
-        |member: &&str| !read(&format!("{member}/Cargo.toml")).contains("publish = false");
-    members.filter(|member| !member.is_empty()).filter(is_published).map(str::to_owned).collect()
+    let is_member = |folder: &&str| {
+        ["leakcheck", "leakcheck-macros", "cargo-leakcheck"].contains(folder)
+            || folder.starts_with("crates/")
+    };
+    let files = files();
+    let folders = files.iter().filter_map(|file| file.path.strip_suffix("/Cargo.toml"));
+    let members = folders.filter(is_member).map(str::to_owned);
+    members
+        .filter(|member| !read(&format!("{member}/Cargo.toml")).contains("publish = false"))
+        .collect()
 }
 
 /// The variables that a text names. Behind one of them others may stand by their ends alone, as in
