@@ -5,7 +5,7 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use leakcheck_ledger::SiteId;
-use leakcheck_report::Reachability as Class;
+use leakcheck_report::Reachability;
 
 /// The most threads whose stacks are looked at.
 pub(crate) const MOST_THREADS: usize = 4096;
@@ -28,7 +28,7 @@ pub(crate) const NO_TIME: u32 = 3;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
     pub(crate) site: SiteId,
-    pub(crate) class: u32,
+    pub(crate) reachability: u32,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
     /// What would go with them, themselves included.
@@ -58,8 +58,8 @@ pub(crate) struct Step {
 }
 
 impl Group {
-    pub(crate) fn class(&self) -> Class {
-        Class::from_number(self.class as u8)
+    pub(crate) fn reachability(&self) -> Reachability {
+        Reachability::from_number(self.reachability as u8)
     }
 }
 

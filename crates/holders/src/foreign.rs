@@ -7,7 +7,7 @@
 use crate::heap::word;
 use crate::modules;
 use crate::reach::{Graph, Scan};
-use crate::roots::{CONTROL, Root};
+use crate::roots::{CONTROL_BLOCK_SIZE, Root};
 
 pub(crate) const PAGE: usize = 1 << 12;
 
@@ -36,7 +36,7 @@ fn is_of_a_thread(root: &Root) -> bool {
     const NEAR: usize = 1 << 14;
     let from = root.end.saturating_sub(NEAR).max(root.start).next_multiple_of(ALIGN);
     let mut place = from;
-    while place + CONTROL <= root.end {
+    while place + CONTROL_BLOCK_SIZE <= root.end {
         if place.is_multiple_of(PAGE) && !is_present(place) {
             place += PAGE;
             continue;
@@ -83,12 +83,12 @@ impl Graph<'_> {
     /// Scans the thread-locals of a thread in a module.
     pub(crate) fn scan_locals(&mut self, root: &Root, scan: Scan) {
         let pointer = self.roots.threads[root.thread].pointer;
-        let Some((number, size)) = self.roots.modules[root.module].locals else { return };
+        let Some((number, size)) = self.roots.modules[root.module].thread_locals else { return };
         if !is_present(pointer) {
             return;
         }
         // SAFETY: the thread was there a moment ago, and its control block still is.
-        if let Some(start) = unsafe { modules::locals_of(pointer, number) } {
+        if let Some(start) = unsafe { modules::thread_locals_of(pointer, number) } {
             self.scan_present(start, start, start + size, scan);
         }
     }

@@ -5,13 +5,13 @@ use crate::heap::NONE;
 use crate::lost::Parts;
 use crate::pool::Array;
 use crate::reach::{Graph, ROOT, Trouble};
-use leakcheck_report::Reachability as Class;
+use leakcheck_report::Reachability;
 
 /// What tells one group from another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     site: u32,
-    class: Class,
+    reachability: Reachability,
     /// The root and the address in it that the path begins at, or 0.
     root: u32,
     place: u64,
@@ -27,13 +27,16 @@ impl Graph<'_> {
         let groups = Array::<u32>::new(self.heap.count).ok_or(Trouble::Memory)?;
         for place in 0..self.found {
             let block = self.order.get(place) as usize;
-            let Some(class) = self.class(block).filter(|_| self.is_mine(block)) else { continue };
+            let Some(reachability) = self.reachability(block).filter(|_| self.is_mine(block))
+            else {
+                continue;
+            };
             if place & 0xfff == 0 {
                 self.in_time()?;
             }
             let (_, site) = self.heap.owner(block);
             let (root, place) = self.root_of(tops.get(block) as usize);
-            let key = Key { site, class, root, place };
+            let key = Key { site, reachability, root, place };
             let Some((number, is_new)) = find(&slots, key, answer) else {
                 answer.count_untold();
                 continue;
@@ -43,7 +46,7 @@ impl Graph<'_> {
             group.blocks += 1;
             group.bytes += self.heap.bytes(block);
             if is_new {
-                self.write_path(block, class, parts, group);
+                self.write_path(block, reachability, parts, group);
             }
         }
         tops.give_back();
@@ -79,8 +82,14 @@ impl Graph<'_> {
         Step { block: self.heap.start(block) as u64, size: self.heap.bytes(block), site, at }
     }
 
-    fn write_path(&self, block: usize, class: Class, parts: &Parts, group: &mut Group) {
-        if class == Class::LostInACycle {
+    fn write_path(
+        &self,
+        block: usize,
+        reachability: Reachability,
+        parts: &Parts,
+        group: &mut Group,
+    ) {
+        if reachability == Reachability::LostInACycle {
             return self.write_cycle(block, parts, group);
         }
         let mut length = 1_u64;
@@ -199,7 +208,7 @@ impl Around {
 
 /// The group of a key, and whether it is a new one.
 fn find(slots: &Array<u32>, key: Key, answer: &Answer) -> Option<(usize, bool)> {
-    let mut hash = u64::from(key.site) << 8 | u64::from(key.class.number());
+    let mut hash = u64::from(key.site) << 8 | u64::from(key.reachability.number());
     hash = (hash ^ key.place.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut slot = (hash >> 48) as usize % SLOTS;
     loop {
@@ -209,14 +218,18 @@ fn find(slots: &Array<u32>, key: Key, answer: &Answer) -> Option<(usize, bool)> 
             slots.set(slot, index as u32 + 1);
             let group = answer.group(index);
             group.site = key.site;
-            group.class = key.class.number().into();
+            group.reachability = key.reachability.number().into();
             group.root = key.root;
             group.place = key.place;
             return Some((index, true));
         }
         let group = answer.group(index - 1);
-        let known =
-            Key { site: group.site, class: group.class(), root: group.root, place: group.place };
+        let known = Key {
+            site: group.site,
+            reachability: group.reachability(),
+            root: group.root,
+            place: group.place,
+        };
         if known == key {
             return Some((index - 1, false));
         }

@@ -7,7 +7,7 @@ use crate::evidence::{Evidence, counts, evidence};
 use crate::heap::NONE;
 use crate::pool::Array;
 use crate::reach::{Graph, Trouble};
-use leakcheck_report::Reachability as Class;
+use leakcheck_report::Reachability;
 
 /// The strongly connected parts of what is lost.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Graph<'_> {
     ) -> usize {
         self.each_pointer(block, at, |target, at, value| {
             let bytes = 8 * self.heap.words(target);
-            self.class(target).is_none_or(Class::is_lost)
+            self.reachability(target).is_none_or(Reachability::is_lost)
                 && each(target, at, evidence(self.heap.start(target), bytes, value))
         })
     }
@@ -64,10 +64,10 @@ impl Graph<'_> {
         self.judge_parts(&mut parts)?;
         let first = self.found;
         for block in 0..self.heap.count {
-            if self.class(block).is_none()
-                && let Some(class) = self.class_of_source(block, &parts)
+            if self.reachability(block).is_none()
+                && let Some(reachability) = self.reachability_of_source(block, &parts)
             {
-                self.push(block, class, NONE, 0);
+                self.push(block, reachability, NONE, 0);
                 self.set_entered(block);
             }
         }
@@ -85,7 +85,7 @@ impl Graph<'_> {
         let of = array()?;
         let (mut next, mut depth, mut parts) = (1_u32, 0, 0_u32);
         for first in 0..count {
-            if self.class(first).is_some() || number.get(first) != UNSEEN {
+            if self.reachability(first).is_some() || number.get(first) != UNSEEN {
                 continue;
             }
             let mut block = first;
@@ -155,12 +155,12 @@ impl Graph<'_> {
     fn count_pointers(&self, parts: &mut Parts) -> Result<(), Trouble> {
         for block in 0..self.heap.count {
             // What is not lost stays untouched.
-            if self.class(block).is_none() {
+            if self.reachability(block).is_none() {
                 parts.pointers.set(block, 0);
             }
         }
         for block in 0..self.heap.count {
-            if self.class(block).is_some() {
+            if self.reachability(block).is_some() {
                 continue;
             }
             if block & 0xfff == 0 {
@@ -213,7 +213,7 @@ impl Graph<'_> {
             parts.stands_for.set(part, NONE);
         }
         for block in 0..self.heap.count {
-            if self.class(block).is_some() {
+            if self.reachability(block).is_some() {
                 continue;
             }
             if block & 0xfff == 0 {
@@ -240,7 +240,7 @@ impl Graph<'_> {
     /// pointer is missing, it was forgotten, and what points back are `Weak`s or plain pointers. Where
     /// there are no counts it is a list that points both ways or the like, and the block to which
     /// the fewest pointers lead stands for it.
-    fn class_of_source(&self, block: usize, parts: &Parts) -> Option<Class> {
+    fn reachability_of_source(&self, block: usize, parts: &Parts) -> Option<Reachability> {
         let part = parts.of.get(block) as usize;
         if parts.led_to.get(part) != 0 {
             return None;
@@ -248,10 +248,10 @@ impl Graph<'_> {
         let stands = parts.stands_for.get(part) == block as u32;
         match parts.judged.get(part) {
             judged if judged & MISSING != 0 => {
-                (self.account(block, parts) == Account::Missing).then_some(Class::Lost)
+                (self.account(block, parts) == Account::Missing).then_some(Reachability::Lost)
             }
-            judged if judged & EXPLAINED != 0 => Some(Class::LostInACycle),
-            _ => stands.then_some(Class::Lost),
+            judged if judged & EXPLAINED != 0 => Some(Reachability::LostInACycle),
+            _ => stands.then_some(Reachability::Lost),
         }
     }
 
@@ -268,13 +268,13 @@ impl Graph<'_> {
             loop {
                 let mut next = None;
                 cursor = self.edges(block, cursor, |target, at, _| {
-                    if self.class(target).is_none() {
+                    if self.reachability(target).is_none() {
                         next = Some((target, at));
                     }
                     next.is_some()
                 });
                 let Some((target, at)) = next else { break };
-                self.push(target, Class::IndirectlyLost, block as u32, at as u32);
+                self.push(target, Reachability::IndirectlyLost, block as u32, at as u32);
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ pub(crate) struct Module {
     /// Writable memory: statics.
     pub(crate) statics: Vec<Range<usize>>,
     /// The number by which the dynamic linker knows its thread-locals, and how many bytes they are.
-    pub(crate) locals: Option<(usize, usize)>,
+    pub(crate) thread_locals: Option<(usize, usize)>,
     pub(crate) is_program: bool,
 }
 
@@ -64,7 +64,7 @@ unsafe extern "C" fn add(
             module.statics.push(start..end);
         }
         if header.p_type == libc::PT_TLS && info.dlpi_tls_modid != 0 {
-            module.locals = Some((info.dlpi_tls_modid, header.p_memsz as usize));
+            module.thread_locals = Some((info.dlpi_tls_modid, header.p_memsz as usize));
         }
     }
     module.path = if module.is_program || info.dlpi_name.is_null() {
@@ -83,7 +83,7 @@ unsafe extern "C" fn add(
 /// # Safety
 ///
 /// `pointer` must be the thread pointer of a thread that lives.
-pub(crate) unsafe fn locals_of(pointer: usize, number: usize) -> Option<usize> {
+pub(crate) unsafe fn thread_locals_of(pointer: usize, number: usize) -> Option<usize> {
     // glibc keeps a vector of these addresses, two words each, behind the word of its length.
     const VECTOR_AT: usize = if cfg!(target_arch = "x86_64") { 8 } else { 0 };
     // SAFETY: the caller's promise; the control block begins with these words.

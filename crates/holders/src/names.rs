@@ -6,11 +6,11 @@ use std::sync::Mutex;
 
 use crate::answer::{Group, Step};
 use crate::labels;
-use crate::roots::{Kind, Root, Roots};
+use crate::roots::{Root, RootKind, Roots};
 use leakcheck_ledger::thread::running;
 use leakcheck_ledger::{SiteId, call_site};
-use leakcheck_report::Reachability as Class;
 use leakcheck_report::{self as report, Amount, Frame, Holder, reference_path};
+use leakcheck_report::{Class as FrameClass, Reachability};
 use leakcheck_symbols::types::{Type, Types};
 use leakcheck_symbols::variables::{Variables, readable};
 use leakcheck_symbols::{self as symbols, CallStack};
@@ -79,20 +79,21 @@ impl<'a> Names<'a> {
     }
 
     pub(crate) fn holder(&mut self, group: &Group) -> Holder {
-        let mut class = group.class();
-        let root = match class {
-            Class::Lost | Class::LostInACycle | Class::IndirectlyLost => None,
+        let mut reachability = group.reachability();
+        let root = match reachability {
+            Reachability::Lost | Reachability::LostInACycle | Reachability::IndirectlyLost => None,
             _ => self.root(group.root as usize, group.place as usize),
         };
         let count = group.steps as usize;
         let mut steps: Vec<report::Step> =
             group.path[..count].iter().map(|step| self.step(step)).collect();
-        let by_pointers = self.add_fields(&mut steps, group, class == Class::LostInACycle);
-        if !class.is_lost() && !by_pointers {
-            class = Class::PossiblyHeld;
+        let by_pointers =
+            self.add_fields(&mut steps, group, reachability == Reachability::LostInACycle);
+        if !reachability.is_lost() && !by_pointers {
+            reachability = Reachability::PossiblyHeld;
         }
         let blocks = Amount { bytes: group.bytes, blocks: group.blocks };
-        let mut holder = Holder::new(class, blocks);
+        let mut holder = Holder::new(reachability, blocks);
         holder.retained_bytes = group.retained_bytes;
         holder.retained_blocks = group.retained_blocks;
         holder.root = root;
@@ -106,9 +107,9 @@ impl<'a> Names<'a> {
     fn root(&mut self, index: usize, place: usize) -> Option<report::Root> {
         let root = *self.roots.all.get(index)?;
         match root.kind {
-            Kind::Static | Kind::Local => Some(self.variable(root, place)),
-            Kind::Foreign => None,
-            Kind::Stack | Kind::Control => {
+            RootKind::Static | RootKind::ThreadLocal => Some(self.variable(root, place)),
+            RootKind::Foreign => None,
+            RootKind::Stack | RootKind::ThreadControlBlock => {
                 let mut found = report::Root::default();
                 found.thread = self.thread(root);
                 found.started_at = self.started_at(root);
@@ -119,7 +120,7 @@ impl<'a> Names<'a> {
 
     fn variable(&mut self, root: Root, place: usize) -> report::Root {
         let module = &self.roots.modules[root.module];
-        let is_local = root.kind == Kind::Local;
+        let is_local = root.kind == RootKind::ThreadLocal;
         // Places of thread-locals are counted from their beginning.
         let address = if is_local { place } else { place.wrapping_sub(module.bias) } as u64;
         let key = (module.path.clone(), is_local, address);
@@ -244,11 +245,11 @@ impl<'a> Names<'a> {
         let stack = CallStack { id: site, addresses };
         let frames = symbols::frames(&stack);
         let is = |class| move |frame: &&Frame| frame.class == class;
-        let nearest = frames.iter().find(is(report::Class::User));
-        let nearest = nearest.or_else(|| frames.iter().find(is(report::Class::Dependency)));
+        let nearest = frames.iter().find(is(FrameClass::User));
+        let nearest = nearest.or_else(|| frames.iter().find(is(FrameClass::Dependency)));
         let mut label = Label { place: nearest.and_then(Frame::place), ..Label::default() };
         // Those that allocate for the user's code, down to it.
-        let inner = frames.iter().take_while(|frame| !is(report::Class::User)(frame)).count();
+        let inner = frames.iter().take_while(|frame| !is(FrameClass::User)(frame)).count();
         let mut functions = Vec::new();
         let mut module = None;
         for address in stack.addresses.into_iter().take(MOST_FRAMES) {

@@ -7,11 +7,11 @@ use crate::answer::Answer;
 use crate::evidence::{Evidence, evidence};
 use crate::heap::{Heap, NONE, word};
 use crate::pool::Array;
-use crate::roots::{Kind, Root, Roots};
+use crate::roots::{Root, RootKind, Roots};
 use crate::stack::Before;
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::SiteId;
-use leakcheck_report::Reachability as Class;
+use leakcheck_report::Reachability;
 
 /// In place of a block that leads to another one: a root, whose index is in the other bits.
 pub(crate) const ROOT: u32 = 1 << 31;
@@ -22,7 +22,7 @@ const MINE: u8 = 1 << 7;
 const BELOW: u8 = 1 << 6;
 /// A root holds it, or a block that is not [`BELOW`].
 const ENTERED: u8 = 1 << 5;
-const CLASS: u8 = ENTERED - 1;
+const REACHABILITY: u8 = ENTERED - 1;
 
 /// Why the child gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) struct Question<'a> {
 pub(crate) struct Scan {
     /// The block or root that is scanned.
     from: u32,
-    class: Class,
+    reachability: Reachability,
     /// Where it may hold, but nothing that it holds is certain.
     vague: bool,
     /// Only pointers to the beginning of a block count: in memory of the C library, what is left of
@@ -121,7 +121,7 @@ impl<'a> Graph<'a> {
             let (owner, _) = graph.heap.owner(index);
             if graph.heap.is_ours(index) {
                 // What leakcheck notes of the program is no holder: it counts as looked at.
-                graph.set_class(index, Class::PossiblyHeld);
+                graph.set_reachability(index, Reachability::PossiblyHeld);
             } else if owner != 0 && question.owners.contains(&owner) {
                 graph.marks.set(index, MINE);
             }
@@ -161,13 +161,19 @@ impl<'a> Graph<'a> {
 
     /// Whether a pointer in a block of one class keeps one of another class: what is certain is kept
     /// by what is certain, and what is lost by all that points to it.
-    pub(crate) fn leads(&self, from: Class, to: Class, target: usize, value: usize) -> bool {
+    pub(crate) fn leads(
+        &self,
+        from: Reachability,
+        to: Reachability,
+        target: usize,
+        value: usize,
+    ) -> bool {
         let is_direct = || {
             let bytes = 8 * self.heap.words(target);
             evidence(self.heap.start(target), bytes, value) == Evidence::Direct
         };
         match (from, to) {
-            (Class::PossiblyHeld, to) => to == Class::PossiblyHeld,
+            (Reachability::PossiblyHeld, to) => to == Reachability::PossiblyHeld,
             (from, _) if from.is_lost() => true,
             _ => is_direct(),
         }
@@ -180,20 +186,20 @@ impl<'a> Graph<'a> {
             || self.question.uncounted.binary_search(&site).is_err()
     }
 
-    pub(crate) fn class(&self, block: usize) -> Option<Class> {
-        match self.marks.get(block) & CLASS {
+    pub(crate) fn reachability(&self, block: usize) -> Option<Reachability> {
+        match self.marks.get(block) & REACHABILITY {
             0 => None,
-            number => Some(Class::from_number(number)),
+            number => Some(Reachability::from_number(number)),
         }
     }
 
-    pub(crate) fn set_class(&self, block: usize, class: Class) {
-        self.marks.set(block, self.marks.get(block) & !CLASS | class.number());
+    pub(crate) fn set_reachability(&self, block: usize, reachability: Reachability) {
+        self.marks.set(block, self.marks.get(block) & !REACHABILITY | reachability.number());
     }
 
     /// Adds a block to those that were found.
-    pub(crate) fn push(&mut self, block: usize, class: Class, from: u32, at: u32) {
-        self.set_class(block, class);
+    pub(crate) fn push(&mut self, block: usize, reachability: Reachability, from: u32, at: u32) {
+        self.set_reachability(block, reachability);
         self.from.set(block, from);
         self.at.set(block, at);
         self.order.set(self.found, block as u32);
@@ -219,17 +225,17 @@ impl<'a> Graph<'a> {
     /// Finds all that is reached from the roots.
     pub(crate) fn reach(&mut self, answer: &Answer) -> Result<(), Trouble> {
         let kinds = [
-            (Kind::Static, Class::HeldByStatic),
-            (Kind::Local, Class::HeldByThreadLocal),
-            (Kind::Stack, Class::HeldByThread),
-            (Kind::Control, Class::PossiblyHeld),
-            (Kind::Foreign, Class::PossiblyHeld),
+            (RootKind::Static, Reachability::HeldByStatic),
+            (RootKind::ThreadLocal, Reachability::HeldByThreadLocal),
+            (RootKind::Stack, Reachability::HeldByThread),
+            (RootKind::ThreadControlBlock, Reachability::PossiblyHeld),
+            (RootKind::Foreign, Reachability::PossiblyHeld),
         ];
         let roots = self.roots;
-        for (kind, class) in kinds {
+        for (kind, reachability) in kinds {
             for (index, root) in roots.all.iter().enumerate() {
                 if root.kind == kind {
-                    self.scan_root(index, root, class, answer);
+                    self.scan_root(index, root, reachability, answer);
                 }
             }
             self.follow()?;
@@ -237,8 +243,8 @@ impl<'a> Graph<'a> {
         // What only vague signs lead to, and what that leads to.
         for block in 0..self.heap.count {
             let from = self.vague_from.get(block);
-            if self.class(block).is_none() && from != 0 {
-                self.push(block, Class::PossiblyHeld, from - 1, self.vague_at.get(block));
+            if self.reachability(block).is_none() && from != 0 {
+                self.push(block, Reachability::PossiblyHeld, from - 1, self.vague_at.get(block));
                 // What would free it is not known.
                 self.set_entered(block);
             }
@@ -246,26 +252,35 @@ impl<'a> Graph<'a> {
         self.follow()
     }
 
-    fn scan_root(&mut self, index: usize, root: &Root, class: Class, answer: &Answer) {
+    fn scan_root(
+        &mut self,
+        index: usize,
+        root: &Root,
+        reachability: Reachability,
+        answer: &Answer,
+    ) {
         let from = ROOT | index as u32;
-        let certain = Scan { from, class, vague: false, exact: false, foreign: false, own: false };
+        let certain =
+            Scan { from, reachability, vague: false, exact: false, foreign: false, own: false };
         let vague = Scan { vague: true, ..certain };
         match root.kind {
-            Kind::Static => {
-                let exact = root.is_managing;
+            RootKind::Static => {
+                let exact = root.is_c_library;
                 self.scan(root.start, root.start, root.end, Scan { exact, ..certain });
             }
-            Kind::Local => self.scan_locals(root, certain),
-            Kind::Control => self.scan_present(root.start, root.start, root.end, vague),
-            Kind::Foreign => self.scan_foreign(root, Scan { exact: true, ..vague }),
-            Kind::Stack => {
-                let seen = &self.roots.threads[root.thread];
+            RootKind::ThreadLocal => self.scan_locals(root, certain),
+            RootKind::ThreadControlBlock => {
+                self.scan_present(root.start, root.start, root.end, vague)
+            }
+            RootKind::Foreign => self.scan_foreign(root, Scan { exact: true, ..vague }),
+            RootKind::Stack => {
+                let thread = &self.roots.threads[root.thread];
                 // The calling thread has not moved meanwhile; of others, what was in use before and
                 // after is certain.
                 let middle = if root.thread == 0 {
                     root.start
                 } else {
-                    match (seen.stack_pointer, answer.later_stack_pointer(root.thread)) {
+                    match (thread.stack_pointer, answer.later_stack_pointer(root.thread)) {
                         (0, _) | (_, None | Some(0)) => root.end,
                         (before, Some(after)) => before.max(after).min(root.end) & !7,
                     }
@@ -273,7 +288,7 @@ impl<'a> Graph<'a> {
                 let start = middle.max(root.start);
                 let own = root.thread == 0;
                 // SAFETY: this is the child of a snapshot.
-                let foreign = !own && unsafe { seen.is_harness() };
+                let foreign = !own && unsafe { thread.is_harness() };
                 self.scan_present(root.start, root.start, start, Scan { foreign, own, ..vague });
                 self.scan_present(root.start, start, root.end, Scan { foreign, own, ..certain });
             }
@@ -288,7 +303,7 @@ impl<'a> Graph<'a> {
             if self.looked & 0xfff == 0 {
                 self.in_time()?;
             }
-            let Some(class) = self.class(block) else { continue };
+            let Some(reachability) = self.reachability(block) else { continue };
             let start = self.heap.start(block);
             // Behind the last whole word is what nobody asked for.
             let end = start + (self.heap.bytes(block) as usize & !7);
@@ -298,7 +313,7 @@ impl<'a> Graph<'a> {
                 end,
                 Scan {
                     from: block as u32,
-                    class,
+                    reachability,
                     vague: false,
                     exact: false,
                     foreign: false,
@@ -358,10 +373,10 @@ impl<'a> Graph<'a> {
         let mark = self.marks.get(target);
         let enters = mark & (BELOW | ENTERED) == BELOW
             && (scan.from & ROOT != 0 || !self.is_below(scan.from as usize));
-        if mark & CLASS != 0 {
+        if mark & REACHABILITY != 0 {
             if enters && !scan.vague {
-                let class = Class::from_number(mark & CLASS);
-                if self.leads(scan.class, class, target, value) {
+                let reachability = Reachability::from_number(mark & REACHABILITY);
+                if self.leads(scan.reachability, reachability, target, value) {
                     self.set_entered(target);
                 }
             }
@@ -374,11 +389,11 @@ impl<'a> Graph<'a> {
             return;
         }
         let direct = !scan.vague && told == Evidence::Direct;
-        if direct || scan.class == Class::PossiblyHeld {
+        if direct || scan.reachability == Reachability::PossiblyHeld {
             if enters {
                 self.set_entered(target);
             }
-            self.push(target, scan.class, scan.from, at);
+            self.push(target, scan.reachability, scan.from, at);
         } else if self.vague_from.get(target) == 0 {
             self.vague_from.set(target, scan.from + 1);
             self.vague_at.set(target, at);

@@ -29,7 +29,7 @@ impl Graph<'_> {
             }
             self.each_pointer(block, 0, |target, _, _| {
                 // What has a class at this time is leakcheck's own.
-                if !self.is_below(target) && self.class(target).is_none() {
+                if !self.is_below(target) && self.reachability(target).is_none() {
                     self.set_below(target);
                     self.order.set(found, target as u32);
                     found += 1;
@@ -78,10 +78,12 @@ impl Flow for Graph<'_> {
     }
 
     fn successors(&self, block: usize, at: usize, mut each: impl FnMut(usize) -> bool) -> usize {
-        let Some(class) = self.class(block) else { return at };
+        let Some(reachability) = self.reachability(block) else { return at };
         self.each_pointer(block, at, |target, _, value| {
             self.is_below(target)
-                && self.class(target).is_some_and(|to| self.leads(class, to, target, value))
+                && self
+                    .reachability(target)
+                    .is_some_and(|to| self.leads(reachability, to, target, value))
                 && each(target)
         })
     }

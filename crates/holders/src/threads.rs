@@ -9,7 +9,7 @@ use leakcheck_ledger::thread::running::UNNAMED;
 
 /// A thread at the moment of a snapshot.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct ThreadState {
     pub(crate) tid: i32,
     /// 0 where it is not known: the thread has never allocated.
     pub(crate) pointer: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Seen {
     thread: usize,
 }
 
-impl Seen {
+impl ThreadState {
     /// Whether the thread works for the test harness, or for another check.
     ///
     /// # Safety
@@ -44,10 +44,10 @@ struct Mapping {
 }
 
 /// All threads of the process, the calling one first.
-pub(crate) fn all(stack_pointer: usize) -> Vec<Seen> {
+pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
     let own = tid();
     let mappings = mappings();
-    let mut seen = Vec::new();
+    let mut threads = Vec::new();
     for tid in tids() {
         let is_own = tid == own;
         let (pointer, thread) = places_of(tid);
@@ -62,15 +62,23 @@ pub(crate) fn all(stack_pointer: usize) -> Vec<Seen> {
         let top = if above { pointer } else { mapping.end };
         let name = fs::read_to_string(format!("/proc/self/task/{tid}/comm")).unwrap_or_default();
         let name = name.trim_end_matches('\n').to_owned();
-        seen.push(Seen { tid, pointer, stack_pointer, low: mapping.start, top, name, thread });
+        threads.push(ThreadState {
+            tid,
+            pointer,
+            stack_pointer,
+            low: mapping.start,
+            top,
+            name,
+            thread,
+        });
     }
-    seen.sort_by_key(|thread| thread.tid != own);
+    threads.sort_by_key(|thread| thread.tid != own);
     // A thread that has not named itself has the name of the one that started it.
-    let own_name = seen.first().map(|thread| thread.name.clone()).unwrap_or_default();
-    for thread in seen.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
+    let own_name = threads.first().map(|thread| thread.name.clone()).unwrap_or_default();
+    for thread in threads.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
         UNNAMED.clone_into(&mut thread.name);
     }
-    seen
+    threads
 }
 
 fn tids() -> Vec<i32> {
