@@ -12,7 +12,7 @@ use crate::rerun;
 use crate::resources::start_own_child as start_child;
 use crate::settings::{Holders, Settings};
 use crate::verdict::{Excess, Figure, Limits, Unjudged};
-use leakcheck_holders::{Before, Query};
+use leakcheck_holders::{Query, StackSnapshot};
 
 /// A region whose body has run.
 pub(crate) struct Explanation<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct Explanation<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) region: &'a Region,
     /// The stack as it was before the body.
-    pub(crate) before: &'a Before,
+    pub(crate) stack_before: &'a StackSnapshot,
     /// How long the body took.
     pub(crate) took: Duration,
     /// The name by which libtest knows the test, where its thread has ended.
@@ -65,7 +65,7 @@ impl Explanation<'_> {
         if handoff.is_some() || self.settings.holders == Holders::On {
             let query = Query {
                 owners: &self.region.owners(),
-                before: self.before,
+                stack_before: self.stack_before,
                 sites: &draft.sites,
                 start_child,
             };

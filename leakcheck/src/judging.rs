@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use leakcheck_growth::{Finding, Iterations, Plan};
-use leakcheck_holders::Before;
+use leakcheck_holders::StackSnapshot;
 
 use crate::draft::Draft;
 use crate::explain::{Explanation, judges_lost_memory};
@@ -40,7 +40,7 @@ pub(crate) struct Judging<'a> {
     /// What the repetition of the body showed; none where it ran once.
     pub(crate) repeated: Option<Repeated<'a>>,
     /// The stack as it was before the body.
-    pub(crate) before: &'a Before,
+    pub(crate) stack_before: &'a StackSnapshot,
     /// How long the body took.
     pub(crate) took: Duration,
     /// The name by which libtest knows the test, where its thread has ended.
@@ -177,7 +177,7 @@ impl Judging<'_> {
             settings: self.settings,
             limits: &self.limits,
             region: self.region,
-            before: self.before,
+            stack_before: self.stack_before,
             took: self.took,
             libtest_name: self.libtest_name,
         }

@@ -8,7 +8,7 @@ use std::sync::{Once, OnceLock};
 use std::time::Instant;
 
 use leakcheck_growth::Plan;
-use leakcheck_holders::{self as holders, Before};
+use leakcheck_holders::{self as holders, StackSnapshot};
 use leakcheck_ledger::thread::{self, Untracked, entered};
 
 use crate::draft::{self, Draft};
@@ -43,7 +43,7 @@ pub(crate) struct Watch {
     plan: Option<Plan>,
     can_repeat: bool,
     /// The stack as it was before the body, and when that was, for [`holders`].
-    before: OnceLock<(Before, Instant)>,
+    before: OnceLock<(StackSnapshot, Instant)>,
 }
 
 impl Watch {
@@ -146,7 +146,7 @@ impl Watch {
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
         // Before the body's frames lie where others were, and before others lie where they were.
         holders::clear_dead();
-        _ = self.before.get_or_init(|| (Before::now(), Instant::now()));
+        _ = self.before.get_or_init(|| (StackSnapshot::now(), Instant::now()));
         let outcome = catch_unwind(AssertUnwindSafe(|| self.region.run(body)));
         holders::clear_dead();
         outcome
@@ -188,7 +188,8 @@ impl Watch {
     }
 
     fn judging<'a>(&'a self, limits: Limits, repeated: Option<Repeated<'a>>) -> Judging<'a> {
-        let (before, start) = self.before.get_or_init(|| (Before::default(), Instant::now()));
+        let (before, start) =
+            self.before.get_or_init(|| (StackSnapshot::default(), Instant::now()));
         Judging {
             settings: self.settings,
             test: &self.test,
@@ -199,7 +200,7 @@ impl Watch {
             top: self.top(),
             decide: if repeated.is_some() { None } else { self.decide() },
             repeated,
-            before,
+            stack_before: before,
             took: start.elapsed(),
             libtest_name: None,
         }

@@ -8,11 +8,11 @@ use leakcheck_ledger::SiteId;
 use leakcheck_report::Reachability;
 
 /// The most threads whose stacks are looked at.
-pub(crate) const MOST_THREADS: usize = 4096;
+pub(crate) const MAX_THREADS: usize = 4096;
 /// The most groups that are told.
-pub(crate) const MOST_GROUPS: usize = 2048;
+pub(crate) const MAX_GROUPS: usize = 2048;
 /// The most steps of a path that are told.
-pub(crate) const MOST_STEPS: usize = 16;
+pub(crate) const MAX_STEPS: usize = 16;
 
 /// The child is at work.
 pub(crate) const WORKING: u32 = 0;
@@ -37,13 +37,13 @@ pub(crate) struct Group {
     /// The index of the root that the path begins in, and the address there.
     pub(crate) root: u32,
     pub(crate) steps: u32,
-    pub(crate) place: u64,
+    pub(crate) root_address: u64,
     /// How many steps in the middle of the path are left out.
     pub(crate) omitted: u64,
     /// How many blocks the cycle has, where it is one.
     pub(crate) members: u64,
     /// From the root to the block, or around the cycle.
-    pub(crate) path: [Step; MOST_STEPS],
+    pub(crate) path: [Step; MAX_STEPS],
 }
 
 /// A block on a path.
@@ -68,17 +68,17 @@ struct Shared {
     state: AtomicU32,
     groups: AtomicU32,
     /// Set by the parent when the second readings are there.
-    read_again: AtomicU32,
+    all_read_again: AtomicU32,
     /// Blocks whose group there was no room for.
-    untold: AtomicU32,
-    stack_pointers: [AtomicU64; MOST_THREADS],
-    list: [Group; MOST_GROUPS],
+    omitted_blocks: AtomicU32,
+    stack_pointers: [AtomicU64; MAX_THREADS],
+    list: [Group; MAX_GROUPS],
 }
 
 /// The memory that both processes see.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    place: NonNull<Shared>,
+    shared: NonNull<Shared>,
 }
 
 impl Answer {
@@ -87,17 +87,17 @@ impl Answer {
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: asks for fresh memory wherever there is room.
-        let place = unsafe { libc::mmap(null_mut(), size_of::<Shared>(), access, flags, -1, 0) };
-        if place == libc::MAP_FAILED {
+        let start = unsafe { libc::mmap(null_mut(), size_of::<Shared>(), access, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
             return None;
         }
-        Some(Self { place: NonNull::new(place.cast())? })
+        Some(Self { shared: NonNull::new(start.cast())? })
     }
 
     fn shared(&self) -> &Shared {
         // SAFETY: mapped for one of them, all zeros is a value, and what both sides write meanwhile
         // is atomic; the list is the child's until it is done.
-        unsafe { self.place.as_ref() }
+        unsafe { self.shared.as_ref() }
     }
 
     pub(crate) fn state(&self) -> u32 {
@@ -113,32 +113,32 @@ impl Answer {
         self.shared().state.as_ptr()
     }
 
-    pub(crate) fn read_again(&self, thread: usize, stack_pointer: usize) {
-        if let Some(place) = self.shared().stack_pointers.get(thread) {
-            place.store(stack_pointer as u64, Ordering::Relaxed);
+    pub(crate) fn set_later_stack_pointer(&self, thread: usize, stack_pointer: usize) {
+        if let Some(slot) = self.shared().stack_pointers.get(thread) {
+            slot.store(stack_pointer as u64, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn all_read_again(&self) {
-        self.shared().read_again.store(1, Ordering::Release);
+    pub(crate) fn finish_second_reading(&self) {
+        self.shared().all_read_again.store(1, Ordering::Release);
     }
 
     /// The stack pointer of a thread after the snapshot; `None` before it was read.
     pub(crate) fn later_stack_pointer(&self, thread: usize) -> Option<usize> {
         let shared = self.shared();
-        let read = shared.read_again.load(Ordering::Acquire) != 0;
-        let place = shared.stack_pointers.get(thread).filter(|_| read)?;
-        Some(place.load(Ordering::Relaxed) as usize)
+        let read = shared.all_read_again.load(Ordering::Acquire) != 0;
+        let slot = shared.stack_pointers.get(thread).filter(|_| read)?;
+        Some(slot.load(Ordering::Relaxed) as usize)
     }
 
-    pub(crate) fn count_untold(&self) {
-        self.shared().untold.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_omitted(&self) {
+        self.shared().omitted_blocks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Adds an empty group; for the child. `None` when there is no more room.
-    pub(crate) fn add(&self) -> Option<usize> {
+    pub(crate) fn add_group(&self) -> Option<usize> {
         let index = self.shared().groups.load(Ordering::Relaxed) as usize;
-        if index == MOST_GROUPS {
+        if index == MAX_GROUPS {
             return None;
         }
         self.shared().groups.store(index as u32 + 1, Ordering::Release);
@@ -148,11 +148,11 @@ impl Answer {
     /// For the child.
     #[allow(clippy::mut_from_ref, reason = "one thread of one process has the list at a time")]
     pub(crate) fn group(&self, index: usize) -> &mut Group {
-        let list = self.place.as_ptr().cast::<u8>();
+        let list = self.shared.as_ptr().cast::<u8>();
         // SAFETY: the list lies there.
         let list = unsafe { list.add(offset_of!(Shared, list)) }.cast::<Group>();
         // SAFETY: the index is less than the number of groups, and the caller holds one at a time.
-        let group = unsafe { list.add(index.min(MOST_GROUPS - 1)) };
+        let group = unsafe { list.add(index.min(MAX_GROUPS - 1)) };
         // SAFETY: as above.
         unsafe { &mut *group }
     }
@@ -161,13 +161,13 @@ impl Answer {
     pub(crate) fn groups(&self) -> &[Group] {
         let shared = self.shared();
         let count = shared.groups.load(Ordering::Acquire) as usize;
-        &shared.list[..count.min(MOST_GROUPS)]
+        &shared.list[..count.min(MAX_GROUPS)]
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         // SAFETY: mapped by `new`, and nobody else has it.
-        unsafe { libc::munmap(self.place.as_ptr().cast(), size_of::<Shared>()) };
+        unsafe { libc::munmap(self.shared.as_ptr().cast(), size_of::<Shared>()) };
     }
 }

@@ -1,12 +1,12 @@
-//! Dominators of a flow graph: what all ways to a node lead through.
+//! DominatorTree of a flow graph: what all ways to a node lead through.
 //!
-//! The algorithm is the simple one of Lengauer and Tarjan, *A Fast Algorithm for Finding Dominators
+//! The algorithm is the simple one of Lengauer and Tarjan, *A Fast Algorithm for Finding DominatorTree
 //! in a Flowgraph* (ACM TOPLAS 1(1), 1979), in O(m log n) for any graph; a list of a million nodes
 //! is as good as a bush. It recurses nowhere: what it notes is in arrays.
 
+use crate::budget::Exhausted;
 use crate::heap::NONE;
 use crate::pool::Array;
-use crate::reach::Trouble;
 
 /// A graph with nodes from 0 on, of which some are entered from outside.
 pub(crate) trait Flow {
@@ -21,93 +21,93 @@ pub(crate) trait Flow {
     fn successors(&self, node: usize, at: usize, each: impl FnMut(usize) -> bool) -> usize;
 
     /// An error when the time is up; asked every now and then.
-    fn in_time(&self) -> Result<(), Trouble>;
+    fn in_time(&self) -> Result<(), Exhausted>;
 }
 
 /// The dominator tree, by numbers: 0 is what is outside of the graph, the others are nodes in the
 /// order of a search in depth. A node's dominators have lower numbers than itself.
 #[derive(Debug)]
-pub(crate) struct Dominators {
+pub(crate) struct DominatorTree {
     /// The number of each node; 0 for those that no entry leads to.
     pub(crate) number: Array<u32>,
     /// The node of each number.
     pub(crate) node: Array<u32>,
     /// The nearest dominator of each number.
-    pub(crate) above: Array<u32>,
+    pub(crate) idom: Array<u32>,
     /// One more than the highest number.
     pub(crate) end: usize,
 }
 
 /// How often the time is looked at: after so many nodes.
-const OFTEN: usize = 0xfff;
+const CHECK_INTERVAL: usize = 0xfff;
 
 /// The dominator tree of a graph.
-pub(crate) fn dominators(flow: &impl Flow) -> Result<Dominators, Trouble> {
+pub(crate) fn dominators(flow: &impl Flow) -> Result<DominatorTree, Exhausted> {
     let room = flow.nodes() + 1;
-    let array = || Array::<u32>::new(room).ok_or(Trouble::Memory);
-    let mut found = Dominators {
-        number: Array::new(flow.nodes()).ok_or(Trouble::Memory)?,
+    let array = || Array::<u32>::new(room).ok_or(Exhausted::Memory);
+    let mut tree = DominatorTree {
+        number: Array::new(flow.nodes()).ok_or(Exhausted::Memory)?,
         node: array()?,
-        above: array()?,
+        idom: array()?,
         end: 1,
     };
-    let (parent, cursor, entering) = (array()?, array()?, array()?);
-    found.search(flow, [parent, cursor, entering])?;
-    let edges = Edges::into_each(flow, &found, entering)?;
-    let forest = Forest { up: array()?, best: array()?, half: array()? };
+    let (parent, cursor, in_degree) = (array()?, array()?, array()?);
+    tree.search(flow, [parent, cursor, in_degree])?;
+    let predecessors = Predecessors::of_tree(flow, &tree, in_degree)?;
+    let forest = Forest { ancestor: array()?, label: array()?, semi: array()? };
     // The first of the numbers whose semidominator it is, and the next one with the same.
-    let (first, next) = (cursor, array()?);
-    for number in 0..found.end {
-        forest.best.set(number, number as u32);
-        forest.half.set(number, number as u32);
-        first.set(number, 0);
+    let (bucket, next_in_bucket) = (cursor, array()?);
+    for number in 0..tree.end {
+        forest.label.set(number, number as u32);
+        forest.semi.set(number, number as u32);
+        bucket.set(number, 0);
     }
-    for number in (1..found.end).rev() {
-        if number & OFTEN == 0 {
+    for number in (1..tree.end).rev() {
+        if number & CHECK_INTERVAL == 0 {
             flow.in_time()?;
         }
-        for place in edges.of(number) {
-            let half = forest.half.get(forest.best_above(edges.from.get(place)));
-            if half < forest.half.get(number) {
-                forest.half.set(number, half);
+        for index in predecessors.of(number) {
+            let semi = forest.semi.get(forest.evaluate(predecessors.from.get(index)));
+            if semi < forest.semi.get(number) {
+                forest.semi.set(number, semi);
             }
         }
-        let half = forest.half.get(number) as usize;
-        next.set(number, first.get(half));
-        first.set(half, number as u32);
+        let semi = forest.semi.get(number) as usize;
+        next_in_bucket.set(number, bucket.get(semi));
+        bucket.set(semi, number as u32);
         let above = parent.get(number);
         forest.link(above, number);
-        let mut waiting = first.get(above as usize) as usize;
-        first.set(above as usize, 0);
+        let mut waiting = bucket.get(above as usize) as usize;
+        bucket.set(above as usize, 0);
         while waiting != 0 {
-            let best = forest.best_above(waiting as u32);
-            let is_lower = forest.half.get(best) < forest.half.get(waiting);
-            found.above.set(waiting, if is_lower { best as u32 } else { above });
-            waiting = next.get(waiting) as usize;
+            let label = forest.evaluate(waiting as u32);
+            let is_lower = forest.semi.get(label) < forest.semi.get(waiting);
+            tree.idom.set(waiting, if is_lower { label as u32 } else { above });
+            waiting = next_in_bucket.get(waiting) as usize;
         }
     }
-    for number in 1..found.end {
-        let above = found.above.get(number);
-        if above != forest.half.get(number) {
-            found.above.set(number, found.above.get(above as usize));
+    for number in 1..tree.end {
+        let idom = tree.idom.get(number);
+        if idom != forest.semi.get(number) {
+            tree.idom.set(number, tree.idom.get(idom as usize));
         }
     }
-    edges.give_back();
-    for array in [parent, cursor, next, forest.up, forest.best, forest.half] {
-        array.give_back();
+    predecessors.unmap();
+    for array in [parent, cursor, next_in_bucket, forest.ancestor, forest.label, forest.semi] {
+        array.unmap();
     }
-    Ok(found)
+    Ok(tree)
 }
 
-impl Dominators {
+impl DominatorTree {
     /// Numbers all nodes that an entry leads to, in depth first order, and counts the edges that enter
     /// each node.
     fn search(
         &mut self,
         flow: &impl Flow,
-        [parent, cursor, entering]: [Array<u32>; 3],
-    ) -> Result<(), Trouble> {
-        let count = |node: usize| entering.set(node, entering.get(node).saturating_add(1));
+        [parent, cursor, in_degree]: [Array<u32>; 3],
+    ) -> Result<(), Exhausted> {
+        let count = |node: usize| in_degree.set(node, in_degree.get(node).saturating_add(1));
         for entry in 0..flow.nodes() {
             if !flow.is_entry(entry) {
                 continue;
@@ -133,7 +133,7 @@ impl Dominators {
                     here = parent.get(here) as usize;
                 } else {
                     here = self.add(inner as usize, here, parent);
-                    if here & OFTEN == 0 {
+                    if here & CHECK_INTERVAL == 0 {
                         flow.in_time()?;
                     }
                 }
@@ -153,32 +153,32 @@ impl Dominators {
 }
 
 /// For each number those that lead to it.
-struct Edges {
+struct Predecessors {
     /// Where those of a number begin; they end where those of the next begin.
     start: Array<u32>,
     from: Array<u32>,
 }
 
-impl Edges {
-    /// `entering` has how many there are for each node.
-    fn into_each(
+impl Predecessors {
+    /// `in_degree` has how many there are for each node.
+    fn of_tree(
         flow: &impl Flow,
-        found: &Dominators,
-        entering: Array<u32>,
-    ) -> Result<Self, Trouble> {
-        let start = Array::<u32>::new(found.end + 1).ok_or(Trouble::Memory)?;
+        tree: &DominatorTree,
+        in_degree: Array<u32>,
+    ) -> Result<Self, Exhausted> {
+        let start = Array::<u32>::new(tree.end + 1).ok_or(Exhausted::Memory)?;
         let mut sum = 0_u32;
-        for number in 1..found.end {
-            let more = entering.get(found.node.get(number) as usize);
+        for number in 1..tree.end {
+            let more = in_degree.get(tree.node.get(number) as usize);
             // Where there are too many to count them.
-            sum = sum.checked_add(more).ok_or(Trouble::Memory)?;
+            sum = sum.checked_add(more).ok_or(Exhausted::Memory)?;
             start.set(number, sum);
         }
-        start.set(found.end, sum);
-        entering.give_back();
-        let from = Array::<u32>::new(sum as usize).ok_or(Trouble::Memory)?;
+        start.set(tree.end, sum);
+        in_degree.unmap();
+        let from = Array::<u32>::new(sum as usize).ok_or(Exhausted::Memory)?;
         // From each one's end down to its beginning.
-        each_edge(flow, found, |leads, to| {
+        each_edge(flow, tree, |leads, to| {
             let place = start.get(to) - 1;
             start.set(to, place);
             from.set(place as usize, leads as u32);
@@ -190,28 +190,28 @@ impl Edges {
         self.start.get(number) as usize..self.start.get(number + 1) as usize
     }
 
-    fn give_back(self) {
-        self.start.give_back();
-        self.from.give_back();
+    fn unmap(self) {
+        self.start.unmap();
+        self.from.unmap();
     }
 }
 
 /// Calls `each` with all edges, those from outside included.
 fn each_edge(
     flow: &impl Flow,
-    found: &Dominators,
+    tree: &DominatorTree,
     mut each: impl FnMut(usize, usize),
-) -> Result<(), Trouble> {
-    for number in 1..found.end {
-        if number & OFTEN == 0 {
+) -> Result<(), Exhausted> {
+    for number in 1..tree.end {
+        if number & CHECK_INTERVAL == 0 {
             flow.in_time()?;
         }
-        let node = found.node.get(number) as usize;
+        let node = tree.node.get(number) as usize;
         if flow.is_entry(node) {
             each(0, number);
         }
         flow.successors(node, 0, |target| {
-            each(number, found.number.get(target) as usize);
+            each(number, tree.number.get(target) as usize);
             false
         });
     }
@@ -221,53 +221,53 @@ fn each_edge(
 /// Trees of what was looked at already, with ways that get shorter as they are gone.
 struct Forest {
     /// One more than the number above; 0 at the top of a tree.
-    up: Array<u32>,
+    ancestor: Array<u32>,
     /// The number with the lowest semidominator on the way up that was cut short.
-    best: Array<u32>,
+    label: Array<u32>,
     /// Semidominators.
-    half: Array<u32>,
+    semi: Array<u32>,
 }
 
 impl Forest {
     fn link(&self, above: u32, number: usize) {
-        self.up.set(number, above + 1);
+        self.ancestor.set(number, above + 1);
     }
 
     fn above(&self, number: usize) -> usize {
-        self.up.get(number) as usize - 1
+        self.ancestor.get(number) as usize - 1
     }
 
     /// Of a number and those above it, without the top of its tree, the one with the lowest
     /// semidominator.
-    fn best_above(&self, number: u32) -> usize {
+    fn evaluate(&self, number: u32) -> usize {
         let number = number as usize;
-        if self.up.get(number) == 0 {
+        if self.ancestor.get(number) == 0 {
             return number;
         }
-        self.shorten(number);
-        self.best.get(number) as usize
+        self.compress(number);
+        self.label.get(number) as usize
     }
 
     /// Leads all on the way from a number to the top straight there. On the way up each points to the
     /// one below, so that there is a way back down without a stack.
-    fn shorten(&self, number: usize) {
+    fn compress(&self, number: usize) {
         let mut below = 0;
         let mut here = number;
-        while self.up.get(self.above(here)) != 0 {
+        while self.ancestor.get(self.above(here)) != 0 {
             let above = self.above(here);
-            self.up.set(here, below);
+            self.ancestor.set(here, below);
             below = here as u32 + 1;
             here = above;
         }
-        let top = self.up.get(here);
+        let top = self.ancestor.get(here);
         while below != 0 {
             let next = below as usize - 1;
-            below = self.up.get(next);
-            let (best, own) = (self.best.get(here), self.best.get(next));
-            if self.half.get(best as usize) < self.half.get(own as usize) {
-                self.best.set(next, best);
+            below = self.ancestor.get(next);
+            let (label, own) = (self.label.get(here), self.label.get(next));
+            if self.semi.get(label as usize) < self.semi.get(own as usize) {
+                self.label.set(next, label);
             }
-            self.up.set(next, top);
+            self.ancestor.set(next, top);
             here = next;
         }
     }
@@ -277,14 +277,14 @@ impl Forest {
 mod tests {
     use super::*;
 
-    struct Drawn {
-        leads_to: Vec<Vec<usize>>,
+    struct TestGraph {
+        successors: Vec<Vec<usize>>,
         entries: Vec<usize>,
     }
 
-    impl Flow for Drawn {
+    impl Flow for TestGraph {
         fn nodes(&self) -> usize {
-            self.leads_to.len()
+            self.successors.len()
         }
 
         fn is_entry(&self, node: usize) -> bool {
@@ -292,27 +292,27 @@ mod tests {
         }
 
         fn successors(&self, node: usize, at: usize, mut each: impl FnMut(usize) -> bool) -> usize {
-            for (place, target) in self.leads_to[node].iter().enumerate().skip(at) {
+            for (place, target) in self.successors[node].iter().enumerate().skip(at) {
                 if each(*target) {
                     return place + 1;
                 }
             }
-            self.leads_to[node].len()
+            self.successors[node].len()
         }
 
-        fn in_time(&self) -> Result<(), Trouble> {
+        fn in_time(&self) -> Result<(), Exhausted> {
             Ok(())
         }
     }
 
-    impl Drawn {
+    impl TestGraph {
         /// Which nodes can be reached when one of them is taken out.
         fn reached_without(&self, out: Option<usize>) -> Vec<bool> {
-            let mut reached = vec![false; self.leads_to.len()];
+            let mut reached = vec![false; self.successors.len()];
             let mut next = self.entries.clone();
             while let Some(node) = next.pop() {
                 if Some(node) != out && !std::mem::replace(&mut reached[node], true) {
-                    next.extend(&self.leads_to[node]);
+                    next.extend(&self.successors[node]);
                 }
             }
             reached
@@ -322,7 +322,7 @@ mod tests {
         fn by_definition(&self) -> Vec<Vec<usize>> {
             let all = self.reached_without(None);
             let without: Vec<_> =
-                (0..self.leads_to.len()).map(|out| self.reached_without(Some(out))).collect();
+                (0..self.successors.len()).map(|out| self.reached_without(Some(out))).collect();
             let is_above =
                 |out: usize, node: usize| all[node] && out != node && !without[out][node];
             let of = |node: usize| (0..all.len()).filter(|out| is_above(*out, node)).collect();
@@ -330,25 +330,25 @@ mod tests {
         }
 
         fn by_algorithm(&self) -> Vec<Vec<usize>> {
-            let found = dominators(self).unwrap();
+            let tree = dominators(self).unwrap();
             let of = |node: usize| {
                 let mut all = Vec::new();
-                let mut number = found.above.get(found.number.get(node) as usize) as usize;
+                let mut number = tree.idom.get(tree.number.get(node) as usize) as usize;
                 while number != 0 {
-                    all.push(found.node.get(number) as usize);
-                    number = found.above.get(number) as usize;
+                    all.push(tree.node.get(number) as usize);
+                    number = tree.idom.get(number) as usize;
                 }
                 all.sort_unstable();
                 all
             };
-            (0..self.leads_to.len()).map(of).collect()
+            (0..self.successors.len()).map(of).collect()
         }
     }
 
     #[test]
     fn what_two_ways_lead_to_hangs_on_neither() {
-        let graph = Drawn {
-            leads_to: vec![vec![1, 2], vec![3], vec![3], vec![4], vec![]],
+        let graph = TestGraph {
+            successors: vec![vec![1, 2], vec![3], vec![3], vec![4], vec![]],
             entries: vec![0],
         };
         assert_eq!(graph.by_algorithm(), [vec![], vec![0], vec![0], vec![0], vec![0, 3]]);
@@ -364,11 +364,11 @@ mod tests {
         for _ in 0..3000 {
             let nodes = 1 + below(24);
             let edges = below(3) + 1;
-            let leads_to =
+            let successors =
                 (0..nodes).map(|_| (0..below(edges + 1)).map(|_| below(nodes)).collect()).collect();
             let entries = (0..1 + below(3)).map(|_| below(nodes)).collect();
-            let graph = Drawn { leads_to, entries };
-            assert_eq!(graph.by_algorithm(), graph.by_definition(), "{:?}", graph.leads_to);
+            let graph = TestGraph { successors, entries };
+            assert_eq!(graph.by_algorithm(), graph.by_definition(), "{:?}", graph.successors);
         }
     }
 
@@ -377,21 +377,21 @@ mod tests {
         // Two lists whose nodes lead to the same items: the way to an item has no dominators.
         let length = if cfg!(miri) { 300 } else { 100_000 };
         let list = |number: usize| 3 * number;
-        let mut leads_to = vec![Vec::new(); 3 * length];
+        let mut successors = vec![Vec::new(); 3 * length];
         for number in 0..length {
             for side in [0, 1] {
-                leads_to[list(number) + side].push(list(number) + 2);
+                successors[list(number) + side].push(list(number) + 2);
                 if number + 1 < length {
-                    leads_to[list(number) + side].push(list(number + 1) + side);
+                    successors[list(number) + side].push(list(number + 1) + side);
                 }
             }
         }
-        let found = dominators(&Drawn { leads_to, entries: vec![0, 1] }).unwrap();
+        let tree = dominators(&TestGraph { successors, entries: vec![0, 1] }).unwrap();
         for number in 0..length {
-            assert_eq!(found.above.get(found.number.get(list(number) + 2) as usize), 0);
+            assert_eq!(tree.idom.get(tree.number.get(list(number) + 2) as usize), 0);
         }
-        let last = found.number.get(list(length - 1)) as usize;
-        let before = found.number.get(list(length - 2));
-        assert_eq!(found.above.get(last), before);
+        let last = tree.number.get(list(length - 1)) as usize;
+        let before = tree.number.get(list(length - 2));
+        assert_eq!(tree.idom.get(last), before);
     }
 }

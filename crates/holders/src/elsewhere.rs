@@ -18,9 +18,9 @@ pub fn clear_dead() {}
 
 /// Nothing of the stack.
 #[derive(Debug, Default)]
-pub struct Before {}
+pub struct StackSnapshot {}
 
-impl Before {
+impl StackSnapshot {
     pub fn now() -> Self {
         Self {}
     }

@@ -8,7 +8,7 @@ pub(crate) enum Evidence {
     /// Somebody holds the block: smart pointers, vectors and tables point there.
     Direct,
     /// It is somewhere inside: a part of it that is borrowed, or a number that looks like it.
-    Inside,
+    Interior,
 }
 
 /// The counts of an `Rc` or an `Arc`.
@@ -19,7 +19,7 @@ pub(crate) struct Counts {
 }
 
 /// Counts above this are none: as many pointers would not fit into memory.
-const MOST: usize = 1 << 31;
+const MAX_COUNT: usize = 1 << 31;
 
 /// The counts at the beginning of a block, if they can be such.
 pub(crate) fn counts(start: usize, bytes: usize) -> Option<Counts> {
@@ -29,7 +29,7 @@ pub(crate) fn counts(start: usize, bytes: usize) -> Option<Counts> {
     // SAFETY: the block is live and has two words.
     let [strong, weak] = [start, start + 8].map(|at| unsafe { word(at) });
     // A count of 0 is an object that is gone and whose `Weak`s are not.
-    (strong < MOST && (1..MOST).contains(&weak)).then_some(Counts { strong, weak })
+    (strong < MAX_COUNT && (1..MAX_COUNT).contains(&weak)).then_some(Counts { strong, weak })
 }
 
 /// What a pointer `value` into the block at `start` tells.
@@ -40,8 +40,13 @@ pub(crate) fn evidence(start: usize, bytes: usize, value: usize) -> Evidence {
         return Evidence::Direct;
     }
     // `Arc::into_raw` points behind the counts.
-    let is_counted = inside == 16 && counts(start, bytes).is_some_and(|counts| counts.strong > 0);
-    if is_counted || is_table(start, bytes, inside) { Evidence::Direct } else { Evidence::Inside }
+    let is_refcounted =
+        inside == 16 && counts(start, bytes).is_some_and(|counts| counts.strong > 0);
+    if is_refcounted || is_table(start, bytes, inside) {
+        Evidence::Direct
+    } else {
+        Evidence::Interior
+    }
 }
 
 /// How many control bytes are read at once.
@@ -104,7 +109,7 @@ mod tests {
         let start = &raw const *block as usize;
         assert_eq!(tell(start, 64, start), Evidence::Direct);
         assert_eq!(tell(start, 64, start + 1), Evidence::Direct);
-        assert_eq!(tell(start, 64, start + 24), Evidence::Inside);
+        assert_eq!(tell(start, 64, start + 24), Evidence::Interior);
     }
 
     #[test]

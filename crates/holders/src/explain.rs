@@ -27,10 +27,10 @@ pub fn explain(query: &Query<'_>) -> Result<Vec<(SiteId, Holder)>, String> {
         for _ in 1..ATTEMPTS {
             match explain_once(query, stack_pointer) {
                 Err(snapshot::Failure::Crash) => {}
-                found => return found.map_err(why_not),
+                found => return found.map_err(describe),
             }
         }
-        explain_once(query, stack_pointer).map_err(why_not)
+        explain_once(query, stack_pointer).map_err(describe)
     })
 }
 
@@ -43,20 +43,20 @@ fn explain_once(
 ) -> Result<Vec<(SiteId, Holder)>, snapshot::Failure> {
     let roots = roots::Roots::find(stack_pointer);
     let mut names = names::Names::new(&roots);
-    let (counted, uncounted) = names.counted(query.sites);
-    let question = reach::Question {
+    let (refcounted_sites, other_sites) = names.split_by_refcounts(query.sites);
+    let snapshot_query = reach::SnapshotQuery {
         owners: query.owners,
-        counted: &counted,
-        uncounted: &uncounted,
+        refcounted_sites: &refcounted_sites,
+        other_sites: &other_sites,
         free_mark: foreign::free_mark(),
-        before: query.before,
+        stack_before: query.stack_before,
     };
-    let answer = snapshot::ask(&roots, &question, query.start_child)?;
+    let answer = snapshot::ask(&roots, &snapshot_query, query.start_child)?;
     let holders = answer.groups().iter().map(|group| (group.site, names.holder(group)));
     Ok(holders.collect())
 }
 
-fn why_not(failure: snapshot::Failure) -> String {
+fn describe(failure: snapshot::Failure) -> String {
     let why = match failure {
         snapshot::Failure::Clone => "the system makes no process for a snapshot",
         snapshot::Failure::Memory => "there is not enough memory to look through a snapshot",

@@ -16,7 +16,7 @@ const CHUNK_HEADER: usize = 16;
 /// From the beginning of a chunk to a block of ours in it.
 const TO_BLOCK: usize = CHUNK_HEADER + 16;
 /// The most chunks that are followed from one block to the next.
-const MOST_CHUNKS: usize = 1 << 20;
+const MAX_CHUNKS: usize = 1 << 20;
 /// Where the first chunk of a heap is at the latest.
 const FIRST_CHUNK: usize = 1 << 12;
 
@@ -171,7 +171,7 @@ impl Graph<'_> {
         scan: Option<Scan>,
     ) -> bool {
         let to_the_end = target == root.end;
-        for _ in 0..MOST_CHUNKS {
+        for _ in 0..MAX_CHUNKS {
             if place == target || (to_the_end && place + TO_BLOCK >= target) {
                 return true;
             }
@@ -194,7 +194,7 @@ impl Graph<'_> {
                 && unsafe { chunk(next) }.1;
             // SAFETY: a chunk has at least two words.
             let mark = unsafe { word(place + CHUNK_HEADER + 8) };
-            let is_free = mark != 0 && mark == self.question.free_mark;
+            let is_free = mark != 0 && mark == self.query.free_mark;
             if let Some(scan) = scan.filter(|_| in_use && !is_free) {
                 self.scan_present(root.start, place + CHUNK_HEADER, next + 8, scan);
             }

@@ -1,10 +1,11 @@
 //! The answer: blocks of the region by call site and holder, each group with a path.
 
-use crate::answer::{Answer, Group, MOST_GROUPS, MOST_STEPS, Step};
+use crate::answer::{Answer, Group, MAX_GROUPS, MAX_STEPS, Step};
+use crate::budget::Exhausted;
 use crate::heap::NONE;
-use crate::lost::Parts;
+use crate::lost::StrongComponents;
 use crate::pool::Array;
-use crate::reach::{Graph, ROOT, Trouble};
+use crate::reach::{Graph, ROOT};
 use leakcheck_report::Reachability;
 
 /// What tells one group from another.
@@ -14,31 +15,35 @@ struct Key {
     reachability: Reachability,
     /// The root and the address in it that the path begins at, or 0.
     root: u32,
-    place: u64,
+    root_address: u64,
 }
 
-const SLOTS: usize = 4 * MOST_GROUPS;
+const SLOTS: usize = 4 * MAX_GROUPS;
 
 impl Graph<'_> {
     /// Tells the groups of the region's blocks.
-    pub(crate) fn tell(&mut self, parts: &Parts, answer: &Answer) -> Result<(), Trouble> {
-        let slots = Array::<u32>::new(SLOTS).ok_or(Trouble::Memory)?;
-        let tops = self.tops()?;
-        let groups = Array::<u32>::new(self.heap.count).ok_or(Trouble::Memory)?;
-        for place in 0..self.found {
-            let block = self.order.get(place) as usize;
-            let Some(reachability) = self.reachability(block).filter(|_| self.is_mine(block))
+    pub(crate) fn write_groups(
+        &mut self,
+        components: &StrongComponents,
+        answer: &Answer,
+    ) -> Result<(), Exhausted> {
+        let slots = Array::<u32>::new(SLOTS).ok_or(Exhausted::Memory)?;
+        let first_blocks = self.first_blocks()?;
+        let groups = Array::<u32>::new(self.heap.count).ok_or(Exhausted::Memory)?;
+        for index in 0..self.found {
+            let block = self.order.get(index) as usize;
+            let Some(reachability) = self.reachability(block).filter(|_| self.is_owned(block))
             else {
                 continue;
             };
-            if place & 0xfff == 0 {
+            if index & 0xfff == 0 {
                 self.in_time()?;
             }
             let (_, site) = self.heap.owner(block);
-            let (root, place) = self.root_of(tops.get(block) as usize);
-            let key = Key { site, reachability, root, place };
+            let (root, root_address) = self.root_of(first_blocks.get(block) as usize);
+            let key = Key { site, reachability, root, root_address };
             let Some((number, is_new)) = find(&slots, key, answer) else {
-                answer.count_untold();
+                answer.count_omitted();
                 continue;
             };
             groups.set(block, number as u32 + 1);
@@ -46,24 +51,24 @@ impl Graph<'_> {
             group.blocks += 1;
             group.bytes += self.heap.bytes(block);
             if is_new {
-                self.write_path(block, reachability, parts, group);
+                self.write_path(block, reachability, components, group);
             }
         }
-        tops.give_back();
-        self.forget_ways()?;
+        first_blocks.unmap();
+        self.free_paths()?;
         self.add_retained(&groups, answer)
     }
 
     /// For each block the first one of its path, which a root leads to, or nothing.
-    fn tops(&self) -> Result<Array<u32>, Trouble> {
-        let tops = Array::<u32>::new(self.heap.count).ok_or(Trouble::Memory)?;
-        for place in 0..self.found {
-            let block = self.order.get(place) as usize;
+    fn first_blocks(&self) -> Result<Array<u32>, Exhausted> {
+        let first_blocks = Array::<u32>::new(self.heap.count).ok_or(Exhausted::Memory)?;
+        for index in 0..self.found {
+            let block = self.order.get(index) as usize;
             let from = self.from.get(block);
-            let top = if from & ROOT != 0 { block as u32 } else { tops.get(from as usize) };
-            tops.set(block, top);
+            let top = if from & ROOT != 0 { block as u32 } else { first_blocks.get(from as usize) };
+            first_blocks.set(block, top);
         }
-        Ok(tops)
+        Ok(first_blocks)
     }
 
     /// The root that leads to the first block of a path, and where the pointer is.
@@ -86,11 +91,11 @@ impl Graph<'_> {
         &self,
         block: usize,
         reachability: Reachability,
-        parts: &Parts,
+        components: &StrongComponents,
         group: &mut Group,
     ) {
         if reachability == Reachability::LostInACycle {
-            return self.write_cycle(block, parts, group);
+            return self.write_cycle(block, components, group);
         }
         let mut length = 1_u64;
         let mut at = block;
@@ -99,7 +104,7 @@ impl Graph<'_> {
             length += 1;
         }
         // Of a long path both ends: the first half and the last.
-        let most = MOST_STEPS as u64;
+        let most = MAX_STEPS as u64;
         let kept_first = if length > most { most / 2 } else { length };
         let kept_last = if length > most { most - kept_first } else { 0 };
         group.omitted = length - kept_first - kept_last;
@@ -107,15 +112,15 @@ impl Graph<'_> {
         let (mut at, mut number) = (block, length);
         loop {
             number -= 1;
-            let place = if number < kept_first {
+            let slot = if number < kept_first {
                 Some(number)
             } else if number >= length - kept_last {
                 Some(number - group.omitted)
             } else {
                 None
             };
-            if let Some(place) = place {
-                group.path[place as usize] = self.step(at, self.at.get(at));
+            if let Some(slot) = slot {
+                group.path[slot as usize] = self.step(at, self.at.get(at));
             }
             if self.from.get(at) & ROOT != 0 {
                 break;
@@ -124,64 +129,68 @@ impl Graph<'_> {
         }
     }
 
-    /// The shortest way from a block around its part and back to it.
-    fn write_cycle(&self, block: usize, parts: &Parts, group: &mut Group) {
-        let part = parts.of.get(block);
-        group.members = parts.sizes.get(part as usize).into();
-        let around = match self.around(block, parts) {
-            Some(around) => around,
+    /// The shortest way from a block around its component and back to it.
+    fn write_cycle(&self, block: usize, components: &StrongComponents, group: &mut Group) {
+        let component = components.component_of.get(block);
+        group.members = components.sizes.get(component as usize).into();
+        let search = match self.search_cycle(block, components) {
+            Some(search) => search,
             None => return,
         };
         let mut length = 0;
-        around.each(block, |_, _| length += 1);
-        let most = MOST_STEPS as u64;
+        search.each(block, |_, _| length += 1);
+        let most = MAX_STEPS as u64;
         group.steps = length.min(most) as u32;
         group.omitted = length - u64::from(group.steps);
         // They come from the last one on.
         let mut number = length;
-        around.each(block, |member, at| {
+        search.each(block, |member, at| {
             number -= 1;
             if number < most {
                 group.path[number as usize] = self.step(member, at);
             }
         });
-        around.give_back();
+        search.unmap();
     }
 
     /// Breadth first from a block until something points back to it.
-    fn around(&self, block: usize, parts: &Parts) -> Option<Around> {
-        let part = parts.of.get(block);
+    fn search_cycle(&self, block: usize, components: &StrongComponents) -> Option<CycleSearch> {
+        let component = components.component_of.get(block);
         let count = self.heap.count;
-        let around =
-            Around { from: Array::new(count)?, at: Array::new(count)?, queue: Array::new(count)? };
-        let (mut looked, mut found) = (0, 1);
-        around.queue.set(0, block as u32);
-        while looked < found && around.from.get(block) == 0 {
-            let here = around.queue.get(looked) as usize;
-            looked += 1;
+        let search = CycleSearch {
+            from: Array::new(count)?,
+            at: Array::new(count)?,
+            queue: Array::new(count)?,
+        };
+        let (mut visited, mut found) = (0, 1);
+        search.queue.set(0, block as u32);
+        while visited < found && search.from.get(block) == 0 {
+            let here = search.queue.get(visited) as usize;
+            visited += 1;
             self.edges(here, 0, |target, at, _| {
-                if parts.of.get(target) == part && around.from.get(target) == 0 {
+                if components.component_of.get(target) == component && search.from.get(target) == 0
+                {
                     // One more, so that 0 is none.
-                    around.from.set(target, here as u32 + 1);
-                    around.at.set(target, at as u32);
-                    around.queue.set(found, target as u32);
+                    search.from.set(target, here as u32 + 1);
+                    search.at.set(target, at as u32);
+                    search.queue.set(found, target as u32);
                     found += 1;
                 }
-                around.from.get(block) != 0
+                search.from.get(block) != 0
             });
         }
-        Some(around)
+        Some(search)
     }
 }
 
-/// Ways inside of a part.
-struct Around {
+/// Ways inside of a component.
+struct CycleSearch {
     from: Array<u32>,
     at: Array<u32>,
     queue: Array<u32>,
 }
 
-impl Around {
+impl CycleSearch {
     /// The cycle through a block, from the block that leads to it back to itself, each with the
     /// place of the pointer to it.
     fn each(&self, block: usize, mut each: impl FnMut(usize, u32)) {
@@ -199,9 +208,9 @@ impl Around {
         }
     }
 
-    fn give_back(self) {
+    fn unmap(self) {
         for array in [self.from, self.at, self.queue] {
-            array.give_back();
+            array.unmap();
         }
     }
 }
@@ -209,18 +218,18 @@ impl Around {
 /// The group of a key, and whether it is a new one.
 fn find(slots: &Array<u32>, key: Key, answer: &Answer) -> Option<(usize, bool)> {
     let mut hash = u64::from(key.site) << 8 | u64::from(key.reachability.number());
-    hash = (hash ^ key.place.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash = (hash ^ key.root_address.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut slot = (hash >> 48) as usize % SLOTS;
     loop {
         let index = slots.get(slot) as usize;
         if index == 0 {
-            let index = answer.add()?;
+            let index = answer.add_group()?;
             slots.set(slot, index as u32 + 1);
             let group = answer.group(index);
             group.site = key.site;
             group.reachability = key.reachability.number().into();
             group.root = key.root;
-            group.place = key.place;
+            group.root_address = key.root_address;
             return Some((index, true));
         }
         let group = answer.group(index - 1);
@@ -228,7 +237,7 @@ fn find(slots: &Array<u32>, key: Key, answer: &Answer) -> Option<(usize, bool)> 
             site: group.site,
             reachability: group.reachability(),
             root: group.root,
-            place: group.place,
+            root_address: group.root_address,
         };
         if known == key {
             return Some((index - 1, false));

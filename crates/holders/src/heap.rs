@@ -31,7 +31,7 @@ const PAGES: u32 = 1 << 31;
 const FILTER_BITS: u32 = 21;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Larger blocks are found by their first pages, or by a search.
-const MOST_PAGES: usize = 1 << 24;
+const MAX_PAGES: usize = 1 << 24;
 
 impl Heap {
     /// `None` where there is no memory.
@@ -54,7 +54,7 @@ impl Heap {
                 taken += 1;
             }
         }
-        starts.slice()[..taken].sort_unstable();
+        starts.as_mut_slice()[..taken].sort_unstable();
         let mut heap = Self {
             count: taken,
             starts,
@@ -110,12 +110,12 @@ impl Heap {
                 self.high = end;
             }
         }
-        let capacity = (pages.min(MOST_PAGES) * 3 / 2).next_power_of_two().max(64);
+        let capacity = (pages.min(MAX_PAGES) * 3 / 2).next_power_of_two().max(64);
         self.page_bits = capacity.trailing_zeros();
         self.pages = Array::new(capacity)?;
         self.firsts = Array::new(capacity)?;
         let mut last = usize::MAX;
-        let mut room = MOST_PAGES;
+        let mut room = MAX_PAGES;
         for index in 0..self.count {
             let (first, end) = (self.start(index) >> PAGE, (self.end(index) - 1) >> PAGE);
             let mut page = first;

@@ -7,7 +7,7 @@ use leakcheck_symbols::types::{Function, Type};
 pub(crate) struct Label {
     pub(crate) text: String,
     /// Whether it begins with reference counts.
-    pub(crate) is_counted: bool,
+    pub(crate) is_refcounted: bool,
     /// What it holds, and where the first one begins.
     pub(crate) content: Option<(Type, u64)>,
 }
@@ -51,8 +51,8 @@ pub(crate) fn of(functions: &[Function]) -> Option<Label> {
             ("LeafNode" | "InternalNode", all) => format!("{what}<{}>", all.join(", ")),
             (_, [first, ..]) => format!("{what}<{first}>"),
         };
-        let is_counted = matches!(*what, "Rc" | "Arc");
-        best = Some((weight, Label { text, is_counted, content }));
+        let is_refcounted = matches!(*what, "Rc" | "Arc");
+        best = Some((weight, Label { text, is_refcounted, content }));
     }
     best.map(|(_, label)| label)
 }

@@ -13,6 +13,9 @@
 #[allow(unsafe_code, reason = "memory that two processes see")]
 mod answer;
 #[cfg(holders)]
+#[allow(unsafe_code, reason = "reads the kernel's clocks")]
+mod budget;
+#[cfg(holders)]
 mod dominators;
 #[cfg(not(holders))]
 mod elsewhere;
@@ -60,11 +63,11 @@ mod stack;
 mod threads;
 
 #[cfg(not(holders))]
-pub use elsewhere::{Before, CAN_EXPLAIN, can_explain, clear_dead, explain};
+pub use elsewhere::{CAN_EXPLAIN, StackSnapshot, can_explain, clear_dead, explain};
 #[cfg(holders)]
 pub use explain::{CAN_EXPLAIN, can_explain, explain};
 #[cfg(holders)]
-pub use stack::{Before, clear_dead};
+pub use stack::{StackSnapshot, clear_dead};
 
 use leakcheck_ledger::{RegionId, SiteId};
 
@@ -78,7 +81,7 @@ pub struct Query<'a> {
     /// The regions that own them.
     pub owners: &'a [RegionId],
     /// The stack as it was before the body of the test ran.
-    pub before: &'a Before,
+    pub stack_before: &'a StackSnapshot,
     /// The call sites whose types have to be known.
     pub sites: &'a [SiteId],
     pub start_child: StartChild,

@@ -1,41 +1,42 @@
 //! What nothing that is alive leads to: forgotten, in a cycle, or hanging on such blocks.
 //!
-//! The strongly connected parts of that graph are found as Tarjan (1972) does it, with the stack in
-//! arrays. Parts that no other part leads to are where the loss began.
+//! The strongly connected components of that graph are found as Tarjan (1972) does it, with the stack in
+//! arrays. StrongComponents that no other component leads to are where the loss began.
 
+use crate::budget::Exhausted;
 use crate::evidence::{Evidence, counts, evidence};
 use crate::heap::NONE;
 use crate::pool::Array;
-use crate::reach::{Graph, Trouble};
+use crate::reach::Graph;
 use leakcheck_report::Reachability;
 
-/// The strongly connected parts of what is lost.
+/// The strongly connected components of what is lost.
 #[derive(Debug)]
-pub(crate) struct Parts {
-    /// The part of each block.
-    pub(crate) of: Array<u32>,
+pub(crate) struct StrongComponents {
+    /// The component of each block.
+    pub(crate) component_of: Array<u32>,
     pub(crate) count: usize,
     /// How many blocks each has.
     pub(crate) sizes: Array<u32>,
-    /// Whether another part leads to it.
-    led_to: Array<u8>,
+    /// Whether another component leads to it.
+    has_predecessor: Array<u8>,
     /// How many pointers hold each block.
     pointers: Array<u32>,
-    /// [`EXPLAINED`] and [`MISSING`].
-    judged: Array<u8>,
+    /// [`BALANCED`] and [`POINTER_MISSING`].
+    count_marks: Array<u8>,
     /// The block of each to which the fewest pointers lead.
-    stands_for: Array<u32>,
+    representatives: Array<u32>,
 }
 
-/// A block of the part has reference counts, and all of them are explained by pointers.
-const EXPLAINED: u8 = 1;
-/// A block of the part has a reference count that no pointer explains.
-const MISSING: u8 = 2;
+/// A block of the component has reference counts, and all of them are explained by pointers.
+const BALANCED: u8 = 1;
+/// A block of the component has a reference count that no pointer explains.
+const POINTER_MISSING: u8 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Account {
-    Explained,
-    Missing,
+enum Balance {
+    Balanced,
+    PointerMissing,
     Unknown,
 }
 
@@ -58,32 +59,32 @@ impl Graph<'_> {
     }
 
     /// Classes all blocks that were not reached.
-    pub(crate) fn sort_lost(&mut self) -> Result<Parts, Trouble> {
-        let mut parts = self.parts()?;
-        self.count_pointers(&mut parts)?;
-        self.judge_parts(&mut parts)?;
+    pub(crate) fn classify_lost(&mut self) -> Result<StrongComponents, Exhausted> {
+        let mut components = self.strong_components()?;
+        self.count_pointers(&mut components)?;
+        self.judge_components(&mut components)?;
         let first = self.found;
         for block in 0..self.heap.count {
             if self.reachability(block).is_none()
-                && let Some(reachability) = self.reachability_of_source(block, &parts)
+                && let Some(reachability) = self.reachability_of_source(block, &components)
             {
                 self.push(block, reachability, NONE, 0);
-                self.set_entered(block);
+                self.set_entry_node(block);
             }
         }
-        self.hang_on(first)?;
-        Ok(parts)
+        self.mark_indirectly_lost(first)?;
+        Ok(components)
     }
 
     /// Tarjan's algorithm. Numbers are given in the order of the visits, from 1 on; a block's lowest
-    /// number becomes its part's when it is complete.
-    fn parts(&mut self) -> Result<Parts, Trouble> {
+    /// number becomes its component's when it is complete.
+    fn strong_components(&mut self) -> Result<StrongComponents, Exhausted> {
         let count = self.heap.count;
-        let array = || Array::<u32>::new(count).ok_or(Trouble::Memory);
+        let array = || Array::<u32>::new(count).ok_or(Exhausted::Memory);
         let (number, low, cursor, caller, stack) =
             (array()?, array()?, array()?, array()?, array()?);
         let of = array()?;
-        let (mut next, mut depth, mut parts) = (1_u32, 0, 0_u32);
+        let (mut next, mut depth, mut components) = (1_u32, 0, 0_u32);
         for first in 0..count {
             if self.reachability(first).is_some() || number.get(first) != UNSEEN {
                 continue;
@@ -123,12 +124,12 @@ impl Graph<'_> {
                     loop {
                         depth -= 1;
                         let member = stack.get(depth) as usize;
-                        of.set(member, parts);
+                        of.set(member, components);
                         if member == block {
                             break;
                         }
                     }
-                    parts += 1;
+                    components += 1;
                 }
                 let outer = caller.get(block);
                 if outer == NONE {
@@ -141,22 +142,30 @@ impl Graph<'_> {
             }
         }
         for array in [low, cursor, caller, stack] {
-            array.give_back();
+            array.unmap();
         }
-        let count = parts as usize;
-        let sizes = Array::new(count).ok_or(Trouble::Memory)?;
-        let led_to = Array::new(count).ok_or(Trouble::Memory)?;
+        let count = components as usize;
+        let sizes = Array::new(count).ok_or(Exhausted::Memory)?;
+        let has_predecessor = Array::new(count).ok_or(Exhausted::Memory)?;
         // Its numbers are needed no longer.
-        let judged = Array::new(count).ok_or(Trouble::Memory)?;
-        let stands_for = Array::new(count).ok_or(Trouble::Memory)?;
-        Ok(Parts { of, count, sizes, led_to, pointers: number, judged, stands_for })
+        let count_marks = Array::new(count).ok_or(Exhausted::Memory)?;
+        let representatives = Array::new(count).ok_or(Exhausted::Memory)?;
+        Ok(StrongComponents {
+            component_of: of,
+            count,
+            sizes,
+            has_predecessor,
+            pointers: number,
+            count_marks,
+            representatives,
+        })
     }
 
-    fn count_pointers(&self, parts: &mut Parts) -> Result<(), Trouble> {
+    fn count_pointers(&self, components: &mut StrongComponents) -> Result<(), Exhausted> {
         for block in 0..self.heap.count {
             // What is not lost stays untouched.
             if self.reachability(block).is_none() {
-                parts.pointers.set(block, 0);
+                components.pointers.set(block, 0);
             }
         }
         for block in 0..self.heap.count {
@@ -166,19 +175,21 @@ impl Graph<'_> {
             if block & 0xfff == 0 {
                 self.in_time()?;
             }
-            let own = parts.of.get(block) as usize;
-            parts.sizes.set(own, parts.sizes.get(own) + 1);
-            let is_below = self.is_below(block);
-            self.edges(block, 0, |target, _, told| {
-                if !is_below {
-                    self.set_entered(target);
+            let own = components.component_of.get(block) as usize;
+            components.sizes.set(own, components.sizes.get(own) + 1);
+            let is_in_subgraph = self.is_in_subgraph(block);
+            self.edges(block, 0, |target, _, evidence| {
+                if !is_in_subgraph {
+                    self.set_entry_node(target);
                 }
-                let part = parts.of.get(target) as usize;
-                if part != own {
-                    parts.led_to.set(part, 1);
+                let component = components.component_of.get(target) as usize;
+                if component != own {
+                    components.has_predecessor.set(component, 1);
                 }
-                if told == Evidence::Direct {
-                    parts.pointers.set(target, parts.pointers.get(target).saturating_add(1));
+                if evidence == Evidence::Direct {
+                    components
+                        .pointers
+                        .set(target, components.pointers.get(target).saturating_add(1));
                 }
                 false
             });
@@ -188,29 +199,29 @@ impl Graph<'_> {
 
     /// How the counts at the beginning of a block, if there are such, go with the pointers to it that
     /// were found.
-    fn account(&self, block: usize, parts: &Parts) -> Account {
-        let pointers = parts.pointers.get(block) as usize;
+    fn balance(&self, block: usize, components: &StrongComponents) -> Balance {
+        let pointers = components.pointers.get(block) as usize;
         let bytes = 8 * self.heap.words(block);
-        match counts(self.heap.start(block), bytes).filter(|_| self.may_be_counted(block)) {
+        match counts(self.heap.start(block), bytes).filter(|_| self.may_be_refcounted(block)) {
             Some(counts) if counts.strong > 0 && pointers > 0 => {
                 let expected = counts.strong + counts.weak - 1;
                 if expected == pointers {
-                    Account::Explained
+                    Balance::Balanced
                 } else if expected > pointers {
-                    Account::Missing
+                    Balance::PointerMissing
                 } else {
-                    Account::Unknown
+                    Balance::Unknown
                 }
             }
-            _ => Account::Unknown,
+            _ => Balance::Unknown,
         }
     }
 
-    /// Finds out for each part how its loss can have begun, and which block stands for it where the
+    /// Finds out for each component how its loss can have begun, and which block stands for it where the
     /// counts do not tell.
-    fn judge_parts(&self, parts: &mut Parts) -> Result<(), Trouble> {
-        for part in 0..parts.count {
-            parts.stands_for.set(part, NONE);
+    fn judge_components(&self, components: &mut StrongComponents) -> Result<(), Exhausted> {
+        for component in 0..components.count {
+            components.representatives.set(component, NONE);
         }
         for block in 0..self.heap.count {
             if self.reachability(block).is_some() {
@@ -219,44 +230,54 @@ impl Graph<'_> {
             if block & 0xfff == 0 {
                 self.in_time()?;
             }
-            let part = parts.of.get(block) as usize;
-            match self.account(block, parts) {
-                Account::Explained => parts.judged.set(part, parts.judged.get(part) | EXPLAINED),
-                Account::Missing => parts.judged.set(part, parts.judged.get(part) | MISSING),
-                Account::Unknown => {}
+            let component = components.component_of.get(block) as usize;
+            match self.balance(block, components) {
+                Balance::Balanced => components
+                    .count_marks
+                    .set(component, components.count_marks.get(component) | BALANCED),
+                Balance::PointerMissing => components
+                    .count_marks
+                    .set(component, components.count_marks.get(component) | POINTER_MISSING),
+                Balance::Unknown => {}
             }
-            let known = parts.stands_for.get(part);
-            if known == NONE || parts.pointers.get(block) < parts.pointers.get(known as usize) {
-                parts.stands_for.set(part, block as u32);
+            let known = components.representatives.get(component);
+            if known == NONE
+                || components.pointers.get(block) < components.pointers.get(known as usize)
+            {
+                components.representatives.set(component, block as u32);
             }
         }
         Ok(())
     }
 
-    /// What a block is that belongs to a part that nothing leads to; `None` for those that hang on
+    /// What a block is that belongs to a component that nothing leads to; `None` for those that hang on
     /// others.
     ///
     /// In a cycle of reference counts every count is explained by a pointer that was found. Where a
     /// pointer is missing, it was forgotten, and what points back are `Weak`s or plain pointers. Where
     /// there are no counts it is a list that points both ways or the like, and the block to which
     /// the fewest pointers lead stands for it.
-    fn reachability_of_source(&self, block: usize, parts: &Parts) -> Option<Reachability> {
-        let part = parts.of.get(block) as usize;
-        if parts.led_to.get(part) != 0 {
+    fn reachability_of_source(
+        &self,
+        block: usize,
+        components: &StrongComponents,
+    ) -> Option<Reachability> {
+        let component = components.component_of.get(block) as usize;
+        if components.has_predecessor.get(component) != 0 {
             return None;
         }
-        let stands = parts.stands_for.get(part) == block as u32;
-        match parts.judged.get(part) {
-            judged if judged & MISSING != 0 => {
-                (self.account(block, parts) == Account::Missing).then_some(Reachability::Lost)
-            }
-            judged if judged & EXPLAINED != 0 => Some(Reachability::LostInACycle),
-            _ => stands.then_some(Reachability::Lost),
+        let is_representative = components.representatives.get(component) == block as u32;
+        match components.count_marks.get(component) {
+            count_marks if count_marks & POINTER_MISSING != 0 => (self.balance(block, components)
+                == Balance::PointerMissing)
+                .then_some(Reachability::Lost),
+            count_marks if count_marks & BALANCED != 0 => Some(Reachability::LostInACycle),
+            _ => is_representative.then_some(Reachability::Lost),
         }
     }
 
     /// Classes what hangs on the blocks that were found from `first` on.
-    fn hang_on(&mut self, first: usize) -> Result<(), Trouble> {
+    fn mark_indirectly_lost(&mut self, first: usize) -> Result<(), Exhausted> {
         let mut looked = first;
         while looked < self.found {
             let block = self.order.get(looked) as usize;

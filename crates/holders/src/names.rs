@@ -21,75 +21,75 @@ pub(crate) struct Names<'a> {
     /// By the number of the module.
     variables: HashMap<usize, Variables>,
     types: HashMap<usize, Option<Types>>,
-    kept: Kept,
+    cache: NameCache,
 }
 
 /// What was found out before, which is good for the life of the process.
 #[derive(Debug, Default)]
-struct Kept {
-    labels: HashMap<SiteId, Label>,
+struct NameCache {
+    sites: HashMap<SiteId, SiteInfo>,
     /// By the call site of a block and where in it they are.
-    fields: HashMap<(SiteId, u64), Place>,
+    fields: HashMap<(SiteId, u64), FieldAt>,
     /// By file, whether it is a thread-local, and its address there.
     variables: HashMap<(PathBuf, bool, u64), Option<String>>,
 }
 
 /// A place in a block.
 #[derive(Clone, Debug)]
-struct Place {
+struct FieldAt {
     /// The fields that lead there.
-    field: Option<String>,
+    name: Option<String>,
     /// Whether a pointer may be there, by its type.
     may_point: bool,
 }
 
-impl Default for Place {
+impl Default for FieldAt {
     fn default() -> Self {
-        Self { field: None, may_point: true }
+        Self { name: None, may_point: true }
     }
 }
 
 /// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find it
 /// taken.
-static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+static CACHE: Mutex<Option<NameCache>> = Mutex::new(None);
 
 impl Drop for Names<'_> {
     fn drop(&mut self) {
-        if let Ok(mut kept) = KEPT.try_lock() {
-            *kept = Some(std::mem::take(&mut self.kept));
+        if let Ok(mut cache) = CACHE.try_lock() {
+            *cache = Some(std::mem::take(&mut self.cache));
         }
     }
 }
 
 /// What is known of the blocks of a call site.
 #[derive(Debug, Default)]
-struct Label {
+struct SiteInfo {
     text: Option<String>,
     /// Where it is.
     place: Option<String>,
-    is_counted: bool,
+    is_refcounted: bool,
     /// In which module its content's type is described, the type, and where the content begins.
     content: Option<(usize, Type, u64)>,
 }
 
 impl<'a> Names<'a> {
     pub(crate) fn new(roots: &'a Roots) -> Self {
-        let kept = KEPT.try_lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default();
-        Self { roots, variables: HashMap::new(), types: HashMap::new(), kept }
+        let cache = CACHE.try_lock().ok().and_then(|mut cache| cache.take()).unwrap_or_default();
+        Self { roots, variables: HashMap::new(), types: HashMap::new(), cache }
     }
 
     pub(crate) fn holder(&mut self, group: &Group) -> Holder {
         let mut reachability = group.reachability();
         let root = match reachability {
             Reachability::Lost | Reachability::LostInACycle | Reachability::IndirectlyLost => None,
-            _ => self.root(group.root as usize, group.place as usize),
+            _ => self.root(group.root as usize, group.root_address as usize),
         };
         let count = group.steps as usize;
         let mut steps: Vec<report::Step> =
             group.path[..count].iter().map(|step| self.step(step)).collect();
-        let by_pointers =
+        let all_may_point =
             self.add_fields(&mut steps, group, reachability == Reachability::LostInACycle);
-        if !reachability.is_lost() && !by_pointers {
+        if !reachability.is_lost() && !all_may_point {
             reachability = Reachability::PossiblyHeld;
         }
         let blocks = Amount { bytes: group.bytes, blocks: group.blocks };
@@ -124,11 +124,11 @@ impl<'a> Names<'a> {
         // Places of thread-locals are counted from their beginning.
         let address = if is_local { place } else { place.wrapping_sub(module.bias) } as u64;
         let key = (module.path.clone(), is_local, address);
-        let path = match self.kept.variables.get(&key) {
+        let path = match self.cache.variables.get(&key) {
             Some(known) => known.clone(),
             None => {
                 let path = self.find_variable(root.module, is_local, address);
-                self.kept.variables.insert(key, path.clone());
+                self.cache.variables.insert(key, path.clone());
                 path
             }
         };
@@ -166,7 +166,7 @@ impl<'a> Names<'a> {
         let tid = self.roots.threads.get(root.thread)?.tid;
         match running::started_at(tid) {
             0 => None,
-            site => self.label(site).place.clone(),
+            site => self.site_info(site).place.clone(),
         }
     }
 
@@ -180,7 +180,7 @@ impl<'a> Names<'a> {
     }
 
     fn step(&mut self, step: &Step) -> report::Step {
-        let Label { text, place, .. } = self.label(step.site);
+        let SiteInfo { text, place, .. } = self.site_info(step.site);
         let mut named = report::Step::default();
         named.label.clone_from(text);
         named.place.clone_from(place);
@@ -192,7 +192,7 @@ impl<'a> Names<'a> {
     /// The fields by which each step leads to the next one. `false` where one of them cannot be a
     /// pointer.
     fn add_fields(&mut self, steps: &mut [report::Step], group: &Group, is_cycle: bool) -> bool {
-        let mut by_pointers = true;
+        let mut all_may_point = true;
         let sites: Vec<SiteId> = group.path[..steps.len()].iter().map(|step| step.site).collect();
         for (index, step) in steps.iter_mut().enumerate() {
             // A step's offset is in the one before it; around a cycle the last is before the first.
@@ -201,24 +201,24 @@ impl<'a> Names<'a> {
                 None if is_cycle => sites.len() - 1,
                 None => continue,
             };
-            let place = self.place(sites[before], step.offset);
-            step.field = place.field;
-            by_pointers &= place.may_point;
+            let field = self.field_at(sites[before], step.offset);
+            step.field = field.name;
+            all_may_point &= field.may_point;
         }
-        by_pointers
+        all_may_point
     }
 
-    fn place(&mut self, site: SiteId, offset: u64) -> Place {
-        if let Some(known) = self.kept.fields.get(&(site, offset)) {
+    fn field_at(&mut self, site: SiteId, offset: u64) -> FieldAt {
+        if let Some(known) = self.cache.fields.get(&(site, offset)) {
             return known.clone();
         }
-        let place = self.find_place(site, offset).unwrap_or_default();
-        self.kept.fields.insert((site, offset), place.clone());
-        place
+        let field = self.find_field(site, offset).unwrap_or_default();
+        self.cache.fields.insert((site, offset), field.clone());
+        field
     }
 
-    fn find_place(&mut self, site: SiteId, offset: u64) -> Option<Place> {
-        let Label { content: Some((module, of, start)), .. } = *self.label(site) else {
+    fn find_field(&mut self, site: SiteId, offset: u64) -> Option<FieldAt> {
+        let SiteInfo { content: Some((module, of, start)), .. } = *self.site_info(site) else {
             return None;
         };
         let types = self.types(module)?;
@@ -228,31 +228,31 @@ impl<'a> Names<'a> {
         let offset = offset.checked_sub(start)? % size;
         let fields = types.fields_at(of, offset);
         let may_point = !size.is_multiple_of(8) || types.may_point(of, offset);
-        Some(Place { field: (!fields.is_empty()).then(|| fields.join(".")), may_point })
+        Some(FieldAt { name: (!fields.is_empty()).then(|| fields.join(".")), may_point })
     }
 
     /// What is known of a call site.
-    fn label(&mut self, site: SiteId) -> &Label {
-        if !self.kept.labels.contains_key(&site) {
-            let label = self.find_label(site);
-            self.kept.labels.insert(site, label);
+    fn site_info(&mut self, site: SiteId) -> &SiteInfo {
+        if !self.cache.sites.contains_key(&site) {
+            let info = self.find_site_info(site);
+            self.cache.sites.insert(site, info);
         }
-        &self.kept.labels[&site]
+        &self.cache.sites[&site]
     }
 
-    fn find_label(&mut self, site: SiteId) -> Label {
+    fn find_site_info(&mut self, site: SiteId) -> SiteInfo {
         let addresses = call_site::addresses(site);
         let stack = CallStack { id: site, addresses };
         let frames = symbols::frames(&stack);
-        let is = |class| move |frame: &&Frame| frame.class == class;
-        let nearest = frames.iter().find(is(FrameClass::User));
-        let nearest = nearest.or_else(|| frames.iter().find(is(FrameClass::Dependency)));
-        let mut label = Label { place: nearest.and_then(Frame::place), ..Label::default() };
+        let has_class = |class| move |frame: &&Frame| frame.class == class;
+        let nearest = frames.iter().find(has_class(FrameClass::User));
+        let nearest = nearest.or_else(|| frames.iter().find(has_class(FrameClass::Dependency)));
+        let mut info = SiteInfo { place: nearest.and_then(Frame::place), ..SiteInfo::default() };
         // Those that allocate for the user's code, down to it.
-        let inner = frames.iter().take_while(|frame| !is(FrameClass::User)(frame)).count();
+        let inner = frames.iter().take_while(|frame| !has_class(FrameClass::User)(frame)).count();
         let mut functions = Vec::new();
         let mut module = None;
-        for address in stack.addresses.into_iter().take(MOST_FRAMES) {
+        for address in stack.addresses.into_iter().take(MAX_FRAMES) {
             let Some(index) = self.module_of(address) else { continue };
             let bias = self.roots.modules[index].bias;
             let Some(types) = self.types(index) else { break };
@@ -265,11 +265,11 @@ impl<'a> Names<'a> {
         }
         functions.truncate(inner);
         if let Some(found) = labels::of(&functions) {
-            label.text = Some(found.text);
-            label.is_counted = found.is_counted;
-            label.content = found.content.zip(module).map(|((of, at), module)| (module, of, at));
+            info.text = Some(found.text);
+            info.is_refcounted = found.is_refcounted;
+            info.content = found.content.zip(module).map(|((of, at), module)| (module, of, at));
         }
-        label
+        info
     }
 
     fn module_of(&self, address: usize) -> Option<usize> {
@@ -286,18 +286,18 @@ impl<'a> Names<'a> {
 
     /// Those of the given call sites, sorted, that make blocks with reference counts, and those that
     /// make others.
-    pub(crate) fn counted(&mut self, sites: &[SiteId]) -> (Vec<SiteId>, Vec<SiteId>) {
+    pub(crate) fn split_by_refcounts(&mut self, sites: &[SiteId]) -> (Vec<SiteId>, Vec<SiteId>) {
         let known: Vec<(SiteId, bool)> = sites
             .iter()
             .filter_map(|site| {
-                let label = self.label(*site);
-                label.text.is_some().then_some((*site, label.is_counted))
+                let info = self.site_info(*site);
+                info.text.is_some().then_some((*site, info.is_refcounted))
             })
             .collect();
         let of = |wanted: bool| {
             let mut sites: Vec<SiteId> = known
                 .iter()
-                .filter(|(_, is_counted)| *is_counted == wanted)
+                .filter(|(_, is_refcounted)| *is_refcounted == wanted)
                 .map(|(site, _)| *site)
                 .collect();
             sites.sort_unstable();
@@ -308,4 +308,4 @@ impl<'a> Names<'a> {
 }
 
 /// The most frames that are looked at for the type of a block.
-const MOST_FRAMES: usize = 24;
+const MAX_FRAMES: usize = 24;

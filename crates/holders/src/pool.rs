@@ -24,11 +24,11 @@ impl<T: Number> Array<T> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: asks for fresh memory wherever there is room.
-        let place = unsafe { libc::mmap(null_mut(), bytes, access, flags, -1, 0) };
-        if place == libc::MAP_FAILED {
+        let start = unsafe { libc::mmap(null_mut(), bytes, access, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
             return None;
         }
-        Some(Self { start: NonNull::new(place.cast())?, len: len.max(1) })
+        Some(Self { start: NonNull::new(start.cast())?, len: len.max(1) })
     }
 
     /// Indices beyond the end read and write the last place but never other memory: the child has
@@ -37,30 +37,30 @@ impl<T: Number> Array<T> {
     pub(crate) fn get(&self, index: usize) -> T {
         let index = if index < self.len { index } else { self.len - 1 };
         // SAFETY: within the array, which is mapped as long as the process lives.
-        unsafe { *self.place(index) }
+        unsafe { *self.pointer_to(index) }
     }
 
     #[inline(always)]
     pub(crate) fn set(&self, index: usize, value: T) {
         let index = if index < self.len { index } else { self.len - 1 };
         // SAFETY: as above; there is one thread.
-        unsafe { *self.place(index) = value };
+        unsafe { *self.pointer_to(index) = value };
     }
 
     /// Reckoned as a number: in a build without optimisation all else is a call.
     #[inline(always)]
-    fn place(&self, index: usize) -> *mut T {
+    fn pointer_to(&self, index: usize) -> *mut T {
         (self.start.as_ptr() as usize + index * size_of::<T>()) as *mut T
     }
 
     /// All of it.
-    pub(crate) fn slice(&mut self) -> &mut [T] {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: mapped for that many entries, which all bits are values of.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 
     /// Gives the memory back.
-    pub(crate) fn give_back(self) {
+    pub(crate) fn unmap(self) {
         // SAFETY: mapped by `new`, and nobody uses it again.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.len * size_of::<T>()) };
     }

@@ -1,14 +1,15 @@
 //! Which blocks can be reached from what is alive, and by which way.
 //!
 //! Conservative, word by word. From statics first, then thread-locals, then stacks; what only a
-//! vague sign points to comes last.
+//! uncertain sign points to comes last.
 
 use crate::answer::Answer;
+use crate::budget::{Budget, Exhausted};
 use crate::evidence::{Evidence, evidence};
 use crate::heap::{Heap, NONE, word};
 use crate::pool::Array;
 use crate::roots::{Root, RootKind, Roots};
-use crate::stack::Before;
+use crate::stack::StackSnapshot;
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::SiteId;
 use leakcheck_report::Reachability;
@@ -17,19 +18,12 @@ use leakcheck_report::Reachability;
 pub(crate) const ROOT: u32 = 1 << 31;
 
 /// The block belongs to the region that is asked about.
-const MINE: u8 = 1 << 7;
+const OWNED: u8 = 1 << 7;
 /// A block of the region leads to it, or it is one.
-const BELOW: u8 = 1 << 6;
-/// A root holds it, or a block that is not [`BELOW`].
-const ENTERED: u8 = 1 << 5;
-const REACHABILITY: u8 = ENTERED - 1;
-
-/// Why the child gives up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    Memory,
-    Time,
-}
+const SUBGRAPH: u8 = 1 << 6;
+/// A root holds it, or a block that is not [`SUBGRAPH`].
+const ENTRY: u8 = 1 << 5;
+const REACHABILITY: u8 = ENTRY - 1;
 
 /// The graph of all live blocks as far as it is known.
 #[derive(Debug)]
@@ -42,30 +36,29 @@ pub(crate) struct Graph<'a> {
     pub(crate) from: Array<u32>,
     /// At which word of it.
     pub(crate) at: Array<u32>,
-    /// The same for the first vague sign, with one more than the block or root; 0 where there is none.
-    vague_from: Array<u32>,
-    vague_at: Array<u32>,
+    /// The same for the first uncertain sign, with one more than the block or root; 0 where there is none.
+    possible_from: Array<u32>,
+    possible_at: Array<u32>,
     /// Blocks in the order in which they were found.
     pub(crate) order: Array<u32>,
     pub(crate) found: usize,
-    looked: usize,
-    /// In milliseconds of the process's own time, so that others that run make no difference.
-    most_ms: u64,
-    pub(crate) question: &'a Question<'a>,
+    scanned: usize,
+    budget: Budget,
+    pub(crate) query: &'a SnapshotQuery<'a>,
 }
 
 /// What the child is asked.
 #[derive(Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct SnapshotQuery<'a> {
     /// The regions whose blocks it is about.
     pub(crate) owners: &'a [RegionId],
     /// Call sites, sorted, that are known to make `Rc`s or `Arc`s, and those that make others.
-    pub(crate) counted: &'a [SiteId],
-    pub(crate) uncounted: &'a [SiteId],
+    pub(crate) refcounted_sites: &'a [SiteId],
+    pub(crate) other_sites: &'a [SiteId],
     /// What the C library marks free chunks with that look as if they were in use; 0 is unknown.
     pub(crate) free_mark: usize,
     /// What was on the calling thread's stack before the body ran.
-    pub(crate) before: &'a Before,
+    pub(crate) stack_before: &'a StackSnapshot,
 }
 
 /// What a scan is looking for.
@@ -75,93 +68,85 @@ pub(crate) struct Scan {
     from: u32,
     reachability: Reachability,
     /// Where it may hold, but nothing that it holds is certain.
-    vague: bool,
+    uncertain: bool,
     /// Only pointers to the beginning of a block count: in memory of the C library, what is left of
     /// its management would look like others.
-    exact: bool,
+    direct_only: bool,
     /// A stack that holds no blocks of the region, but for what chance has left there.
-    foreign: bool,
+    on_harness_stack: bool,
     /// The stack that the body ran on.
-    own: bool,
-}
-
-/// Milliseconds on a clock of the kernel's.
-pub(crate) fn ms_on(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel writes the time there.
-    unsafe { libc::clock_gettime(clock, &mut time) };
-    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+    on_own_stack: bool,
 }
 
 impl<'a> Graph<'a> {
     pub(crate) fn new(
         roots: &'a Roots,
-        question: &'a Question<'a>,
-        most_ms: u64,
-    ) -> Result<Self, Trouble> {
-        let heap = Heap::of_live_blocks().ok_or(Trouble::Memory)?;
+        query: &'a SnapshotQuery<'a>,
+        budget: Budget,
+    ) -> Result<Self, Exhausted> {
+        let heap = Heap::of_live_blocks().ok_or(Exhausted::Memory)?;
         let count = heap.count;
-        let array = || Array::<u32>::new(count).ok_or(Trouble::Memory);
+        let array = || Array::<u32>::new(count).ok_or(Exhausted::Memory);
         let graph = Self {
-            marks: Array::new(count).ok_or(Trouble::Memory)?,
+            marks: Array::new(count).ok_or(Exhausted::Memory)?,
             from: array()?,
             at: array()?,
-            vague_from: array()?,
-            vague_at: array()?,
+            possible_from: array()?,
+            possible_at: array()?,
             order: array()?,
             found: 0,
-            looked: 0,
+            scanned: 0,
             heap,
             roots,
-            most_ms,
-            question,
+            budget,
+            query,
         };
         for index in 0..count {
             graph.from.set(index, NONE);
             let (owner, _) = graph.heap.owner(index);
             if graph.heap.is_ours(index) {
-                // What leakcheck notes of the program is no holder: it counts as looked at.
+                // What leakcheck notes of the program is no holder: it counts as scanned at.
                 graph.set_reachability(index, Reachability::PossiblyHeld);
-            } else if owner != 0 && question.owners.contains(&owner) {
-                graph.marks.set(index, MINE);
+            } else if owner != 0 && query.owners.contains(&owner) {
+                graph.marks.set(index, OWNED);
             }
         }
         graph.in_time()?;
-        graph.mark_below()?;
+        graph.mark_subgraph()?;
         Ok(graph)
     }
 
-    pub(crate) fn in_time(&self) -> Result<(), Trouble> {
-        match ms_on(libc::CLOCK_PROCESS_CPUTIME_ID) {
-            ms if ms > self.most_ms => Err(Trouble::Time),
-            _ => Ok(()),
-        }
+    /// # Errors
+    ///
+    /// [`Exhausted::Time`] when the child has used up its processor time.
+    pub(crate) fn in_time(&self) -> Result<(), Exhausted> {
+        self.budget.check()
     }
 
-    pub(crate) fn is_mine(&self, block: usize) -> bool {
-        self.marks.get(block) & MINE != 0
+    pub(crate) fn is_owned(&self, block: usize) -> bool {
+        self.marks.get(block) & OWNED != 0
     }
 
-    pub(crate) fn is_below(&self, block: usize) -> bool {
-        self.marks.get(block) & BELOW != 0
+    pub(crate) fn is_in_subgraph(&self, block: usize) -> bool {
+        self.marks.get(block) & SUBGRAPH != 0
     }
 
-    pub(crate) fn set_below(&self, block: usize) {
-        self.marks.set(block, self.marks.get(block) | BELOW);
+    pub(crate) fn add_to_subgraph(&self, block: usize) {
+        self.marks.set(block, self.marks.get(block) | SUBGRAPH);
     }
 
-    pub(crate) fn is_entered(&self, block: usize) -> bool {
-        self.marks.get(block) & ENTERED != 0
+    pub(crate) fn is_entry_node(&self, block: usize) -> bool {
+        self.marks.get(block) & ENTRY != 0
     }
 
     /// Notes that a block is held by what no block of the region leads to.
-    pub(crate) fn set_entered(&self, block: usize) {
-        self.marks.set(block, self.marks.get(block) | ENTERED);
+    pub(crate) fn set_entry_node(&self, block: usize) {
+        self.marks.set(block, self.marks.get(block) | ENTRY);
     }
 
     /// Whether a pointer in a block of one class keeps one of another class: what is certain is kept
     /// by what is certain, and what is lost by all that points to it.
-    pub(crate) fn leads(
+    pub(crate) fn keeps_alive(
         &self,
         from: Reachability,
         to: Reachability,
@@ -180,10 +165,10 @@ impl<'a> Graph<'a> {
     }
 
     /// Whether a block may begin with reference counts, by what is known of its call site.
-    pub(crate) fn may_be_counted(&self, block: usize) -> bool {
+    pub(crate) fn may_be_refcounted(&self, block: usize) -> bool {
         let (_, site) = self.heap.owner(block);
-        self.question.counted.binary_search(&site).is_ok()
-            || self.question.uncounted.binary_search(&site).is_err()
+        self.query.refcounted_sites.binary_search(&site).is_ok()
+            || self.query.other_sites.binary_search(&site).is_err()
     }
 
     pub(crate) fn reachability(&self, block: usize) -> Option<Reachability> {
@@ -206,24 +191,24 @@ impl<'a> Graph<'a> {
         self.found += 1;
     }
 
-    /// Gives back what is known of the ways to blocks, when all are told.
-    pub(crate) fn forget_ways(&mut self) -> Result<(), Trouble> {
-        let ways = [
+    /// Gives back what is known of the ways to blocks, when all are evidence_kind.
+    pub(crate) fn free_paths(&mut self) -> Result<(), Exhausted> {
+        let arrays = [
             &mut self.from,
             &mut self.at,
-            &mut self.vague_from,
-            &mut self.vague_at,
+            &mut self.possible_from,
+            &mut self.possible_at,
             &mut self.order,
         ];
-        for way in ways {
-            let none = Array::new(1).ok_or(Trouble::Memory)?;
-            std::mem::replace(way, none).give_back();
+        for array in arrays {
+            let none = Array::new(1).ok_or(Exhausted::Memory)?;
+            std::mem::replace(array, none).unmap();
         }
         Ok(())
     }
 
     /// Finds all that is reached from the roots.
-    pub(crate) fn reach(&mut self, answer: &Answer) -> Result<(), Trouble> {
+    pub(crate) fn reach(&mut self, answer: &Answer) -> Result<(), Exhausted> {
         let kinds = [
             (RootKind::Static, Reachability::HeldByStatic),
             (RootKind::ThreadLocal, Reachability::HeldByThreadLocal),
@@ -238,18 +223,18 @@ impl<'a> Graph<'a> {
                     self.scan_root(index, root, reachability, answer);
                 }
             }
-            self.follow()?;
+            self.scan_found()?;
         }
-        // What only vague signs lead to, and what that leads to.
+        // What only uncertain signs lead to, and what that leads to.
         for block in 0..self.heap.count {
-            let from = self.vague_from.get(block);
+            let from = self.possible_from.get(block);
             if self.reachability(block).is_none() && from != 0 {
-                self.push(block, Reachability::PossiblyHeld, from - 1, self.vague_at.get(block));
+                self.push(block, Reachability::PossiblyHeld, from - 1, self.possible_at.get(block));
                 // What would free it is not known.
-                self.set_entered(block);
+                self.set_entry_node(block);
             }
         }
-        self.follow()
+        self.scan_found()
     }
 
     fn scan_root(
@@ -260,19 +245,25 @@ impl<'a> Graph<'a> {
         answer: &Answer,
     ) {
         let from = ROOT | index as u32;
-        let certain =
-            Scan { from, reachability, vague: false, exact: false, foreign: false, own: false };
-        let vague = Scan { vague: true, ..certain };
+        let certain = Scan {
+            from,
+            reachability,
+            uncertain: false,
+            direct_only: false,
+            on_harness_stack: false,
+            on_own_stack: false,
+        };
+        let uncertain = Scan { uncertain: true, ..certain };
         match root.kind {
             RootKind::Static => {
-                let exact = root.is_c_library;
-                self.scan(root.start, root.start, root.end, Scan { exact, ..certain });
+                let direct_only = root.is_c_library;
+                self.scan(root.start, root.start, root.end, Scan { direct_only, ..certain });
             }
             RootKind::ThreadLocal => self.scan_locals(root, certain),
             RootKind::ThreadControlBlock => {
-                self.scan_present(root.start, root.start, root.end, vague)
+                self.scan_present(root.start, root.start, root.end, uncertain)
             }
-            RootKind::Foreign => self.scan_foreign(root, Scan { exact: true, ..vague }),
+            RootKind::Foreign => self.scan_foreign(root, Scan { direct_only: true, ..uncertain }),
             RootKind::Stack => {
                 let thread = &self.roots.threads[root.thread];
                 // The calling thread has not moved meanwhile; of others, what was in use before and
@@ -286,21 +277,31 @@ impl<'a> Graph<'a> {
                     }
                 };
                 let start = middle.max(root.start);
-                let own = root.thread == 0;
+                let on_own_stack = root.thread == 0;
                 // SAFETY: this is the child of a snapshot.
-                let foreign = !own && unsafe { thread.is_harness() };
-                self.scan_present(root.start, root.start, start, Scan { foreign, own, ..vague });
-                self.scan_present(root.start, start, root.end, Scan { foreign, own, ..certain });
+                let on_harness_stack = !on_own_stack && unsafe { thread.is_harness() };
+                self.scan_present(
+                    root.start,
+                    root.start,
+                    start,
+                    Scan { on_harness_stack, on_own_stack, ..uncertain },
+                );
+                self.scan_present(
+                    root.start,
+                    start,
+                    root.end,
+                    Scan { on_harness_stack, on_own_stack, ..certain },
+                );
             }
         }
     }
 
-    /// Looks at what was found and not looked at yet.
-    fn follow(&mut self) -> Result<(), Trouble> {
-        while self.looked < self.found {
-            let block = self.order.get(self.looked) as usize;
-            self.looked += 1;
-            if self.looked & 0xfff == 0 {
+    /// Looks at what was found and not scanned at yet.
+    fn scan_found(&mut self) -> Result<(), Exhausted> {
+        while self.scanned < self.found {
+            let block = self.order.get(self.scanned) as usize;
+            self.scanned += 1;
+            if self.scanned & 0xfff == 0 {
                 self.in_time()?;
             }
             let Some(reachability) = self.reachability(block) else { continue };
@@ -314,10 +315,10 @@ impl<'a> Graph<'a> {
                 Scan {
                     from: block as u32,
                     reachability,
-                    vague: false,
-                    exact: false,
-                    foreign: false,
-                    own: false,
+                    uncertain: false,
+                    direct_only: false,
+                    on_harness_stack: false,
+                    on_own_stack: false,
                 },
             );
         }
@@ -351,11 +352,11 @@ impl<'a> Graph<'a> {
         let mut address = (start + 7) & !7;
         while address + 8 <= end {
             // SAFETY: roots are mapped, and so are live blocks, rounded up to whole words: their
-            // allocator's own rounding is no smaller.
+            // allocator's on_own_stack rounding is no smaller.
             let value = unsafe { word(address) };
             let target = self.heap.find(value);
             if target != NONE && !self.is_stale(target as usize, address, value, scan) {
-                self.hit(target as usize, value, (address - zero) / 8, scan);
+                self.record_pointer(target as usize, value, (address - zero) / 8, scan);
             }
             address += 8;
         }
@@ -365,38 +366,39 @@ impl<'a> Graph<'a> {
     /// where nobody has to do with the region.
     #[inline(always)]
     fn is_stale(&self, target: usize, address: usize, value: usize, scan: Scan) -> bool {
-        (scan.foreign || (scan.own && self.question.before.had(address, value)))
-            && self.is_mine(target)
+        (scan.on_harness_stack
+            || (scan.on_own_stack && self.query.stack_before.had(address, value)))
+            && self.is_owned(target)
     }
 
-    fn hit(&mut self, target: usize, value: usize, at: usize, scan: Scan) {
+    fn record_pointer(&mut self, target: usize, value: usize, at: usize, scan: Scan) {
         let mark = self.marks.get(target);
-        let enters = mark & (BELOW | ENTERED) == BELOW
-            && (scan.from & ROOT != 0 || !self.is_below(scan.from as usize));
+        let is_new_entry = mark & (SUBGRAPH | ENTRY) == SUBGRAPH
+            && (scan.from & ROOT != 0 || !self.is_in_subgraph(scan.from as usize));
         if mark & REACHABILITY != 0 {
-            if enters && !scan.vague {
+            if is_new_entry && !scan.uncertain {
                 let reachability = Reachability::from_number(mark & REACHABILITY);
-                if self.leads(scan.reachability, reachability, target, value) {
-                    self.set_entered(target);
+                if self.keeps_alive(scan.reachability, reachability, target, value) {
+                    self.set_entry_node(target);
                 }
             }
             return;
         }
         let at = if at < u32::MAX as usize { at as u32 } else { u32::MAX };
         let start = self.heap.start(target);
-        let told = evidence(start, 8 * self.heap.words(target), value);
-        if scan.exact && told != Evidence::Direct {
+        let evidence_kind = evidence(start, 8 * self.heap.words(target), value);
+        if scan.direct_only && evidence_kind != Evidence::Direct {
             return;
         }
-        let direct = !scan.vague && told == Evidence::Direct;
+        let direct = !scan.uncertain && evidence_kind == Evidence::Direct;
         if direct || scan.reachability == Reachability::PossiblyHeld {
-            if enters {
-                self.set_entered(target);
+            if is_new_entry {
+                self.set_entry_node(target);
             }
             self.push(target, scan.reachability, scan.from, at);
-        } else if self.vague_from.get(target) == 0 {
-            self.vague_from.set(target, scan.from + 1);
-            self.vague_at.set(target, at);
+        } else if self.possible_from.get(target) == 0 {
+            self.possible_from.set(target, scan.from + 1);
+            self.possible_at.set(target, at);
         }
     }
 }

@@ -4,33 +4,34 @@
 //! Only what the region's blocks lead to can hang on them, so only that is a graph here; all the
 //! rest of the heap is outside, together with the roots.
 
-use crate::answer::{Answer, MOST_GROUPS};
-use crate::dominators::{Dominators, Flow, dominators};
+use crate::answer::{Answer, MAX_GROUPS};
+use crate::budget::Exhausted;
+use crate::dominators::{DominatorTree, Flow, dominators};
 use crate::pool::Array;
-use crate::reach::{Graph, Trouble};
+use crate::reach::Graph;
 
 impl Graph<'_> {
     /// Finds all that the region's blocks lead to, themselves included.
-    pub(crate) fn mark_below(&self) -> Result<(), Trouble> {
+    pub(crate) fn mark_subgraph(&self) -> Result<(), Exhausted> {
         // The queue is the list of what is found, which is empty yet.
-        let (mut looked, mut found) = (0, 0);
+        let (mut visited, mut found) = (0, 0);
         for block in 0..self.heap.count {
-            if self.is_mine(block) {
-                self.set_below(block);
+            if self.is_owned(block) {
+                self.add_to_subgraph(block);
                 self.order.set(found, block as u32);
                 found += 1;
             }
         }
-        while looked < found {
-            let block = self.order.get(looked) as usize;
-            looked += 1;
-            if looked & 0xfff == 0 {
+        while visited < found {
+            let block = self.order.get(visited) as usize;
+            visited += 1;
+            if visited & 0xfff == 0 {
                 self.in_time()?;
             }
             self.each_pointer(block, 0, |target, _, _| {
                 // What has a class at this time is leakcheck's own.
-                if !self.is_below(target) && self.reachability(target).is_none() {
-                    self.set_below(target);
+                if !self.is_in_subgraph(target) && self.reachability(target).is_none() {
+                    self.add_to_subgraph(target);
                     self.order.set(found, target as u32);
                     found += 1;
                 }
@@ -44,18 +45,22 @@ impl Graph<'_> {
     /// is counted with that one.
     ///
     /// `groups` has one more than the group of each block, 0 where it has none.
-    pub(crate) fn add_retained(&self, groups: &Array<u32>, answer: &Answer) -> Result<(), Trouble> {
+    pub(crate) fn add_retained(
+        &self,
+        groups: &Array<u32>,
+        answer: &Answer,
+    ) -> Result<(), Exhausted> {
         let tree = dominators(self)?;
-        let with = With::of(self, &tree)?;
-        let walk = Walk::of(&tree)?;
-        let open = Array::<u32>::new(MOST_GROUPS + 1).ok_or(Trouble::Memory)?;
+        let retained = RetainedSizes::of(self, &tree)?;
+        let walk = TreeWalk::of(&tree)?;
+        let open = Array::<u32>::new(MAX_GROUPS + 1).ok_or(Exhausted::Memory)?;
         let group_of = |number: usize| groups.get(tree.node.get(number) as usize) as usize;
         let enter = |number: usize| {
             let group = group_of(number);
             if group != 0 && open.get(group) == 0 {
-                let told = answer.group(group - 1);
-                told.retained_bytes += with.bytes.get(number);
-                told.retained_blocks += u64::from(with.blocks.get(number));
+                let written = answer.group(group - 1);
+                written.retained_bytes += retained.bytes.get(number);
+                written.retained_blocks += u64::from(retained.blocks.get(number));
             }
             open.set(group, open.get(group) + 1);
         };
@@ -74,81 +79,81 @@ impl Flow for Graph<'_> {
     }
 
     fn is_entry(&self, block: usize) -> bool {
-        self.is_entered(block)
+        self.is_entry_node(block)
     }
 
     fn successors(&self, block: usize, at: usize, mut each: impl FnMut(usize) -> bool) -> usize {
         let Some(reachability) = self.reachability(block) else { return at };
         self.each_pointer(block, at, |target, _, value| {
-            self.is_below(target)
+            self.is_in_subgraph(target)
                 && self
                     .reachability(target)
-                    .is_some_and(|to| self.leads(reachability, to, target, value))
+                    .is_some_and(|to| self.keeps_alive(reachability, to, target, value))
                 && each(target)
         })
     }
 
-    fn in_time(&self) -> Result<(), Trouble> {
+    fn in_time(&self) -> Result<(), Exhausted> {
         self.in_time()
     }
 }
 
 /// What hangs on each number of a dominator tree, itself included.
-struct With {
+struct RetainedSizes {
     bytes: Array<u64>,
     blocks: Array<u32>,
 }
 
-impl With {
-    fn of(graph: &Graph<'_>, tree: &Dominators) -> Result<Self, Trouble> {
-        let with = Self {
-            bytes: Array::new(tree.end).ok_or(Trouble::Memory)?,
-            blocks: Array::new(tree.end).ok_or(Trouble::Memory)?,
+impl RetainedSizes {
+    fn of(graph: &Graph<'_>, tree: &DominatorTree) -> Result<Self, Exhausted> {
+        let retained = Self {
+            bytes: Array::new(tree.end).ok_or(Exhausted::Memory)?,
+            blocks: Array::new(tree.end).ok_or(Exhausted::Memory)?,
         };
-        // Dominators have lower numbers.
+        // DominatorTree have lower numbers.
         for number in (1..tree.end).rev() {
             let own = graph.heap.bytes(tree.node.get(number) as usize);
-            with.bytes.set(number, with.bytes.get(number) + own);
-            with.blocks.set(number, with.blocks.get(number).saturating_add(1));
-            let above = tree.above.get(number) as usize;
-            with.bytes.set(above, with.bytes.get(above) + with.bytes.get(number));
-            let blocks = with.blocks.get(above).saturating_add(with.blocks.get(number));
-            with.blocks.set(above, blocks);
+            retained.bytes.set(number, retained.bytes.get(number) + own);
+            retained.blocks.set(number, retained.blocks.get(number).saturating_add(1));
+            let idom = tree.idom.get(number) as usize;
+            retained.bytes.set(idom, retained.bytes.get(idom) + retained.bytes.get(number));
+            let blocks = retained.blocks.get(idom).saturating_add(retained.blocks.get(number));
+            retained.blocks.set(idom, blocks);
         }
-        Ok(with)
+        Ok(retained)
     }
 }
 
 /// Ways through a dominator tree: of each number the first one below it, and the next one beside it.
-struct Walk {
-    below: Array<u32>,
-    beside: Array<u32>,
+struct TreeWalk {
+    first_child: Array<u32>,
+    next_sibling: Array<u32>,
 }
 
-impl Walk {
-    fn of(tree: &Dominators) -> Result<Self, Trouble> {
+impl TreeWalk {
+    fn of(tree: &DominatorTree) -> Result<Self, Exhausted> {
         let walk = Self {
-            below: Array::new(tree.end).ok_or(Trouble::Memory)?,
-            beside: Array::new(tree.end).ok_or(Trouble::Memory)?,
+            first_child: Array::new(tree.end).ok_or(Exhausted::Memory)?,
+            next_sibling: Array::new(tree.end).ok_or(Exhausted::Memory)?,
         };
         for number in (1..tree.end).rev() {
-            let above = tree.above.get(number) as usize;
-            walk.beside.set(number, walk.below.get(above));
-            walk.below.set(above, number as u32);
+            let idom = tree.idom.get(number) as usize;
+            walk.next_sibling.set(number, walk.first_child.get(idom));
+            walk.first_child.set(idom, number as u32);
         }
         Ok(walk)
     }
 
     /// Goes through all numbers but 0, those above others around them.
-    fn each(&self, tree: &Dominators, enter: impl Fn(usize), leave: impl Fn(usize)) {
-        let mut here = self.below.get(0) as usize;
+    fn each(&self, tree: &DominatorTree, enter: impl Fn(usize), leave: impl Fn(usize)) {
+        let mut here = self.first_child.get(0) as usize;
         while here != 0 {
             enter(here);
-            let mut next = self.below.get(here) as usize;
+            let mut next = self.first_child.get(here) as usize;
             while next == 0 && here != 0 {
                 leave(here);
-                next = self.beside.get(here) as usize;
-                here = tree.above.get(here) as usize;
+                next = self.next_sibling.get(here) as usize;
+                here = tree.idom.get(here) as usize;
             }
             here = next;
         }

@@ -11,16 +11,17 @@
 use std::time::{Duration, Instant};
 
 use crate::answer::{self, Answer};
-use crate::reach::{Graph, Question, Trouble, ms_on};
+use crate::budget::{Budget, Exhausted, ms_on};
+use crate::reach::{Graph, SnapshotQuery};
 use crate::roots::Roots;
 use crate::{StartChild, threads};
 
 /// How much processor time the child may take. Three million blocks take up to 40 seconds in a build without
 /// optimisation.
-const MOST_WORK: Duration = Duration::from_secs(120);
+const MAX_WORK: Duration = Duration::from_secs(120);
 /// How long the parent waits for a child that gets no processor time at all. What the child may take
 /// is not measured by the clock, so that a busy machine makes no difference.
-const MOST_STALL: Duration = Duration::from_secs(120);
+const MAX_STALL: Duration = Duration::from_secs(120);
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +37,23 @@ pub(crate) enum Failure {
 /// Takes a snapshot and asks it.
 pub(crate) fn ask(
     roots: &Roots,
-    question: &Question<'_>,
+    query: &SnapshotQuery<'_>,
     start_child: StartChild,
 ) -> Result<Answer, Failure> {
     let answer = Answer::new().ok_or(Failure::Memory)?;
     let child = clone(start_child, || {
-        let state = match find_out(roots, question, &answer) {
+        let state = match answer_query(roots, query, &answer) {
             Ok(()) => answer::DONE,
-            Err(Trouble::Memory) => answer::NO_MEMORY,
-            Err(Trouble::Time) => answer::NO_TIME,
+            Err(Exhausted::Memory) => answer::NO_MEMORY,
+            Err(Exhausted::Time) => answer::NO_TIME,
         };
         answer.set_state(state);
     })
     .ok_or(Failure::Clone)?;
     for (index, thread) in roots.threads.iter().enumerate().skip(1) {
-        answer.read_again(index, threads::stack_pointer_of(thread.tid));
+        answer.set_later_stack_pointer(index, threads::stack_pointer_of(thread.tid));
     }
-    answer.all_read_again();
+    answer.finish_second_reading();
     let end = wait(child, &answer);
     match answer.state() {
         answer::DONE => Ok(answer),
@@ -66,18 +67,22 @@ pub(crate) fn ask(
 }
 
 /// The child's work.
-fn find_out(roots: &Roots, question: &Question<'_>, answer: &Answer) -> Result<(), Trouble> {
-    let mut graph = Graph::new(roots, question, MOST_WORK.as_millis() as u64)?;
+fn answer_query(
+    roots: &Roots,
+    query: &SnapshotQuery<'_>,
+    answer: &Answer,
+) -> Result<(), Exhausted> {
+    let mut graph = Graph::new(roots, query, Budget::new(MAX_WORK.as_millis() as u64))?;
     // The second readings of the stack pointers come soon.
     let now = || ms_on(libc::CLOCK_MONOTONIC);
-    let patience = now() + 200;
-    while roots.threads.len() > 1 && answer.later_stack_pointer(0).is_none() && now() < patience {
+    let deadline = now() + 200;
+    while roots.threads.len() > 1 && answer.later_stack_pointer(0).is_none() && now() < deadline {
         // SAFETY: gives way to others.
         unsafe { libc::sched_yield() };
     }
     graph.reach(answer)?;
-    let parts = graph.sort_lost()?;
-    graph.tell(&parts, answer)?;
+    let components = graph.classify_lost()?;
+    graph.write_groups(&components, answer)?;
     Ok(())
 }
 
@@ -157,7 +162,7 @@ fn wait(child: libc::pid_t, answer: &Answer) -> End {
             worked = works;
             stalled_since = Instant::now();
         }
-        if stalled_since.elapsed() > MOST_STALL {
+        if stalled_since.elapsed() > MAX_STALL {
             // SAFETY: the child was not waited for yet, so that the number is still its own.
             unsafe { libc::kill(child, libc::SIGKILL) };
             // SAFETY: the status is written to a variable of this function.

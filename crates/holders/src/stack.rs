@@ -10,12 +10,12 @@ use leakcheck_ledger::thread::Untracked;
 /// The calling thread's stack as it was before a body ran: what is there unchanged afterwards is no
 /// pointer to a block of the body's.
 #[derive(Debug, Default)]
-pub struct Before {
+pub struct StackSnapshot {
     pub(crate) start: usize,
     pub(crate) words: Vec<usize>,
 }
 
-impl Before {
+impl StackSnapshot {
     /// To be called by the function that runs the body. Empty where nobody will ask.
     #[inline(never)]
     pub fn now() -> Self {
@@ -26,7 +26,7 @@ impl Before {
         let here = 0_usize;
         let start = &raw const here as usize;
         let end = bounds().map_or(start, |(low, size)| low + size);
-        let words = (start..end).step_by(8).take(MOST_WORDS);
+        let words = (start..end).step_by(8).take(MAX_WORDS);
         // SAFETY: the stack in use, from a variable of this function to its end.
         let words = words.map(|at| unsafe { (at as *const usize).read_volatile() }).collect();
         Self { start, words }
@@ -41,7 +41,7 @@ impl Before {
 }
 
 /// 8 MB of stack.
-const MOST_WORDS: usize = 1 << 20;
+const MAX_WORDS: usize = 1 << 20;
 
 /// Calls `then` with the registers of the calling function on the stack, and with the address from
 /// which on the stack is in use.

@@ -1,6 +1,6 @@
 //! The verdict on a test that `check_all!` checks.
 
-use leakcheck_holders::Before;
+use leakcheck_holders::StackSnapshot;
 
 use super::{Unseen, at_exit};
 use crate::draft;
@@ -35,7 +35,7 @@ pub(super) fn judge(region: &Region, origin: Origin, panicked: bool) {
         top: settings.top(&options),
         decide: None,
         repeated: None,
-        before: &Before::default(),
+        stack_before: &StackSnapshot::default(),
         took: region.elapsed(),
         libtest_name: Some(&name),
     };
