@@ -1,13 +1,26 @@
 //! Which limit a test is held to, and what it says without call stacks.
 
 use leakcheck_tests::{Finished, Fixture, Outcome};
+use serde_json::{Value, json};
 
-/// A test of the fixture under settings, and the limit that it is told of.
-fn check(test: &str, settings: &[(&str, &str)], outcome: Outcome, source: &str) {
+/// Runs a test of the fixture under settings, and compares its outcome and where its limit was set.
+fn check(test: &str, settings: &[(&str, &str)], outcome: Outcome, source: Value) {
     let run = under(test, settings);
     assert_eq!(run.outcome(test), outcome, "{settings:?}: {}", run.stdout());
     let limits = run.report(test).limits.as_ref().expect("a judged test has limits");
     assert_eq!(limits["bytes"]["source"], source, "{settings:?}");
+}
+
+fn default() -> Value {
+    json!({ "is": "default", "kind": "integration" })
+}
+
+fn argument(name: &str) -> Value {
+    json!({ "is": "argument", "name": name })
+}
+
+fn by(variable: &str) -> Value {
+    json!({ "is": "variable", "name": variable })
 }
 
 fn under(test: &str, settings: &[(&str, &str)]) -> Finished {
@@ -17,37 +30,32 @@ fn under(test: &str, settings: &[(&str, &str)]) -> Finished {
 
 #[test]
 fn the_kind_decides_where_nobody_else_does() {
-    check("leaks_6_mb", &[], Outcome::Failed, "default for integration tests");
+    check("leaks_6_mb", &[], Outcome::Failed, default());
 }
 
 #[test]
 fn the_variable_of_the_kind_wins_over_its_default() {
     let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
-    check("leaks_6_mb", &[(variable, "6")], Outcome::Passed, variable);
-    check("leaks_6_mb", &[(variable, "5.9")], Outcome::Failed, variable);
-    check(
-        "leaks_6_mb",
-        &[("LEAK_THRESHOLD_MB_UNIT", "6")],
-        Outcome::Failed,
-        "default for integration tests",
-    );
+    check("leaks_6_mb", &[(variable, "6")], Outcome::Passed, by(variable));
+    check("leaks_6_mb", &[(variable, "5.9")], Outcome::Failed, by(variable));
+    check("leaks_6_mb", &[("LEAK_THRESHOLD_MB_UNIT", "6")], Outcome::Failed, default());
 }
 
 #[test]
 fn the_attribute_wins_over_the_variable_of_the_kind() {
     let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
-    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Failed, "threshold_bytes");
-    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Passed, "threshold_mb");
+    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Failed, argument("threshold_bytes"));
+    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Passed, argument("threshold_mb"));
 }
 
 #[test]
 fn the_variable_for_all_wins_over_everything() {
     let variable = "LEAK_THRESHOLD_MB";
     let kind = ("LEAK_THRESHOLD_MB_INTEGRATION", "10");
-    check("leaks_6_mb", &[(variable, "1"), kind], Outcome::Failed, variable);
-    check("leaks_6_mb", &[(variable, "6.0")], Outcome::Passed, variable);
-    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Passed, variable);
-    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Failed, variable);
+    check("leaks_6_mb", &[(variable, "1"), kind], Outcome::Failed, by(variable));
+    check("leaks_6_mb", &[(variable, "6.0")], Outcome::Passed, by(variable));
+    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Passed, by(variable));
+    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Failed, by(variable));
 }
 
 #[test]

@@ -15,12 +15,12 @@ const SECTIONS: [(&str, &str); 30] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
-    ("skip", "### `verdict`"),
-    ("not_judged", "### `verdict`"),
+    ("skip", "### Skipped checks"),
+    ("not_judged", "### Checks that are not judged"),
     ("excess", "### `verdict`"),
     ("limits", "### `limits`"),
     ("limit", "### `limits`"),
-    ("limit_source", "### `limits`"),
+    ("limit_source", "### Source of a limit"),
     ("figures", "### `figures`"),
     ("amount", "### `figures`"),
     ("growth", "### `figures`"),
@@ -150,8 +150,14 @@ fn a_report_has_every_part_that_was_asked_for() {
         .map(|excess| excess["figure"].as_str().expect("a word"))
         .collect();
     assert_eq!(over, ["bytes", "blocks", "peak_bytes", "threads", "fds", "children"]);
-    assert_eq!(report["limits"]["peak_bytes"], json!({ "value": 1049, "source": "peak_mb" }));
-    assert_eq!(report["limits"]["threads"], json!({ "value": 0, "source": "threads" }));
+    assert_eq!(
+        report["limits"]["peak_bytes"],
+        json!({ "value": 1049, "source": { "is": "argument", "name": "peak_mb" } })
+    );
+    assert_eq!(
+        report["limits"]["threads"],
+        json!({ "value": 0, "source": { "is": "argument", "name": "threads" } })
+    );
     let allowed =
         json!([{ "why": "plugins live as long as the process", "bytes": 70, "blocks": 1 }]);
     assert_eq!(report["allowed"], allowed);

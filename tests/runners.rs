@@ -20,7 +20,7 @@ fn unit_tests_may_keep_one_megabyte() {
     );
     assert_eq!(
         report["limits"]["bytes"],
-        json!({ "value": 1 << 20, "source": "default for unit tests" })
+        json!({ "value": 1 << 20, "source": { "is": "default", "kind": "unit" } })
     );
 }
 
@@ -46,7 +46,7 @@ fn integration_tests_may_keep_five_megabytes() {
     assert_eq!(report["test"]["kind"], "integration");
     assert_eq!(
         report["limits"]["bytes"],
-        json!({ "value": 5 << 20, "source": "default for integration tests" })
+        json!({ "value": 5 << 20, "source": { "is": "default", "kind": "integration" } })
     );
 }
 

@@ -38,7 +38,7 @@ fn every_test_is_judged_and_no_two_are_taken_for_one() {
         assert_eq!(verdict(&run, test), is, "{test}");
     }
     assert_eq!(
-        run.report("tests::has_a_limit_of_its_own").limits.as_ref().unwrap()["bytes"]["source"],
+        run.report("tests::has_a_limit_of_its_own").limits.as_ref().unwrap()["bytes"]["source"]["name"],
         "threshold_mb"
     );
 }

@@ -13,6 +13,7 @@ use crate::cargo::{clean, work};
 use crate::grid::median;
 use crate::reports::{FORMATS, SITES, TESTS, build, watched};
 use crate::table::Table;
+use leakcheck_report::format::size;
 
 /// The least and the most that a run writes.
 const WRITES: [(&str, usize); 2] =
@@ -22,25 +23,25 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     let folder = work().join("gather");
     let cannot = |error: std::io::Error| format!("`{}`: {error}", folder.display());
     let program = build()?;
-    let size = write(&folder).map_err(cannot)? as f64 / f64::from(1 << 20);
+    let written = write(&folder).map_err(cannot)?;
     let mut seconds = [Vec::new(), Vec::new()];
-    let mut megabytes = [0.0_f64; 2];
+    let mut resident = [0; 2];
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for (at, (_, formats)) in WRITES.iter().enumerate() {
             let (time, peak) = watched(&mut command(&program, &folder, *formats))?;
             seconds[at].push(time);
-            megabytes[at] = megabytes[at].max(peak);
+            resident[at] = resident[at].max(peak);
         }
     }
     fs::remove_dir_all(&folder).map_err(cannot)?;
     let mut table = Table::new(&["written", "gather and write", "resident"]);
     for (at, (name, _)) in WRITES.iter().enumerate() {
         let time = median(seconds[at].iter().copied()).unwrap_or_default();
-        let (time, peak) = (format!("{time:.2} s"), format!("{:.0} MB", megabytes[at]));
+        let (time, peak) = (format!("{time:.2} s"), size(resident[at]));
         table.row(&[(*name).to_owned(), time, peak]);
     }
-    Ok(format!("{TESTS} files of {size:.0} MB together.\n\n{}", table.text()))
+    Ok(format!("{TESTS} files of {} together.\n\n{}", size(written), table.text()))
 }
 
 /// The command in a project whose tests take no time: what it takes for cargo lays the reports down and says what nextest does.

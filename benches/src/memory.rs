@@ -1,12 +1,14 @@
 //! What is resident at most, beyond what the system's allocator needs.
 
+use leakcheck_report::format::size;
+
 use crate::Result;
 use crate::grid::{Grid, Passes};
 use crate::profile::Profile;
 use crate::program::Program;
 use crate::rival;
 use crate::sites;
-use crate::table::{Table, megabytes};
+use crate::table::Table;
 use crate::task::Task;
 
 pub(crate) fn run(rounds: usize) -> Result<String> {
@@ -34,9 +36,9 @@ fn table(programs: &[Program], tasks: &[Task], grid: &Grid) -> String {
         let mut cells = vec![program.rival.name.to_owned()];
         cells.extend((0..tasks.len()).map(|column| {
             match (grid.get(row, column).peak_kb, grid.system(row, column).peak_kb) {
-                (Some(own), _) if row == 0 => megabytes(own as f64),
+                (Some(own), _) if row == 0 => size(own * 1024),
                 (Some(own), Some(system)) => {
-                    format!("+{}", megabytes(own.saturating_sub(system) as f64))
+                    format!("+{}", size(own.saturating_sub(system) * 1024))
                 }
                 _ => "?".to_owned(),
             }

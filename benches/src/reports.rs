@@ -12,6 +12,7 @@ use crate::Result;
 use crate::cargo::{cargo, output, root, work};
 use crate::grid::median;
 use crate::table::Table;
+use leakcheck_report::format::size;
 
 pub(crate) const TESTS: usize = 5_000;
 pub(crate) const SITES: usize = 100;
@@ -38,23 +39,23 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     let program = build()?;
     write(&folder.join("run.json")).map_err(cannot)?;
     let mut seconds = vec![Vec::new(); FORMATS.len()];
-    let mut megabytes = vec![0.0_f64; FORMATS.len()];
+    let mut resident = vec![0; FORMATS.len()];
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for (at, (format, ending)) in FORMATS.iter().enumerate() {
             let report = format!("{format}=report-{format}.{ending}");
             let (time, peak) = measure(&program, &folder, &report)?;
             seconds[at].push(time);
-            megabytes[at] = megabytes[at].max(peak);
+            resident[at] = resident[at].max(peak);
         }
     }
     let mut table = Table::new(&["format", "read and write", "resident", "file"]);
     for (at, (format, ending)) in FORMATS.iter().enumerate() {
         let time = median(seconds[at].iter().copied()).unwrap_or_default();
         let file = folder.join(format!("report-{format}.{ending}"));
-        let size = fs::metadata(&file).map_err(cannot)?.len() as f64 / f64::from(1 << 20);
-        let (time, peak) = (format!("{time:.2} s"), format!("{:.0} MB", megabytes[at]));
-        table.row(&[(*format).to_owned(), time, peak, format!("{size:.1} MB")]);
+        let bytes = fs::metadata(&file).map_err(cannot)?.len();
+        let (time, peak) = (format!("{time:.2} s"), size(resident[at]));
+        table.row(&[(*format).to_owned(), time, peak, size(bytes)]);
     }
     Ok(table.text())
 }
@@ -69,19 +70,19 @@ pub(crate) fn build() -> Result<PathBuf> {
 }
 
 /// Reads the run and writes a report of it.
-fn measure(program: &Path, folder: &Path, report: &str) -> Result<(f64, f64)> {
+fn measure(program: &Path, folder: &Path, report: &str) -> Result<(f64, u64)> {
     let mut command = Command::new(program);
     command.args(["leakcheck", "merge", "run.json", "--warn-only", "--report", report]);
     command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
     watched(&mut command)
 }
 
-/// The processor time in seconds and the most resident memory in megabytes of one call. The system tells both while the process
-/// is there; where it does not, time is what passed.
-pub(crate) fn watched(command: &mut Command) -> Result<(f64, f64)> {
+/// The processor time in seconds and the most resident memory in bytes of one call. The system shows both while the process
+/// exists; where it does not, the time is what passed.
+pub(crate) fn watched(command: &mut Command) -> Result<(f64, u64)> {
     let start = Instant::now();
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
-    let (mut time, mut peak) = (None, 0.0);
+    let (mut time, mut peak) = (None, 0);
     loop {
         let id = child.id();
         time = spent(id).or(time);
@@ -104,10 +105,10 @@ fn spent(process: u32) -> Option<f64> {
     (ticks > 0).then_some(ticks as f64 / 100.0)
 }
 
-fn resident(process: u32) -> Option<f64> {
+fn resident(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
 /// Writes the run, as `docs/run-schema.md` describes it. Every third test leaks, and every call site has a stack of its own of

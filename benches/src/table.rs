@@ -42,11 +42,6 @@ pub(crate) fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// An amount of memory in megabytes of 1,048,576 bytes.
-pub(crate) fn megabytes(kilobytes: f64) -> String {
-    format!("{:.1} MB", kilobytes / 1024.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +57,5 @@ mod tests {
     fn figures_have_the_digits_that_they_are_worth() {
         assert_eq!([1.0, 9.94, 9.96, 133.4].map(ratio), ["1.00", "9.94", "10", "133"]);
         assert_eq!([1.23, 51.2, 12_345.0, 7.2e7].map(time), ["1.2 ns", "51 ns", "12 µs", "72 ms"]);
-        assert_eq!(megabytes(1536.0), "1.5 MB");
     }
 }
