@@ -25,7 +25,7 @@ use crate::verdict::{Figure, Unjudged};
 pub(crate) use platform::Baseline;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
-    calls_in_progress, child_started, fd_opened, keep_call_sites, process, start_own_child,
+    calls_in_progress, keep_call_sites, opened_fds, process, start_own_child, started_children,
 };
 
 /// The most entries of a list that are described.

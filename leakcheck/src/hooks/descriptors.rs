@@ -16,17 +16,17 @@ use leakcheck_ledger::epoch;
 use leakcheck_unwind::Registers;
 
 use crate::resources::calls_in_progress::OPENING;
-use crate::resources::fd_opened::{closed, closes, closes_all, opened, replaced};
+use crate::resources::opened_fds::{closed, closing, closing_range, opened, replaced};
 use crate::resources::process::keeping_errno;
 
 /// Calls the real function and records the descriptor that it returns.
 macro_rules! opening {
     ($call:expr) => {{
-        let watched = OPENING.begins();
+        let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let fd = unsafe { $call };
         opened(fd, &Registers::here());
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         fd
     }};
 }
@@ -44,7 +44,7 @@ macro_rules! waiting {
 /// Calls the real function and records the two descriptors that it has put into a place of the caller's.
 macro_rules! opening_two {
     ($call:expr, $place:ident) => {{
-        let watched = OPENING.begins();
+        let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { $call };
         if outcome == 0 {
@@ -53,7 +53,7 @@ macro_rules! opening_two {
             opened(one, &Registers::here());
             opened(other, &Registers::here());
         }
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         outcome
     }};
 }
@@ -61,7 +61,7 @@ macro_rules! opening_two {
 /// Calls the real function, which gives one descriptor the number of another one that may be open.
 macro_rules! replacing {
     ($call:expr, $to:ident) => {{
-        let watched = OPENING.begins();
+        let is_counted = OPENING.begin();
         let was_open = is_open($to);
         // SAFETY: the caller's promise, unchanged.
         let fd = unsafe { $call };
@@ -70,7 +70,7 @@ macro_rules! replacing {
         } else {
             opened(fd, &Registers::here());
         }
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         fd
     }};
 }
@@ -79,10 +79,10 @@ macro_rules! replacing {
 macro_rules! closing {
     ($call:expr, $fd:expr) => {{
         let fd = $fd;
-        let noted = closes(fd);
+        let is_recorded = closing(fd);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { $call };
-        if noted {
+        if is_recorded {
             closed(fd);
         }
         outcome
@@ -142,44 +142,44 @@ hooks! {
     fn dup2(fd: c_int, to: c_int) -> c_int, -1, |real| replacing!(real(fd, to), to)
     fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int, -1, |real| replacing!(real(fd, to, flags), to)
     fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int, -1, |real| {
-        let watched = opens_by_fcntl(command);
+        let is_counted = opens_by_fcntl(command);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { real(fd, command, argument) };
         opened_by_fcntl(command, outcome, &Registers::here());
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         outcome
     }
     fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int, -1, |real| {
-        let watched = opens_by_fcntl(command);
+        let is_counted = opens_by_fcntl(command);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { real(fd, command, argument) };
         opened_by_fcntl(command, outcome, &Registers::here());
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         outcome
     }
 
     fn fopen(path: Name, mode: Name) -> *mut FILE, std::ptr::null_mut(), |real| {
-        let watched = OPENING.begins();
+        let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let file = unsafe { real(path, mode) };
         opened(number_of_file(file), &Registers::here());
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         file
     }
     fn fopen64(path: Name, mode: Name) -> *mut FILE, std::ptr::null_mut(), |real| {
-        let watched = OPENING.begins();
+        let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let file = unsafe { real(path, mode) };
         opened(number_of_file(file), &Registers::here());
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         file
     }
     fn opendir(path: Name) -> *mut DIR, std::ptr::null_mut(), |real| {
-        let watched = OPENING.begins();
+        let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let directory = unsafe { real(path) };
         opened(number_of_directory(directory), &Registers::here());
-        OPENING.ends(watched);
+        OPENING.end(is_counted);
         directory
     }
 
@@ -188,13 +188,13 @@ hooks! {
     fn closedir(directory: *mut DIR) -> c_int, -1, |real| closing!(real(directory), number_of_directory(directory))
     fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int, -1, |real| {
         if flags as c_uint & libc::CLOSE_RANGE_CLOEXEC == 0 {
-            closes_all(first as usize, last as usize);
+            closing_range(first as usize, last as usize);
         }
         // SAFETY: the caller's promise, unchanged.
         unsafe { real(first, last, flags) }
     }
     fn closefrom(first: c_int) -> (), (), |real| {
-        closes_all(first.max(0) as usize, usize::MAX);
+        closing_range(first.max(0) as usize, usize::MAX);
         // SAFETY: the caller's promise, unchanged.
         unsafe { real(first) }
     }
@@ -206,7 +206,7 @@ fn duplicates(command: c_int) -> bool {
 
 /// Setting a lock may take as long as it likes.
 fn opens_by_fcntl(command: c_int) -> bool {
-    duplicates(command) && OPENING.begins()
+    duplicates(command) && OPENING.begin()
 }
 
 fn opened_by_fcntl(command: c_int, outcome: c_int, from: &Registers) {

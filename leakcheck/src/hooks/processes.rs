@@ -9,7 +9,7 @@ use leakcheck_unwind::Registers;
 use libc::{pid_t, posix_spawn_file_actions_t, posix_spawnattr_t};
 
 use crate::resources::calls_in_progress::STARTING;
-use crate::resources::child_started::started;
+use crate::resources::started_children::started;
 
 type Actions = *const posix_spawn_file_actions_t;
 type Attributes = *const posix_spawnattr_t;
@@ -21,7 +21,7 @@ macro_rules! spawning {
     ($pid:ident, |$place:ident| $call:expr) => {{
         let mut child: pid_t = 0;
         let $place = &raw mut child;
-        let watched = STARTING.begins();
+        let is_counted = STARTING.begin();
         // SAFETY: the caller's promise, with a place of our own for the child's id.
         let error = unsafe { $call };
         if error == 0 {
@@ -31,19 +31,19 @@ macro_rules! spawning {
                 unsafe { $pid.write(child) };
             }
         }
-        STARTING.ends(watched);
+        STARTING.end(is_counted);
         error
     }};
 }
 
 hooks! {
     fn fork() -> pid_t, -1, |real| {
-        let watched = STARTING.begins();
+        let is_counted = STARTING.begin();
         // SAFETY: the caller's promise, unchanged.
         let pid = unsafe { real() };
         if pid != 0 {
             started(pid, &Registers::here());
-            STARTING.ends(watched);
+            STARTING.end(is_counted);
         }
         pid
     }

@@ -2,27 +2,28 @@
 
 mod alone;
 #[cfg(c_heap)]
-#[allow(unsafe_code, reason = "asks the C library for figures")]
+#[allow(unsafe_code, reason = "calls glibc's `mallinfo2`")]
 mod c_heap;
 #[cfg(not(c_heap))]
 #[path = "linux/c_heap_unseen.rs"]
 mod c_heap;
 pub(crate) mod calls_in_progress;
-#[allow(unsafe_code, reason = "says that zeroed memory is an entry")]
-pub(crate) mod child_started;
 mod children;
-#[allow(unsafe_code, reason = "says that zeroed memory is an entry, and asks for a file's status")]
-pub(crate) mod fd_opened;
+mod creation;
 mod fds;
+#[allow(unsafe_code, reason = "has a zeroed value, and calls `fstat`")]
+pub(crate) mod opened_fds;
 mod owner;
-#[allow(unsafe_code, reason = "asks the system")]
+#[allow(unsafe_code, reason = "reads directories and limits by system calls")]
 mod proc;
-#[allow(unsafe_code, reason = "asks for this process's id, and restores its error number")]
+#[allow(unsafe_code, reason = "calls `getpid` and accesses `errno`")]
 pub(crate) mod process;
 mod recorded_stack;
-#[allow(unsafe_code, reason = "asks for the addresses of a socket")]
+#[allow(unsafe_code, reason = "reads the addresses and options of sockets")]
 mod socket;
-#[allow(unsafe_code, reason = "asks the system for children")]
+#[allow(unsafe_code, reason = "has a zeroed value")]
+pub(crate) mod started_children;
+#[allow(unsafe_code, reason = "calls `waitid`")]
 mod wait;
 
 use leakcheck_ledger::RegionId;
@@ -33,9 +34,9 @@ use super::{C_HEAP_UNSEEN, Count, Handles, Resources};
 use crate::options::Scope;
 use owner::Owner;
 
-pub(crate) use child_started::start_own_child;
 pub(super) use children::describe as describe_child;
 pub(super) use fds::describe as describe_fd;
+pub(crate) use started_children::start_own_child;
 
 /// Whether open descriptors and child processes can be listed.
 pub(super) const SEES_HANDLES: bool = true;
@@ -45,11 +46,11 @@ pub(super) fn sees_c_heap() -> bool {
     c_heap::can_see()
 }
 
-/// Why nothing is known of the C heap where a region is not all of the process.
+/// Why the C heap is not judged in a region of less than the whole process.
 const C_HEAP_IS_THE_PROCESS: &str =
     "known for a whole process only: run under nextest or give the check `scope = \"process\"`";
 
-/// What was there when a region opened.
+/// The resources that existed when a region opened.
 #[derive(Debug)]
 pub(crate) struct Baseline {
     outermost: bool,
@@ -60,23 +61,23 @@ pub(crate) struct Baseline {
     scope: Scope,
 }
 
-/// The handles that have appeared since, by their numbers.
+/// The handles that a region may have left behind, by number.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Known to be the regions' own.
-    own: Vec<i32>,
-    /// Nobody is known to have made them.
-    unclear: Vec<i32>,
+struct NewHandles {
+    /// Handles that the region's own threads created.
+    owned: Vec<i32>,
+    /// Handles that appeared while the region was open and have no recorded owner.
+    unowned: Vec<i32>,
 }
 
 impl Baseline {
-    /// To be called when a region is open.
+    /// Lists the resources. Called once the region is open.
     pub(crate) fn new(outermost: bool, scope: Scope) -> Self {
-        fork::in_child(process::is_this);
+        fork::in_child(process::claim_memory);
         fork::in_child(calls_in_progress::forget);
-        process::is_this();
-        fd_opened::prepare();
-        child_started::prepare();
+        process::claim_memory();
+        opened_fds::prepare();
+        started_children::prepare();
         if outermost {
             alone::opens();
         }
@@ -90,8 +91,9 @@ impl Baseline {
         }
     }
 
-    /// What the `owners`, the region and those inside it, have left behind by now. `everyone` is them
-    /// and the regions of what is allowed, and `counts` are their figures.
+    /// The resources that `owners`, the region and those nested in it, have left behind.
+    ///
+    /// `everyone` contains the regions of allowed code as well, and `counts` are the figures of all.
     pub(crate) fn since(
         &self,
         owners: &[RegionId],
@@ -99,11 +101,11 @@ impl Baseline {
         counts: &Counts,
     ) -> Resources {
         let c_heap = self.c_heap(everyone, counts);
-        let whose: Vec<Owner> = owners.iter().copied().map(Owner::region).collect();
+        let owners: Vec<Owner> = owners.iter().copied().map(Owner::region).collect();
         let alone = || self.since.was_alone(everyone);
         Resources {
-            fds: self.fds.since(&whose).judge(alone),
-            children: self.children.since(&whose).judge(alone),
+            fds: self.fds.since(&owners).judge(alone),
+            children: self.children.since(&owners).judge(alone),
             c_heap,
         }
     }
@@ -119,35 +121,46 @@ impl Baseline {
         }
     }
 
-    /// To be called when the region is about to close.
+    /// Passes the handles of a nested region to the enclosing one. Called before the region closes.
     pub(crate) fn closes(&self, region: RegionId, parent: RegionId) {
         if self.outermost {
             return alone::closes();
         }
         let (inner, outer) = (Owner::region(region), Owner::region(parent));
-        fd_opened::pass_on(inner, outer);
-        child_started::pass_on(inner, outer);
+        opened_fds::pass_on(inner, outer);
+        started_children::pass_on(inner, outer);
     }
 }
 
-impl Found {
-    fn judge(mut self, alone: impl FnOnce() -> bool) -> Handles {
-        let clear = self.unclear.is_empty() || alone();
-        if clear {
-            self.own.append(&mut self.unclear);
+impl NewHandles {
+    /// Adds a handle unless it is another region's, or has no recorded owner and is not new.
+    fn add(&mut self, number: i32, owner: Owner, owners: &[Owner], is_new: impl FnOnce() -> bool) {
+        if owners.contains(&owner) {
+            self.owned.push(number);
+        } else if owner == Owner::UNKNOWN && is_new() {
+            self.unowned.push(number);
         }
-        let number = self.own.len() as i64;
-        let count = match clear {
+    }
+
+    /// Counts the handles. Those without a recorded owner are the region's if it was `alone`.
+    fn judge(mut self, alone: impl FnOnce() -> bool) -> Handles {
+        let is_known = self.unowned.is_empty() || alone();
+        if is_known {
+            self.owned.append(&mut self.unowned);
+        }
+        let number = self.owned.len() as i64;
+        let count = match is_known {
             true => Count::Known(number),
             false => Count::NotJudged { at_least: number, why: alone::IN_PARALLEL },
         };
-        Handles { count, numbers: self.own }
+        Handles { count, numbers: self.owned }
     }
 }
 
-/// Turns the recorded stacks of all handles into call sites, which outlive code that is about to be
-/// unloaded.
+/// Turns the recorded stacks of all handles into call sites.
+///
+/// Called before code is unloaded: call sites keep their names, addresses in a stack do not.
 pub(crate) fn keep_call_sites() {
-    fd_opened::keep_call_sites();
-    child_started::keep_call_sites();
+    opened_fds::keep_call_sites();
+    started_children::keep_call_sites();
 }

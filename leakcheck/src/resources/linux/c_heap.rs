@@ -1,10 +1,11 @@
-//! How much the heap of the C library has grown beside what Rust's blocks take of it.
+//! Growth of the C library's heap by anything but Rust's blocks.
 //!
-//! glibc says how many bytes of its heap are in use, in the whole process. By default Rust's blocks lie there too, and
-//! what leakcheck keeps. Of Rust's blocks the ledger knows the sizes, and so between which bounds their pieces of the
-//! heap are; the upper one is taken off, so that the growth that is told is there for certain. It is known to within 16
-//! bytes for each of Rust's blocks that came or went, and what `malloc` keeps at hand for its threads, up to some 200 kB
-//! for each, counts as in use.
+//! glibc reports how many bytes of its heap are in use in the whole process. By default Rust's blocks
+//! and leakcheck's own data are part of it. The ledger knows the sizes of Rust's blocks, which bound
+//! the sizes of their chunks. The upper bound is subtracted, so the reported growth is a lower bound.
+//!
+//! The error is at most 16 bytes for each Rust block allocated or freed. Chunks in a thread's cache,
+//! up to about 200 KiB a thread, count as in use.
 
 use std::ffi::c_void;
 use std::hint::black_box;
@@ -16,54 +17,57 @@ use libc::mallinfo2;
 use leakcheck_ledger::accounts::account::Counts;
 use leakcheck_system::own_heap;
 
-type Ask = unsafe extern "C" fn() -> mallinfo2;
+type MallInfo = unsafe extern "C" fn() -> mallinfo2;
 
-/// What glibc puts in front of a piece, and the multiple that its pieces are of.
-const IN_FRONT: i64 = 8;
-const STEP: i64 = 16;
-/// Pieces of this size and more may be mapped by themselves, in whole pages.
+/// The overhead of a chunk of glibc's heap, and the alignment of its size.
+const CHUNK_OVERHEAD: i64 = 8;
+const CHUNK_ALIGNMENT: i64 = 16;
 const PAGE: i64 = 4096;
-const PAGES_FROM: i64 = 128 << 10;
+/// The smallest chunk that glibc may map on its own, in whole pages.
+const MMAP_THRESHOLD: i64 = 128 << 10;
 
-/// What was so when a region opened.
+/// The state of the heap when a region opened.
 #[derive(Debug)]
 pub(super) struct Baseline {
     in_use: i64,
     own: i64,
-    /// Whether Rust's blocks lie in this heap.
+    /// Whether Rust's blocks are in this heap.
     holds_blocks: bool,
 }
 
-/// Whether the C library tells.
+/// Whether the C library reports how much of its heap is in use.
 pub(super) fn can_see() -> bool {
-    ask().is_some()
+    mallinfo().is_some()
 }
 
 impl Baseline {
-    /// To be called last, when the region is open.
+    /// Reads the heap's size. Called last when a region opens, after leakcheck's own allocations.
     pub(super) fn new() -> Option<Self> {
         let holds_blocks = holds_blocks()?;
         Some(Self { in_use: in_use()?, own: own_heap::bytes(holds_blocks), holds_blocks })
     }
 
-    /// By how much the heap has grown at least. `counts` are those of all blocks of the process.
+    /// The growth since, at least. `counts` must cover all blocks of the process.
     pub(super) fn growth(&self, counts: &Counts) -> Option<i64> {
         let grown = in_use()? - self.in_use - (own_heap::bytes(self.holds_blocks) - self.own);
-        Some(if self.holds_blocks { grown - at_most(counts) } else { grown })
+        Some(if self.holds_blocks { grown - max_growth_by_blocks(counts) } else { grown })
     }
 }
 
-/// The pieces of the heap that Rust's blocks have taken, at the most, without those that they gave back, at the least.
-fn at_most(counts: &Counts) -> i64 {
+/// The most bytes by which allocating and freeing Rust's blocks can have grown the heap.
+fn max_growth_by_blocks(counts: &Counts) -> i64 {
     const HEADER: i64 = leakcheck_ledger::alloc::HEADER as i64;
     let (bytes, blocks) = (counts.live_bytes() as i64, counts.live_blocks() as i64);
-    let taken = bytes + bytes / (PAGES_FROM / PAGE) + blocks * (HEADER + IN_FRONT + STEP - 1);
+    let taken = bytes
+        + bytes / (MMAP_THRESHOLD / PAGE)
+        + blocks * (HEADER + CHUNK_OVERHEAD + CHUNK_ALIGNMENT - 1);
     let (bytes, blocks) = (counts.released_bytes as i64, counts.released_blocks as i64);
-    taken - bytes - blocks * (HEADER + IN_FRONT)
+    taken - bytes - blocks * (HEADER + CHUNK_OVERHEAD)
 }
 
-/// Whether a block of the program's allocator is in the heap. Other threads may free as much at the same time, so that
-/// it is asked a few times.
+/// Whether the program's allocator takes its blocks from this heap.
+///
+/// A test block shows it. Other threads may free as much meanwhile, so it takes several attempts.
 fn holds_blocks() -> Option<bool> {
     static HOLDS: OnceLock<bool> = OnceLock::new();
     if let Some(holds) = HOLDS.get() {
@@ -80,20 +84,20 @@ fn holds_blocks() -> Option<bool> {
     Some(*HOLDS.get_or_init(|| holds))
 }
 
-/// How many bytes of the heap are in use. It takes the locks of the heap, one after the other.
+/// The number of bytes in use. This locks the heap's arenas one after another.
 fn in_use() -> Option<i64> {
-    // SAFETY: it takes no argument and reads figures.
-    let info = unsafe { ask()?() };
+    // SAFETY: `mallinfo2` has no preconditions.
+    let info = unsafe { mallinfo()?() };
     Some((info.uordblks + info.hblkhd) as i64)
 }
 
-/// glibc's `mallinfo2`, which older ones do not have.
-fn ask() -> Option<Ask> {
-    static ASK: OnceLock<Option<Ask>> = OnceLock::new();
-    *ASK.get_or_init(|| {
-        // SAFETY: the name is a C string.
+/// `mallinfo2`, which glibc has since 2.33.
+fn mallinfo() -> Option<MallInfo> {
+    static FUNCTION: OnceLock<Option<MallInfo>> = OnceLock::new();
+    *FUNCTION.get_or_init(|| {
+        // SAFETY: the name is a C string, and `RTLD_DEFAULT` is a valid handle.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"mallinfo2".as_ptr()) };
-        // SAFETY: the function of this name has this type; null becomes `None`.
-        unsafe { transmute::<*mut c_void, Option<Ask>>(found) }
+        // SAFETY: glibc declares `mallinfo2` with this type, and a null pointer is `None`.
+        unsafe { transmute::<*mut c_void, Option<MallInfo>>(found) }
     })
 }

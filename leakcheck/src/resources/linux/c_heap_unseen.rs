@@ -1,12 +1,12 @@
-//! Where the C library does not report how much of its heap is in use.
+//! Stands in for `c_heap` where the C library does not report how much of its heap is in use.
 
 use leakcheck_ledger::accounts::account::Counts;
 
-/// Nothing is known.
+/// Never constructed.
 #[derive(Debug)]
 pub(super) struct Baseline;
 
-/// Whether the C library reports it.
+/// Whether the C library reports how much of its heap is in use.
 pub(super) fn can_see() -> bool {
     false
 }

@@ -1,57 +1,61 @@
-//! Calls under way: what they have made may be there already and yet to be noted.
+//! Calls in progress: the handles that they create may exist before they are recorded.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::Found;
 use leakcheck_ledger::epoch;
 
-/// How often, and how long in between, it is looked for what is yet to be noted.
-const MOST_LOOKS: usize = 50;
+use super::NewHandles;
+
+/// The number of times that handles are listed again before unrecorded ones are accepted.
+const MAX_RETRIES: usize = 50;
+/// The pause before each retry.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// How many calls of one kind are under way.
-pub(crate) struct Calls(AtomicUsize);
+/// The number of calls of one kind that are in progress.
+pub(crate) struct CallsInProgress(AtomicUsize);
 
-/// Those that open descriptors.
-pub(crate) static OPENING: Calls = Calls(AtomicUsize::new(0));
-/// Those that start child processes.
-pub(crate) static STARTING: Calls = Calls(AtomicUsize::new(0));
+/// Calls that open descriptors.
+pub(crate) static OPENING: CallsInProgress = CallsInProgress(AtomicUsize::new(0));
+/// Calls that start child processes.
+pub(crate) static STARTING: CallsInProgress = CallsInProgress(AtomicUsize::new(0));
 
-impl Calls {
-    /// A call begins that will soon be over. This says whether somebody wants to know of its end.
+impl CallsInProgress {
+    /// Counts a call that is about to begin and returns whether it was counted. Calls that may block
+    /// are not counted, because [`retry`](Self::retry) waits for all that are.
     #[inline(always)]
-    pub(crate) fn begins(&self) -> bool {
-        let watched = epoch::any_open();
-        if watched {
+    pub(crate) fn begin(&self) -> bool {
+        let is_counted = epoch::any_open();
+        if is_counted {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
-        watched
+        is_counted
     }
 
-    /// The call is over, and what it has made is noted.
+    /// Ends a call whose handles are recorded, given what [`begin`](Self::begin) returned.
     #[inline(always)]
-    pub(crate) fn ends(&self, watched: bool) {
-        if watched {
+    pub(crate) fn end(&self, is_counted: bool) {
+        if is_counted {
             self.0.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    /// Looks again while something is not known and a call is under way that may be about to note it.
-    pub(super) fn retry(&self, look: impl Fn() -> Found) -> Found {
-        for _ in 0..MOST_LOOKS {
-            let found = look();
-            if found.unclear.is_empty() || self.0.load(Ordering::SeqCst) == 0 {
-                return found;
+    /// Lists handles again while some have no recorded owner and a call in progress may be about to
+    /// record it.
+    pub(super) fn retry(&self, list: impl Fn() -> NewHandles) -> NewHandles {
+        for _ in 0..MAX_RETRIES {
+            let handles = list();
+            if handles.unowned.is_empty() || self.0.load(Ordering::SeqCst) == 0 {
+                return handles;
             }
             sleep(PAUSE);
         }
-        look()
+        list()
     }
 }
 
-/// To be called in the child of a fork, which the calls of other threads are not in.
+/// Forgets all calls. Called in the child of a fork, where the threads that made them do not exist.
 pub(crate) fn forget() {
     for calls in [&OPENING, &STARTING] {
         calls.0.store(0, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! The child processes that nobody has waited for.
+//! The child processes that have not been waited for.
 
 use std::ffi::c_int;
 use std::fs;
@@ -8,11 +8,11 @@ use super::calls_in_progress::STARTING;
 use super::owner::Owner;
 use super::proc::numbers_in;
 use super::wait::{any_child, state};
-use super::{Found, child_started};
+use super::{NewHandles, started_children};
 
 pub(super) use super::wait::State;
 
-/// Those that there were when a region opened.
+/// The children that existed when a region opened.
 #[derive(Debug, Default)]
 pub(super) struct Baseline(Vec<c_int>);
 
@@ -21,34 +21,29 @@ impl Baseline {
         Self(children())
     }
 
-    /// Those that there are now and were not, parted into the regions' own and those that nobody is known to have
-    /// started.
-    pub(super) fn since(&self, owners: &[Owner]) -> Found {
+    /// The children of `owners`, and those without a recorded owner that have appeared since.
+    pub(super) fn since(&self, owners: &[Owner]) -> NewHandles {
         STARTING.retry(|| self.since_once(owners))
     }
 
-    fn since_once(&self, owners: &[Owner]) -> Found {
-        let mut found = Found::default();
+    fn since_once(&self, owners: &[Owner]) -> NewHandles {
+        let mut handles = NewHandles::default();
         for pid in children() {
-            let starter = child_started::starter(pid);
-            if owners.contains(&starter) {
-                found.own.push(pid);
-            } else if starter == Owner::UNKNOWN && !self.0.contains(&pid) {
-                found.unclear.push(pid);
-            }
+            let owner = started_children::owner(pid);
+            handles.add(pid, owner, owners, || !self.0.contains(&pid));
         }
-        found
+        handles
     }
 }
 
-/// `None` for one that was waited for meanwhile.
+/// Describes a child, or returns `None` if it has been waited for.
 pub(in crate::resources) fn describe(pid: c_int) -> Option<Child> {
     let state = state(pid)?;
     Some(Child {
         pid,
         command: command(pid),
         exited: state == State::Exited,
-        started_at: child_started::started_at(pid),
+        started_at: started_children::started_at(pid),
     })
 }
 
@@ -58,7 +53,7 @@ fn children() -> Vec<c_int> {
     }
     let of_threads = numbers_in(c"/proc/self/task").and_then(|tasks| {
         let of = |task| fs::read_to_string(format!("/proc/self/task/{task}/children")).ok();
-        // A thread may have ended since; but where none has a list, the kernel keeps none.
+        // A thread may have ended meanwhile. If no thread has a list, the kernel is built without them.
         let lists: Vec<String> = tasks.into_iter().filter_map(of).collect();
         (!lists.is_empty()).then_some(lists)
     });
@@ -71,19 +66,19 @@ fn children() -> Vec<c_int> {
     }
 }
 
-/// All processes whose parent this one is.
+/// All processes whose parent is this process.
 fn by_parent() -> Vec<c_int> {
     let this = std::process::id().to_string();
     let is_ours = |pid: &c_int| {
         let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name stands in brackets and may be anything; then come the state and the parent.
+        // The name is in parentheses and may contain any byte; the state and the parent follow it.
         let rest = status.rsplit_once(')').map_or("", |(_, rest)| rest);
         rest.split_ascii_whitespace().nth(1) == Some(&this)
     };
     numbers_in(c"/proc").unwrap_or_default().into_iter().filter(is_ours).collect()
 }
 
-/// What runs in a process: its arguments, or where they are gone its name.
+/// The command line of a process, or its name once the arguments are gone.
 fn command(pid: c_int) -> String {
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let arguments: Vec<_> = arguments
@@ -96,12 +91,12 @@ fn command(pid: c_int) -> String {
         return name.trim_end().to_owned();
     }
     let mut command = arguments.join(" ");
-    if let Some((end, _)) = command.char_indices().nth(MOST_LETTERS) {
+    if let Some((end, _)) = command.char_indices().nth(MAX_CHARS) {
         command.truncate(end);
         command.push('…');
     }
     command
 }
 
-/// How much of a command is kept.
-const MOST_LETTERS: usize = 80;
+/// The length, in characters, at which a command line is truncated.
+const MAX_CHARS: usize = 80;

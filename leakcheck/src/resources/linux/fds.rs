@@ -6,66 +6,61 @@ use std::fs;
 use super::super::Fd;
 use super::calls_in_progress::OPENING;
 use super::owner::Owner;
-use super::proc::{access, most_fds, numbers_in};
-use super::{Found, fd_opened, socket};
+use super::proc::{access_mode, max_fds, numbers_in};
+use super::{NewHandles, opened_fds, socket};
 
-/// Where the system keeps no list, larger numbers are not looked for.
-const MOST_TRIED: u64 = 1 << 16;
+/// The number of descriptors that are tried where `/proc` is missing.
+const MAX_TRIED: u64 = 1 << 16;
 
-/// A descriptor that was open.
+/// An open descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Open {
+struct OpenFd {
     number: c_int,
     identity: u64,
 }
 
-/// Those that were open when a region opened, in order.
+/// The descriptors that were open when a region opened, sorted.
 #[derive(Debug, Default)]
-pub(super) struct Baseline(Vec<Open>);
+pub(super) struct Baseline(Vec<OpenFd>);
 
 impl Baseline {
     pub(super) fn new() -> Self {
-        let mut open = open();
+        let mut open = open_fds();
         open.sort_unstable();
         Self(open)
     }
 
-    /// Those that are open now and were not, parted into the regions' own and those that nobody is known to have
-    /// opened.
-    pub(super) fn since(&self, owners: &[Owner]) -> Found {
+    /// The descriptors of `owners`, and those without a recorded owner that have appeared since.
+    pub(super) fn since(&self, owners: &[Owner]) -> NewHandles {
         OPENING.retry(|| self.since_once(owners))
     }
 
-    fn since_once(&self, owners: &[Owner]) -> Found {
-        let mut found = Found::default();
-        for open in open() {
-            let opener = fd_opened::opener(open.number, open.identity);
-            if owners.contains(&opener) {
-                found.own.push(open.number);
-            } else if opener == Owner::UNKNOWN && self.0.binary_search(&open).is_err() {
-                found.unclear.push(open.number);
-            }
+    fn since_once(&self, owners: &[Owner]) -> NewHandles {
+        let mut handles = NewHandles::default();
+        for fd in open_fds() {
+            let owner = opened_fds::owner(fd.number, fd.identity);
+            handles.add(fd.number, owner, owners, || self.0.binary_search(&fd).is_err());
         }
-        found
+        handles
     }
 }
 
 pub(in crate::resources) fn describe(number: c_int) -> Fd {
-    Fd { number, target: target(number), opened_at: fd_opened::opened_at(number) }
+    Fd { number, target: target(number), opened_at: opened_fds::opened_at(number) }
 }
 
-fn open() -> Vec<Open> {
-    let numbers = numbers_in(c"/proc/self/fd").unwrap_or_else(|| (0..most()).collect());
-    let identified = |number| Some(Open { number, identity: fd_opened::identity(number)? });
+fn open_fds() -> Vec<OpenFd> {
+    let numbers = numbers_in(c"/proc/self/fd").unwrap_or_else(|| (0..max_number()).collect());
+    let identified = |number| Some(OpenFd { number, identity: opened_fds::identity(number)? });
     numbers.into_iter().filter_map(identified).collect()
 }
 
-/// No descriptor has this number or a larger one.
-fn most() -> c_int {
-    most_fds().min(MOST_TRIED) as c_int
+/// The number of the first descriptor that is not tried.
+fn max_number() -> c_int {
+    max_fds().min(MAX_TRIED) as c_int
 }
 
-/// What a descriptor points to, as the system knows it.
+/// The file, socket or other object that a descriptor refers to.
 fn target(number: c_int) -> String {
     let Ok(link) = fs::read_link(format!("/proc/self/fd/{number}")) else {
         return "unknown".to_owned();
@@ -78,7 +73,7 @@ fn target(number: c_int) -> String {
         return kind.trim_matches(['[', ']']).to_owned();
     }
     if link.starts_with("pipe:") {
-        let end = match access(number) {
+        let end = match access_mode(number) {
             Some(libc::O_RDONLY) => ", its reading end",
             Some(libc::O_WRONLY) => ", its writing end",
             _ => "",

@@ -1,30 +1,32 @@
-//! Whose something is: the region that a thread works for, told apart from those that used its account before.
+//! The owner of a handle: the region that the creating thread works for.
 
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account;
 use leakcheck_ledger::thread::{Thread, working_for};
 
-/// Fits into a word, so that it is noted in one step.
+/// An owner in one word, so that it can be stored atomically.
+///
+/// Region ids are recycled, so the word contains the generation of the region's account as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner(u64);
 
 impl Owner {
-    /// Nothing is noted.
+    /// The creation of the handle was not recorded.
     pub(super) const UNKNOWN: Self = Self(0);
-    /// No region's.
+    /// The handle was created outside of all regions.
     pub(super) const NOBODY: Self = Self(u64::MAX);
-    /// leakcheck's own.
+    /// The handle is one of leakcheck's own.
     pub(super) const LEAKCHECK: Self = Self(u64::MAX - 1);
-    /// It is just going away.
-    pub(super) const ENDING: Self = Self(u64::MAX - 2);
+    /// The handle is being closed.
+    pub(super) const CLOSING: Self = Self(u64::MAX - 2);
 
-    /// That of what a region makes, which must not be over.
+    /// The owner of what an open region creates.
     pub(super) fn region(region: RegionId) -> Self {
         let generation = account::get(region).map_or(0, account::Account::generation);
         Self(u64::from(region) << 32 | u64::from(generation))
     }
 
-    /// That of what this thread makes now.
+    /// The owner of what the calling thread creates.
     pub(super) fn here(thread: &Thread) -> Self {
         if thread.untracked.get() {
             return Self::LEAKCHECK;
@@ -35,11 +37,11 @@ impl Owner {
         }
     }
 
-    pub(super) fn word(self) -> u64 {
+    pub(super) fn to_bits(self) -> u64 {
         self.0
     }
 
-    pub(super) fn of_word(word: u64) -> Self {
-        Self(word)
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
     }
 }

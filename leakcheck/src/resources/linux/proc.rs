@@ -1,26 +1,26 @@
-//! What the system tells of this process.
+//! What the system reports about this process.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 
-/// The names in a directory that are numbers, without that of the descriptor that reads it. `None` where there is no
-/// such directory.
+/// The numeric names in a directory, except that of the descriptor that reads it. `None` where the
+/// directory cannot be opened.
 pub(super) fn numbers_in(directory: &CStr) -> Option<Vec<c_int>> {
-    // SAFETY: the path is a C string.
+    // SAFETY: a `CStr` is terminated.
     let stream = unsafe { libc::opendir(directory.as_ptr()) };
     if stream.is_null() {
         return None;
     }
-    // SAFETY: the stream is open until it is closed below.
+    // SAFETY: the stream is open until `closedir` below.
     let own = unsafe { libc::dirfd(stream) };
     let mut numbers = Vec::new();
     loop {
-        // SAFETY: the stream is open, and this thread's alone.
+        // SAFETY: the stream is open, and no other thread knows it.
         let entry = unsafe { libc::readdir(stream) };
         if entry.is_null() {
             break;
         }
-        // SAFETY: the entry is there until the next one is read.
+        // SAFETY: a non-null entry is valid until the next call of `readdir` on this stream.
         let entry = unsafe { &*entry };
         if let Some(number) = number(&entry.d_name)
             && number != own
@@ -28,13 +28,13 @@ pub(super) fn numbers_in(directory: &CStr) -> Option<Vec<c_int>> {
             numbers.push(number);
         }
     }
-    // SAFETY: it was opened above, and nobody reads it any more.
+    // SAFETY: the stream is open and not used again, and no entry of it is borrowed.
     unsafe { libc::closedir(stream) };
     Some(numbers)
 }
 
-/// A name as a number, where it is one. Step by step, as this is done for every descriptor of the process, often in a build
-/// without optimisation.
+/// Parses a name as a number. Written as a plain loop because it runs for every descriptor of the
+/// process, often in an unoptimized build.
 fn number(name: &[c_char]) -> Option<c_int> {
     let mut number: c_int = 0;
     let mut at = 0;
@@ -49,22 +49,22 @@ fn number(name: &[c_char]) -> Option<c_int> {
     Some(number)
 }
 
-/// How many descriptors the process may have.
-pub(super) fn most_fds() -> u64 {
+/// The number of descriptors that the process may open.
+pub(super) fn max_fds() -> u64 {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-    // SAFETY: the kernel writes a whole structure there.
+    // SAFETY: `limit` has room for the structure.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) } != 0 {
         return u64::MAX;
     }
-    // SAFETY: without an error it was written.
+    // SAFETY: `getrlimit` succeeded, so it has filled in the structure.
     let limit = unsafe { limit.assume_init() };
-    #[allow(clippy::useless_conversion, reason = "it is shorter on some systems")]
+    #[allow(clippy::useless_conversion, reason = "the type is narrower on some systems")]
     limit.rlim_cur.into()
 }
 
-/// How a descriptor may be used: for reading, for writing, or for both.
-pub(super) fn access(fd: c_int) -> Option<c_int> {
-    // SAFETY: asks for flags.
+/// The access mode of a descriptor: reading, writing, or both.
+pub(super) fn access_mode(fd: c_int) -> Option<c_int> {
+    // SAFETY: `F_GETFL` takes no argument and accepts any number.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
     (flags >= 0).then_some(flags & libc::O_ACCMODE)
 }

@@ -1,34 +1,37 @@
-//! Which process this is: a child of `vfork` runs in its parent's memory until it is another program, and what it does
-//! there is not its parent's doing.
+//! Which process this is.
+//!
+//! A child of `vfork` runs in its parent's memory until it executes another program. What it opens
+//! there is not its parent's.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-static THIS: AtomicI32 = AtomicI32::new(0);
+static OWNER_OF_MEMORY: AtomicI32 = AtomicI32::new(0);
 
-/// To be called when a region opens, and in the child of a fork.
-pub(crate) fn is_this() {
-    THIS.store(id(), Ordering::Relaxed);
+/// Records that this memory belongs to the calling process. Called when a region opens, and in the
+/// child of a fork.
+pub(crate) fn claim_memory() {
+    OWNER_OF_MEMORY.store(id(), Ordering::Relaxed);
 }
 
-/// Whether the caller is in another process that borrows this one's memory.
-pub(crate) fn is_elsewhere() -> bool {
-    THIS.load(Ordering::Relaxed) != id()
+/// Whether the calling process borrows this memory from its parent.
+pub(crate) fn is_borrowed() -> bool {
+    OWNER_OF_MEMORY.load(Ordering::Relaxed) != id()
 }
 
 fn id() -> c_int {
-    // SAFETY: asks the kernel for a number.
+    // SAFETY: `getpid` has no preconditions.
     unsafe { libc::getpid() }
 }
 
-/// Leaves the calling thread's error number as it was.
+/// Runs a closure and restores the calling thread's `errno` afterwards.
 #[inline(always)]
-pub(crate) fn keeping_errno(ask: impl FnOnce()) {
-    // SAFETY: the place of the calling thread's error number.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is readable and the thread's own.
-    let before = unsafe { place.read() };
-    ask();
-    // SAFETY: as above.
-    unsafe { place.write(before) };
+pub(crate) fn keeping_errno(closure: impl FnOnce()) {
+    // SAFETY: `__errno_location` has no preconditions.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: the pointer is valid for the life of the calling thread, which alone accesses it.
+    let before = unsafe { errno.read() };
+    closure();
+    // SAFETY: the closure ran on the same thread, so the pointer is still this thread's `errno`.
+    unsafe { errno.write(before) };
 }

@@ -1,5 +1,5 @@
-//! A call stack that is recorded where nothing may allocate or lock: in a signal handler, or in the
-//! child of a fork.
+//! Call stacks recorded in signal handlers and children of `fork`, where leakcheck must not allocate
+//! or lock.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -8,23 +8,23 @@ use leakcheck_ledger::thread::Thread;
 use leakcheck_ledger::{SiteId, call_site};
 use leakcheck_unwind::{self as unwind, Registers};
 
-/// How many frames are kept, the newest.
+/// The number of innermost frames that are kept.
 const FRAMES: usize = 60;
 
-/// All zeros is an unknown one.
+/// A call stack. Zeroed memory is a value: no stack is recorded.
 #[repr(C)]
 pub(super) struct RecordedStack {
-    /// The call site with these frames, once it was asked for.
+    /// The call site of this stack, once [`call_site`](Self::call_site) has looked it up.
     site: AtomicU32,
     count: AtomicU32,
-    /// How many older frames there were.
+    /// The number of outer frames that did not fit.
     omitted: AtomicU32,
-    /// The newest first.
+    /// Return addresses, innermost first.
     frames: [AtomicUsize; FRAMES],
 }
 
 impl RecordedStack {
-    /// Records where the thread is. The caller must be the only one to use this value.
+    /// Records the stack of the calling thread. No other thread may write this value meanwhile.
     pub(super) fn record(&self, thread: &Thread, from: &Registers) {
         let (mut count, mut omitted) = (0, 0);
         if capture() != Capture::Off {
@@ -43,7 +43,7 @@ impl RecordedStack {
         self.count.store(count, Ordering::Relaxed);
     }
 
-    /// The call site. Not for where nothing may allocate.
+    /// The call site, or 0 where no stack is recorded. This may allocate.
     pub(super) fn call_site(&self) -> SiteId {
         let known = self.site.load(Ordering::Relaxed);
         let count = (self.count.load(Ordering::Relaxed) as usize).min(FRAMES);

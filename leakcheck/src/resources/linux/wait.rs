@@ -1,41 +1,41 @@
-//! Asks for children without waiting for them: whoever started them may still do that.
+//! The states of child processes, read without reaping them: the program may still wait for them.
 
 use std::ffi::c_int;
 use std::mem::zeroed;
 
-/// What has become of a child.
+/// The state of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Running,
-    /// Over, and nobody has waited for it.
+    /// Terminated and not waited for.
     Exited,
 }
 
-/// `None` for what is no child, or was waited for.
+/// The state of a child, or `None` if `pid` is not a child or has been waited for.
 pub(super) fn state(pid: c_int) -> Option<State> {
-    ask(libc::P_PID, pid)
+    query(libc::P_PID, pid)
 }
 
-/// Whether there is this child.
+/// Whether `pid` is a child that has not been waited for.
 pub(super) fn is_child(pid: c_int) -> bool {
     state(pid).is_some()
 }
 
-/// Whether there is any.
+/// Whether the process has a child that has not been waited for.
 pub(super) fn any_child() -> bool {
-    ask(libc::P_ALL, 0).is_some()
+    query(libc::P_ALL, 0).is_some()
 }
 
-fn ask(which: libc::idtype_t, pid: c_int) -> Option<State> {
-    // The last one: children that were started to signal nothing when they end.
-    const HOW: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-    // SAFETY: all zeros is a value of the type.
+fn query(which: libc::idtype_t, pid: c_int) -> Option<State> {
+    // `__WALL` includes children that send no signal when they terminate.
+    const OPTIONS: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: the structure consists of integers and a union of such, for which zero is a value.
     let mut info: libc::siginfo_t = unsafe { zeroed() };
-    // SAFETY: the kernel writes a whole structure there, and takes nothing away.
-    if unsafe { libc::waitid(which, pid as libc::id_t, &mut info, HOW) } != 0 {
+    // SAFETY: `info` has room for the structure.
+    if unsafe { libc::waitid(which, pid as libc::id_t, &mut info, OPTIONS) } != 0 {
         return None;
     }
-    // SAFETY: it was written by `waitid`, or is zero as before.
+    // SAFETY: `waitid` has written the fields of a child, or left the zeros.
     let exited = unsafe { info.si_pid() } != 0;
     Some(if exited { State::Exited } else { State::Running })
 }
