@@ -65,6 +65,7 @@ fn leak_or_warm_up_fails_what_keeps_pace_with_the_calls() {
     lesson.says("9,216 → 18,432 → 36,864 → 73,728 over batches of 1,024, 2,048, 4,096, 8,192");
     lesson
         .names("leak_or_warm_up::subscribe", "LISTENERS.lock().unwrap().push(Arc::new(listener));");
+    lesson.says_all_of_the_report_in("docs/repetition.md");
     lesson.counts(1, 1);
 }
 
@@ -188,6 +189,15 @@ impl Lesson {
             .expect("the lesson has the code")
             + 1;
         self.says(&format!("{before} {}:{line}", self.place));
+    }
+
+    /// Asserts that each line of a page's report was printed.
+    #[track_caller]
+    fn says_all_of_the_report_in(&self, page: &str) {
+        let page = std::fs::read_to_string(root().join(page)).unwrap();
+        for line in report(&page) {
+            self.says(&line.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
     }
 
     #[track_caller]
