@@ -18,10 +18,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use leakcheck_report::{Class, Excess, Figure, Frame};
+use leakcheck_report::format::{counted, size};
+use leakcheck_report::{Class, Frame, text};
 use serde::Serialize;
-
-use leakcheck_report::format::{count, counted, signed_size, size, subject};
 
 use crate::error::{Error, Result};
 use crate::model::{Check, Regression, Run, Site, Status, Test};
@@ -233,59 +232,8 @@ fn headline(test: &Test) -> String {
 
 /// The figures over their limits, in words.
 fn excesses(check: &Check) -> impl Iterator<Item = String> {
-    check.excesses.iter().map(excess)
-}
-
-/// A figure over its limit, in words.
-pub(crate) fn excess(excess: &Excess) -> String {
-    let (value, limit) = (excess.value, &excess.limit);
-    let limited = |value, what: &str, are| {
-        format!(
-            "{}, limit {}",
-            subject(u64::try_from(value).unwrap_or(0), what, are),
-            count(limit.value)
-        )
-    };
-    let more = |value, what: &str| counted(u64::try_from(value).unwrap_or(0), what);
-    let words = match excess.figure {
-        Figure::Bytes => {
-            format!("{} are left, limit {}", signed_size(value), size(limit.value))
-        }
-        Figure::PeakBytes => {
-            format!("{} were live at once, limit {}", signed_size(value), size(limit.value))
-        }
-        Figure::Blocks => limited(value, "block", ["is left", "are left"]),
-        Figure::Threads => limited(value, "thread", ["still runs", "still run"]),
-        Figure::Fds => limited(value, "file descriptor", ["is open", "are open"]),
-        Figure::Children => {
-            limited(value, "child process", ["was not waited for", "were not waited for"])
-        }
-        Figure::CHeapBytes => {
-            let (value, most) = (signed_size(value), size(limit.value));
-            format!("the C heap is larger by {value}, limit {most}")
-        }
-        Figure::LostBytes => {
-            format!("{} are lost, limit {}", signed_size(value), size(limit.value))
-        }
-        Figure::BytesPerCall => {
-            let (value, most) = (signed_size(value), size(limit.value));
-            format!("every call leaves {value} more behind, limit {most}")
-        }
-        Figure::ThreadsPerCall => {
-            format!("every call leaves {} running", more(value, "more thread"))
-        }
-        Figure::FdsPerCall => {
-            format!("every call leaves {} open", more(value, "more file descriptor"))
-        }
-        Figure::ChildrenPerCall => {
-            format!("every call leaves {} unwaited for", more(value, "more child process"))
-        }
-        Figure::CHeapBytesPerCall => {
-            format!("every call leaves {} more in the C heap", signed_size(value))
-        }
-        _ => format!("{value} is over a limit of {}", limit.value),
-    };
-    format!("{words} ({})", limit.source)
+    let repetition = check.more.repetition.as_ref();
+    check.excesses.iter().map(move |excess| text::excess(excess, repetition))
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use leakcheck_report::format::{count, counted, seconds, signed_size, size};
 
-use leakcheck_report::{Excess, Figure};
+use leakcheck_report::{Excess, Figure, text};
 
-use crate::formats;
 use crate::model::{Run, Status, Test};
 use crate::settings::shown;
 
@@ -103,7 +102,8 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
         return;
     }
     let other = |excess: &&Excess| excess.figure != Figure::Bytes;
-    for words in check.excesses.iter().filter(other).map(formats::excess) {
+    for excess in check.excesses.iter().filter(other) {
+        let words = text::excess(excess, check.more.repetition.as_ref());
         let _ = writeln!(out, "    {}", plain(&words));
     }
     let sites = rows::of(run, &check.sites);

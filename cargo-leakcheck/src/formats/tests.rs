@@ -1,6 +1,6 @@
 //! Every format is read back by a parser that is not ours.
 
-use leakcheck_report::{Amount, Class, Excess, Figures, Growth, Kind, Limit, Limits};
+use leakcheck_report::{Amount, Class, Excess, Figure, Figures, Growth, Kind, Limit, Limits};
 
 use super::*;
 use crate::fingerprint::Fingerprints;

@@ -69,7 +69,7 @@ fn a_reader_sorts_searches_and_looks_closer() {
     browser.wait("!document.querySelector('#detail').hidden");
     assert_eq!(browser.text("#detail h2"), "tests::test_0000");
     assert!(
-        browser.text("#detail").contains("78.0 KiB are left, limit 0 B"),
+        browser.text("#detail").contains("leaked 78.0 KiB (79,872 bytes), limit 0 B"),
         "{}",
         browser.text("#detail")
     );

@@ -22,7 +22,7 @@ fn a_leak_is_told_in_words_that_a_reader_knows() {
     let (site, holder) = (rows[at + 1], rows[at + 2]);
     assert!(site.contains("4 blocks") && site.contains("  app::tests::keeps  src/"), "{site}");
     assert_eq!(holder.trim(), "kept alive by static app::tests::KEPT", "{}", said.stdout);
-    assert!(said.stdout.contains("1 file descriptor is open, limit 0 (fds)"), "{}", said.stdout);
+    assert!(said.stdout.contains("left 1 file descriptor open, limit 0 (fds)"), "{}", said.stdout);
 }
 
 #[test]

@@ -65,11 +65,6 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {}", count(number), if number == 1 { noun.to_owned() } else { plural(noun) })
 }
 
-/// A number of things with a verb: `1 thread runs`, `2 threads run`.
-pub fn subject(number: u64, noun: &str, [one, many]: [&str; 2]) -> String {
-    format!("{} {}", counted(number, noun), if number == 1 { one } else { many })
-}
-
 /// The plural of a noun that forms it regularly.
 pub fn plural(noun: &str) -> String {
     const SIBILANTS: [&str; 5] = ["s", "x", "z", "ch", "sh"];

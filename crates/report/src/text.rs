@@ -17,6 +17,7 @@ use crate::report::{Figures, Report, Suppressed, Symbols};
 use crate::scope::Stacks;
 
 pub use growth::undecided;
+pub use headline::excess;
 
 /// Reports fit into this many columns where names allow it.
 const WIDTH: usize = 100;

@@ -6,10 +6,10 @@ fn numbers() -> impl Iterator<Item = u64> {
     let powers = (0..64).map(|bit| 1_u64 << bit);
     let tens = (0..20).map(|exponent| 10_u64.pow(exponent));
     let near = powers.chain(tens).flat_map(|number| {
-        (0..=300_u64).flat_map(move |by| [number.saturating_sub(by), number.saturating_add(by)])
+        (0..=70_u64).flat_map(move |by| [number.saturating_sub(by), number.saturating_add(by)])
     });
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let spread = (0..30_000_u32).map(move |index| {
+    let spread = (0..10_000_u32).map(move |index| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
@@ -116,8 +116,6 @@ fn nouns_have_their_plurals() {
     assert_eq!(counted(1, "test"), "1 test");
     assert_eq!(counted(2_000, "test"), "2,000 tests");
     assert_eq!(counted(0, "child process"), "0 child processes");
-    assert_eq!(subject(1, "thread", ["runs", "run"]), "1 thread runs");
-    assert_eq!(subject(2, "thread", ["runs", "run"]), "2 threads run");
     let plurals = ["batch", "entry", "delay", "more call site"].map(plural);
     assert_eq!(plurals, ["batches", "entries", "delays", "more call sites"].map(String::from));
 }

@@ -28,9 +28,9 @@ pub(super) fn write_repetition(out: &mut String, report: &Report) -> fmt::Result
 }
 
 /// ` (16,383 calls)`.
-pub(super) fn over_calls(report: &Report) -> String {
+pub(super) fn over_calls(repetition: Option<&Repetition>) -> String {
     let calls = |it: &Repetition| format!(" ({})", counted(it.calls(), "call"));
-    report.repetition.as_ref().map_or(String::new(), calls)
+    repetition.map_or(String::new(), calls)
 }
 
 /// What the repetition would have seen.

@@ -4,6 +4,7 @@ use super::{blocks, growth};
 use crate::figure::Figure;
 use crate::format::{count, counted, exact_size, size, size_limit};
 use crate::limit::LimitSource;
+use crate::repetition::Repetition;
 use crate::report::Report;
 use crate::verdict::{Excess, Verdict};
 
@@ -12,15 +13,17 @@ pub(super) fn headline(report: &Report) -> String {
     let Verdict::Leaked { excesses } = &report.verdict else {
         return format!("`{}` {}", report.test.name, report.verdict);
     };
-    let told: Vec<String> = excesses.iter().map(|it| excess(it, report)).collect();
+    let repetition = report.repetition.as_ref();
+    let told: Vec<String> = excesses.iter().map(|it| excess(it, repetition)).collect();
     format!("`{}` {}", report.test.name, told.join("; "))
 }
 
-fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
+/// A figure over its limit, as in "`test` leaked 5 blocks, limit 0 (threshold_blocks)".
+pub fn excess(Excess { figure, value, limit }: &Excess, repetition: Option<&Repetition>) -> String {
     let value = value.unsigned_abs();
     let in_bytes = || format!("limit {} ({})", size_limit(limit.value), limit.source);
     let in_number = || format!("limit {} ({})", count(limit.value), limit.source);
-    let calls = || growth::over_calls(report);
+    let calls = || growth::over_calls(repetition);
     match figure {
         Figure::Bytes => format!("leaked {}, {}", exact_size(value), in_bytes()),
         Figure::PeakBytes => format!("peaked at {}, {}", exact_size(value), in_bytes()),
@@ -35,7 +38,7 @@ fn excess(Excess { figure, value, limit }: &Excess, report: &Report) -> String {
         }
         Figure::LostBytes => format!("lost {}, {}", exact_size(value), in_bytes()),
         Figure::BytesPerCall => {
-            let bytes = report.repetition.as_ref().map_or(value as f64, |it| it.bytes_per_call);
+            let bytes = repetition.map_or(value as f64, |it| it.bytes_per_call);
             format!("leaks {}{}", growth::per_call(bytes), calls())
         }
         Figure::ThreadsPerCall => {
