@@ -5,7 +5,7 @@ use std::sync::MutexGuard;
 
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account;
-use leakcheck_ledger::thread::{self, Entered, Untracked, working_for};
+use leakcheck_ledger::thread::{self, EnterGuard, Thread, Untracked};
 use leakcheck_system::fork::ForkMutex;
 
 use crate::measurement::{Allowed, Amount};
@@ -40,9 +40,10 @@ static ALLOWANCES: ForkMutex<Vec<Allowance>> = ForkMutex::new(30, Vec::new());
 pub fn allow<T>(why: impl Into<Cow<'static, str>>, body: impl FnOnce() -> T) -> T {
     let entered = {
         let _untracked = Untracked::new();
-        let parent = thread::with(working_for);
+        let parent = thread::with(Thread::current_region);
         let region = if parent == 0 { None } else { find_or_open(parent, why.into()) };
-        region.map(|region| Entered::new(region, thread::here().stack_base.get() as usize))
+        let stack_base = thread::with(|thread| thread.stack_base.get() as usize);
+        region.map(|region| EnterGuard::new(region, stack_base))
     };
     let value = body();
     drop(entered);
@@ -56,7 +57,7 @@ fn find_or_open(parent: RegionId, why: Cow<'static, str>) -> Option<RegionId> {
         return Some(known.region);
     }
     let region = account::open(parent)?;
-    account::get(region)?.hold();
+    account::get(region)?.add_reference();
     allowances.push(Allowance { region, parent, why: why.into_owned() });
     Some(region)
 }
@@ -85,7 +86,7 @@ pub(crate) fn close_inside(region: RegionId) {
         if let Some(account) = account::get(allowance.region).filter(|_| inside) {
             account.close(allowance.region);
             if outermost {
-                account.let_go(allowance.region);
+                account.remove_reference(allowance.region);
             }
         }
         !(inside && outermost)

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account;
-use leakcheck_ledger::thread::{self, Entered, working_for};
+use leakcheck_ledger::thread::{self, EnterGuard, Thread};
 
 /// The region that a thread works for, to be carried into threads that outlive it.
 ///
@@ -40,15 +40,15 @@ pub struct Context {
 /// made it.
 #[must_use = "the thread leaves the context when the guard is dropped"]
 pub struct ContextGuard<'a> {
-    _entered: Entered,
+    _entered: EnterGuard,
     _context: PhantomData<(&'a Context, *const ())>,
 }
 
 impl Context {
     /// The context of the calling thread. Where nothing is checked, entering it changes nothing.
     pub fn current() -> Self {
-        let region = thread::with(working_for);
-        account::get(region).inspect(|account| account.hold());
+        let region = thread::with(Thread::current_region);
+        account::get(region).inspect(|account| account.add_reference());
         Self { region }
     }
 
@@ -58,20 +58,20 @@ impl Context {
         let (own, stack_base) =
             thread::with(|thread| (thread.region.get(), thread.stack_base.get() as usize));
         let region = if self.region == 0 { own } else { self.region };
-        ContextGuard { _entered: Entered::new(region, stack_base), _context: PhantomData }
+        ContextGuard { _entered: EnterGuard::new(region, stack_base), _context: PhantomData }
     }
 }
 
 impl Clone for Context {
     fn clone(&self) -> Self {
-        account::get(self.region).inspect(|account| account.hold());
+        account::get(self.region).inspect(|account| account.add_reference());
         Self { region: self.region }
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        account::get(self.region).inspect(|account| account.let_go(self.region));
+        account::get(self.region).inspect(|account| account.remove_reference(self.region));
     }
 }
 

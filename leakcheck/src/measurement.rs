@@ -8,7 +8,7 @@ use crate::draft;
 use crate::report::{CallSite, Events, Timeline};
 use crate::resources::Resources;
 use leakcheck_ledger::SiteId;
-use leakcheck_ledger::thread::running::Running;
+use leakcheck_ledger::thread::running::RunningThread;
 
 pub use leakcheck_report::{Allowed, Amount, Growth};
 
@@ -46,7 +46,7 @@ pub struct Measurement {
     pub(crate) sites: Vec<SiteCount>,
     /// What is retained at unknown call sites.
     pub(crate) siteless: Amount,
-    pub(crate) threads: Vec<Running>,
+    pub(crate) threads: Vec<RunningThread>,
     /// How long the region had been open when it was first measured.
     pub(crate) elapsed: Duration,
     /// Resources other than memory and threads that are left.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use leakcheck_ledger::accounts::account::{self, Account, Counts};
 use leakcheck_ledger::accounts::split::{self, Split};
 use leakcheck_ledger::alloc::PASS_THROUGH;
-use leakcheck_ledger::epoch::{self, Capture};
-use leakcheck_ledger::tally::{self, Event};
-use leakcheck_ledger::thread::{self, Entered, Thread, Untracked, entered, running};
+use leakcheck_ledger::epoch::{self, CaptureMode};
+use leakcheck_ledger::tally::{self, NullAlloc};
+use leakcheck_ledger::thread::{self, EnterGuard, Thread, Untracked, running};
 use leakcheck_ledger::{RegionId, Volume};
 use leakcheck_unwind as unwind;
 use stats_alloc::Stats;
@@ -25,10 +25,10 @@ use crate::timeline::{self, Recording};
 
 /// Captures the call stacks of these blocks from now on, in the whole process.
 pub(crate) fn capture(stacks: Stacks) {
-    epoch::set_capture(match stacks {
-        Stacks::Sampled => Capture::Sampled,
-        Stacks::Off => Capture::Off,
-        _ => Capture::Full,
+    epoch::set_capture_mode(match stacks {
+        Stacks::Sampled => CaptureMode::Sampled,
+        Stacks::Off => CaptureMode::Off,
+        _ => CaptureMode::Full,
     });
 }
 
@@ -38,8 +38,8 @@ pub(crate) struct Region {
     id: RegionId,
     scope: Scope,
     /// The whole process, for a region of process scope.
-    process: Option<stats_alloc::Region<'static, Event>>,
-    unattributed: stats_alloc::Region<'static, Event>,
+    process: Option<stats_alloc::Region<'static, NullAlloc>>,
+    unattributed: stats_alloc::Region<'static, NullAlloc>,
     opened: Instant,
     baseline: Baseline,
     /// When it was first measured, in microseconds from its opening on, 0 before that: what is done to settle and
@@ -95,9 +95,9 @@ impl Region {
         let _untracked = Untracked::new();
         unwind::prepare();
         let recorder = timeline.then(timeline::start);
-        let parent = thread::with(entered);
+        let parent = thread::with(Thread::entered_region);
         if parent == 0 {
-            thread::with(Thread::is_about_to_open);
+            thread::with(Thread::before_region_opens);
         }
         let pass = match (scope, parent) {
             (Scope::Process, 0) => Some(Pass::wait(Access::Alone)),
@@ -106,10 +106,10 @@ impl Region {
             _ => None,
         };
         if parent == 0 {
-            thread::with(Thread::opens);
+            thread::with(Thread::on_region_opened);
         }
         let id = account::open(parent).ok_or_else(Error::no_memory)?;
-        epoch::opened((scope == Scope::Process).then_some(id));
+        epoch::region_opened((scope == Scope::Process).then_some(id));
         let opened = Instant::now();
         Ok(Self {
             id,
@@ -127,10 +127,7 @@ impl Region {
     /// The calling thread works for the region from now on, until somebody says otherwise.
     #[cfg(interposed)]
     pub(crate) fn take_thread(&self) {
-        thread::with(|thread| {
-            thread.leave();
-            thread.region.set(self.id);
-        });
+        thread::with(|thread| thread.set_region(self.id));
     }
 
     #[cfg(interposed)]
@@ -149,7 +146,7 @@ impl Region {
         let Some(account) = account::get(self.id) else { return Measurement::default() };
         let allowances = allow::inside(self.id);
         let mut owners = self.with_inner();
-        let threads = running::list(&owners);
+        let threads = running::started_by(&owners);
         let everyone = owners.clone();
         owners.retain(|owner| {
             !allowances.iter().any(|allowance| account::is_inside(*owner, allowance.region))
@@ -179,7 +176,7 @@ impl Region {
         let Some(account) = account::get(self.id) else { return Snapshot::default() };
         let mut owners = vec![self.id];
         owners.extend(account::inner_regions(self.id));
-        let threads = running::list(&owners).len();
+        let threads = running::started_by(&owners).len();
         let everyone = owners.clone();
         let allowances = allow::inside(self.id);
         owners.retain(|owner| {
@@ -261,7 +258,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         let _untracked = Untracked::new();
         drop(self.recording.take());
-        epoch::closes(self.scope == Scope::Process);
+        epoch::region_closing(self.scope == Scope::Process);
         allow::close_inside(self.id);
         if let Some(account) = account::get(self.id) {
             self.baseline.closes(self.id, account.parent());
@@ -276,7 +273,7 @@ impl Drop for Region {
 #[inline(never)]
 fn run_body<T>(region: RegionId, body: impl FnOnce() -> T) -> T {
     let here = 0_u8;
-    let _entered = Entered::new(region, &raw const here as usize);
+    let _entered = EnterGuard::new(region, &raw const here as usize);
     body()
 }
 
@@ -314,7 +311,11 @@ fn see_a_planted_block() -> Result<(), Error> {
         return Err(Error::pass_through());
     }
     let _untracked = Untracked::new();
-    thread::with(|thread| thread.witnessed.set(false));
+    thread::with(|thread| thread.event_seen.set(false));
     drop(black_box(Box::new(0xA5_u8)));
-    if thread::with(|thread| thread.witnessed.get()) { Ok(()) } else { Err(Error::not_installed()) }
+    if thread::with(|thread| thread.event_seen.get()) {
+        Ok(())
+    } else {
+        Err(Error::not_installed())
+    }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, OnceLock};
 
 use leakcheck_holders::clear_dead;
-use leakcheck_ledger::thread::{self, Untracked};
+use leakcheck_ledger::thread::{self, Thread, Untracked};
 use leakcheck_system::fork::ForkMutex;
 
 use crate::error::Error;
@@ -57,11 +57,7 @@ thread_local! {
 pub fn check_all(origin: OriginOf) {
     if PROGRAM.set(origin).is_ok() {
         // Otherwise the allocator tells which thread is the main one, and it may not be installed.
-        thread::with(|thread| {
-            if !thread.started.get() {
-                thread.start();
-            }
-        });
+        thread::with(Thread::ensure_started);
         at_exit::watch_the_status();
     }
 }
@@ -155,10 +151,7 @@ pub(crate) fn step_aside(check: &Origin) {
     }
     HERE.set(0);
     if let Some(test) = take(number) {
-        thread::with(|thread| {
-            thread.leave();
-            thread.region.set(0);
-        });
+        thread::with(|thread| thread.set_region(0));
         drop(test.region);
     }
 }

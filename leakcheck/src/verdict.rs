@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn every_figure_has_its_own_limit() {
         let mut measurement = measured((100, 7), (0, 0));
-        measurement.threads = vec![leakcheck_ledger::thread::running::Running {
+        measurement.threads = vec![leakcheck_ledger::thread::running::RunningThread {
             name: "sweeper".into(),
             started_at: 0,
         }];

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use leakcheck_growth::Plan;
 use leakcheck_holders::{self as holders, StackSnapshot};
-use leakcheck_ledger::thread::{self, Untracked, entered};
+use leakcheck_ledger::thread::{self, Thread, Untracked};
 
 use crate::draft::{self, Draft};
 use crate::error::Error;
@@ -85,7 +85,7 @@ impl Watch {
             return Ok(Watching::No(None));
         }
         let name = options.origin.display_name();
-        let nested = thread::with(entered) != 0;
+        let nested = thread::with(Thread::entered_region) != 0;
         // A process of its own has one check that watches all of it.
         let scope = match options.scope {
             None if nested => Scope::Test,

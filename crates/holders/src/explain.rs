@@ -11,7 +11,7 @@ pub const CAN_EXPLAIN: bool = true;
 
 /// Whether it can be explained in this process: all its blocks are known.
 pub fn can_explain() -> bool {
-    live::are_listed()
+    live::is_enabled()
 }
 
 /// Takes a snapshot and finds what keeps the blocks of a query alive.

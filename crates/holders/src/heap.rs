@@ -50,7 +50,7 @@ impl Heap {
             if let Some(block) = live::get(index)
                 && taken < count
             {
-                starts.set(taken, block.block as u64);
+                starts.set(taken, block.addr as u64);
                 taken += 1;
             }
         }
@@ -68,7 +68,7 @@ impl Heap {
         };
         for index in 1..end {
             if let Some(block) = live::get(index) {
-                let at = heap.index_of(block.block);
+                let at = heap.index_of(block.addr);
                 let pages = block.size.div_ceil(1 << PAGE).min(PAGES as usize - 1) as u32;
                 let is_large = block.size >= PAGES as usize;
                 sizes.set(at, if is_large { pages | PAGES } else { block.size as u32 });
@@ -221,7 +221,7 @@ impl Heap {
     /// Whether a block is leakcheck's own.
     pub(crate) fn is_ours(&self, index: usize) -> bool {
         // SAFETY: as in `owner`.
-        unsafe { live::owner_of(self.start(index)) }.0.is_ours()
+        unsafe { live::owner_of(self.start(index)) }.0.is_untracked()
     }
 
     /// Whose a block is, and where it came from.

@@ -164,7 +164,7 @@ impl<'a> Names<'a> {
 
     fn started_at(&mut self, root: Root) -> Option<String> {
         let tid = self.roots.threads.get(root.thread)?.tid;
-        match running::started_at(tid) {
+        match running::start_site(tid) {
             0 => None,
             site => self.site_info(site).place.clone(),
         }

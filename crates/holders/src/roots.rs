@@ -116,7 +116,7 @@ impl Roots {
     /// All other memory that can be written: between the blocks in it somebody else may keep
     /// pointers to blocks, as the standard library does with what it takes from the C library.
     fn add_foreign(&mut self) {
-        let mut known: Vec<Range<usize>> = live::places();
+        let mut known: Vec<Range<usize>> = live::ranges();
         for root in &self.all {
             known.push(root.start..root.end);
         }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
-use leakcheck_ledger::live::are_listed;
+use leakcheck_ledger::live;
 use leakcheck_ledger::thread::Untracked;
 
 /// The calling thread's stack as it was before a body ran: what is there unchanged afterwards is no
@@ -19,7 +19,7 @@ impl StackSnapshot {
     /// To be called by the function that runs the body. Empty where nobody will ask.
     #[inline(never)]
     pub fn now() -> Self {
-        if !are_listed() {
+        if !live::is_enabled() {
             return Self::default();
         }
         let _quiet = Untracked::new();
@@ -88,7 +88,7 @@ pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
 pub fn clear_dead() {
     const LARGE: usize = 256 << 10;
     const SMALL: usize = 16 << 10;
-    if !are_listed() {
+    if !live::is_enabled() {
         return;
     }
     let room = room();

@@ -4,7 +4,7 @@ use std::fs;
 use std::ptr::without_provenance;
 
 use leakcheck_ledger::thread::Thread;
-use leakcheck_ledger::thread::memory::{places_of, thread_pointer, tid};
+use leakcheck_ledger::thread::memory::{addresses_of, thread_pointer, tid};
 use leakcheck_ledger::thread::running::UNNAMED;
 
 /// A thread at the moment of a snapshot.
@@ -50,7 +50,7 @@ pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
     let mut threads = Vec::new();
     for tid in tids() {
         let is_own = tid == own;
-        let (pointer, thread) = places_of(tid);
+        let (pointer, thread) = addresses_of(tid);
         let pointer = if is_own { thread_pointer() } else { pointer };
         let stack_pointer = if is_own { stack_pointer } else { stack_pointer_of(tid) };
         // A thread's control block lies above its stack, in the same mapping, but for the main one.

@@ -5,7 +5,6 @@
 //! nothing to give, tell the ledger, write the header. What fails is never counted. Nothing here
 //! allocates, locks, panics or waits.
 
-mod header;
 #[cfg(asm_hot_path)]
 mod installed;
 
@@ -13,7 +12,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::{copy_nonoverlapping, null_mut};
 
 use crate::events;
-use header::Header;
+use crate::header::{self, Header};
+
 #[cfg(asm_hot_path)]
 pub use installed::Installed;
 
@@ -132,7 +132,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         let block = unsafe { start.add(header::pad(layout)) };
         let tag = events::resized(header.tag, layout.size(), new_size, Header::addr(block));
         // SAFETY: there is room for a header in front of `block`.
-        unsafe { Header::write(block, tag) };
+        unsafe { Header::write_tag(block, tag) };
         block
     }
 }
@@ -141,16 +141,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
 ///
 /// # Safety
 ///
-/// As for [`moved_by_hand`].
+/// As for [`realloc_by_copy`].
 unsafe fn grown(
     inner: &impl GlobalAlloc,
     start: *mut u8,
     (old, new): (Layout, Layout),
     layout: Layout,
 ) -> *mut u8 {
-    if events::moves_by_hand() {
+    if events::reallocates_by_copy() {
         // SAFETY: the caller's promise, unchanged.
-        return unsafe { moved_by_hand(inner, start, (old, new), layout) };
+        return unsafe { realloc_by_copy(inner, start, (old, new), layout) };
     }
     // SAFETY: the caller's promise, unchanged.
     unsafe { inner.realloc(start, old, new.size()) }
@@ -165,7 +165,7 @@ unsafe fn grown(
 /// user knows them; they go with what is asked of `inner`.
 #[cold]
 #[inline(never)]
-unsafe fn moved_by_hand(
+unsafe fn realloc_by_copy(
     inner: &impl GlobalAlloc,
     start: *mut u8,
     (old, new): (Layout, Layout),
@@ -178,7 +178,7 @@ unsafe fn moved_by_hand(
         unsafe { copy_nonoverlapping(start, fresh, old.size().min(new.size())) };
         let pad = header::pad(layout);
         let header_addr = fresh as usize + pad - header::SIZE;
-        events::moves(header_addr, layout.size(), new.size() - pad, start as usize + pad);
+        events::copied(header_addr, layout.size(), new.size() - pad, start as usize + pad);
         // SAFETY: the caller gives the block away.
         unsafe { inner.dealloc(start, old) };
     }
@@ -198,6 +198,6 @@ unsafe fn tagged(start: *mut u8, layout: Layout) -> *mut u8 {
     let block = unsafe { start.add(header::pad(layout)) };
     let tag = events::allocated(layout.size(), Header::addr(block));
     // SAFETY: there is room for a header in front of `block`.
-    unsafe { Header::write(block, tag) };
+    unsafe { Header::write_tag(block, tag) };
     block
 }

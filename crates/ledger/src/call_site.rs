@@ -58,7 +58,7 @@ pub fn intern(cache: &WalkCache) -> SiteId {
 }
 
 /// The id of a call stack that was noted by its addresses, the oldest first. 0 when memory is used up.
-pub fn of_addresses(frames: &[usize], omitted: usize) -> SiteId {
+pub fn intern_addresses(frames: &[usize], omitted: usize) -> SiteId {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let hash = frames
         .iter()
@@ -92,7 +92,7 @@ fn add(hash: u64, frames: &[usize], omitted: usize) -> Option<SiteId> {
 }
 
 /// The sites that have frames in a stretch of code.
-pub fn in_code(code: &Range<usize>) -> impl Iterator<Item = SiteId> {
+pub fn with_frames_in(code: &Range<usize>) -> impl Iterator<Item = SiteId> {
     let within = |site: &Site| site.oldest_first().iter().any(|frame| code.contains(frame));
     (1..SITES.end()).filter(move |&id| {
         get(id).is_some_and(|site| site.retired.load(Ordering::Relaxed) == 0 && within(site))
@@ -101,7 +101,7 @@ pub fn in_code(code: &Range<usize>) -> impl Iterator<Item = SiteId> {
 
 /// Code is gone: whatever comes in its place makes sites of its own.
 pub fn retire(code: &Range<usize>) {
-    for site in in_code(code).filter_map(get) {
+    for site in with_frames_in(code).filter_map(get) {
         site.retired.store(1, Ordering::Relaxed);
     }
 }

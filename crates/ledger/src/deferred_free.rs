@@ -1,41 +1,53 @@
-//! What takes small blocks back while all live blocks are listed.
+//! Delays the reuse of small blocks while all live blocks are listed.
+//!
+//! A stale pointer in live memory must not appear to refer to the next block at the same address.
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// What takes blocks back. Where all live blocks are listed it is another function than `free`; a
-/// pointer to call costs what a call of a library costs anyway.
+/// The function that frees blocks: `free`, or [`free_later`] while all live blocks are listed. A
+/// call through a pointer costs as much as any call into a shared library.
 pub(crate) static FREE: AtomicPtr<c_void> = AtomicPtr::new(libc::free as *mut c_void);
 
-/// Keeps small blocks for a while before `free` has them: a pointer that nobody uses any more, left
-/// in a place that is alive, must not seem to hold the next block at the same address.
+/// The size of the largest block that is quarantined.
+const MAX_SIZE: usize = 1 << 10;
+const QUARANTINE_LENGTH: usize = 1 << 14;
+/// An upper bound for the difference between a block's usable and requested size.
+const MAX_ROUNDING: usize = 32;
+
+/// The most recently freed small blocks, as a ring buffer.
+static QUARANTINE: [AtomicPtr<c_void>; QUARANTINE_LENGTH] =
+    [const { AtomicPtr::new(null_mut()) }; QUARANTINE_LENGTH];
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// Starts to quarantine small blocks.
 #[cfg(holders)]
 pub(crate) fn start() {
-    FREE.store(keep as *mut c_void, Ordering::Release);
+    FREE.store(free_later as *mut c_void, Ordering::Release);
 }
 
-/// The blocks that are kept: the last ones, of at most [`KEPT_SIZE`] bytes.
-static KEPT: [AtomicPtr<c_void>; KEPT_BLOCKS] = [const { AtomicPtr::new(null_mut()) }; KEPT_BLOCKS];
-const KEPT_BLOCKS: usize = 1 << 14;
-const KEPT_SIZE: usize = 1 << 10;
-/// A block is larger than it was asked for by less than this.
-const ROUNDING: usize = 32;
-static NEXT_KEPT: AtomicUsize = AtomicUsize::new(0);
-
-pub(crate) unsafe extern "C" fn keep(start: *mut c_void) {
-    let mut going = start;
-    // SAFETY: the block is the C library's.
+/// Quarantines a small block and frees the one that leaves the quarantine. Frees a large block at
+/// once.
+///
+/// # Safety
+///
+/// As for [`libc::free`], and `start` must not be null.
+pub(crate) unsafe extern "C" fn free_later(start: *mut c_void) {
+    let mut freed = start;
+    // SAFETY: the caller passes a live block of the C library.
     let size = unsafe { libc::malloc_usable_size(start) };
-    // What the user had of it is clear; what there is beyond it, up to a few words, may have been
-    // there before.
-    let rest = if size < ROUNDING { size } else { ROUNDING };
-    // SAFETY: the end of a block that nobody has any more.
+    // The ledger has cleared what the user requested. The bytes beyond that may be older than the
+    // block and hold stale pointers.
+    let rest = if size < MAX_ROUNDING { size } else { MAX_ROUNDING };
+    // SAFETY: the last `rest` bytes of the block are within its usable size, and the caller gives
+    // the block up.
     unsafe { (start as *mut u8).wrapping_add(size - rest).write_bytes(0, rest) };
-    if size <= KEPT_SIZE {
-        let place = NEXT_KEPT.fetch_add(1, Ordering::Relaxed) % KEPT_BLOCKS;
-        going = KEPT[place].swap(start, Ordering::AcqRel);
+    if size <= MAX_SIZE {
+        let index = NEXT.fetch_add(1, Ordering::Relaxed) % QUARANTINE_LENGTH;
+        freed = QUARANTINE[index].swap(start, Ordering::AcqRel);
     }
-    // SAFETY: null, or a block of the C library's that nobody has any more.
-    unsafe { libc::free(going) };
+    // SAFETY: `freed` is null, the caller's block, or a block that the swap removed from the
+    // quarantine, so that no other thread frees it.
+    unsafe { libc::free(freed) };
 }

@@ -1,4 +1,7 @@
-//! What every thread has to keep up with: which regions are open, and which call stacks are captured.
+//! Process-wide state that decides what an allocator event has to do: the open regions and the
+//! capture mode.
+//!
+//! Threads cache what they derive from it. [`EPOCH`] tells them when to derive it again.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
@@ -6,76 +9,76 @@ use leakcheck_system::counter::LocalCounter;
 
 use crate::accounts::account::RegionId;
 
-/// How many regions are open. While it is zero nothing is counted.
+/// The number of open regions. While it is zero, nothing is counted.
 static OPEN_REGIONS: AtomicU32 = AtomicU32::new(0);
 
-/// The open region of process scope, which every thread without a region of its own works for.
+/// The open region of process scope, to which threads without a region of their own belong.
 static PROCESS_REGION: AtomicU32 = AtomicU32::new(0);
 
-/// Increases with every change of what threads work for. A thread that has seen the current epoch
-/// takes the short path.
+/// Increases whenever the region of any thread may have changed. A thread that has seen the current
+/// epoch takes the fast path.
 pub(crate) static EPOCH: LocalCounter = LocalCounter::new(1);
 
 /// Which blocks have their call stack captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capture {
-    /// All.
+pub enum CaptureMode {
+    /// All blocks.
     Full,
-    /// Large ones and a sample of the others.
+    /// Large blocks and a sample of the others.
     Sampled,
-    /// None.
+    /// No blocks.
     Off,
 }
 
-static CAPTURE: AtomicU8 = AtomicU8::new(Capture::Full as u8);
+static CAPTURE_MODE: AtomicU8 = AtomicU8::new(CaptureMode::Full as u8);
 
-/// Call this after a change of what threads work for.
-pub fn changed() {
-    EPOCH.atomic().fetch_add(1, Ordering::SeqCst);
+/// Makes every thread determine its region again at its next allocator event.
+pub fn advance() {
+    EPOCH.as_atomic().fetch_add(1, Ordering::SeqCst);
 }
 
-/// A region was opened; `process` is its id where it is one of process scope.
-pub fn opened(process: Option<RegionId>) {
+/// Records that a region was opened. `process` is its id if it has process scope.
+pub fn region_opened(process: Option<RegionId>) {
     OPEN_REGIONS.fetch_add(1, Ordering::SeqCst);
     if let Some(region) = process {
         PROCESS_REGION.store(region, Ordering::SeqCst);
     }
-    changed();
+    advance();
 }
 
-/// A region is about to close; `process` says whether it is one of process scope.
-pub fn closes(process: bool) {
+/// Records that a region is about to close. `process` is whether it has process scope.
+pub fn region_closing(process: bool) {
     if process {
         PROCESS_REGION.store(0, Ordering::SeqCst);
     }
     OPEN_REGIONS.fetch_sub(1, Ordering::SeqCst);
-    changed();
+    advance();
 }
 
-/// Whether any region is open.
-pub fn any_open() -> bool {
+/// Returns whether any region is open.
+pub fn any_region_open() -> bool {
     OPEN_REGIONS.load(Ordering::SeqCst) != 0
 }
 
-/// The open region of process scope, 0 for none.
+/// Returns the open region of process scope, 0 if there is none.
 pub(crate) fn process_region() -> RegionId {
     PROCESS_REGION.load(Ordering::SeqCst)
 }
 
-/// Sets which call stacks are captured from now on, in the whole process.
-pub fn set_capture(capture: Capture) {
-    if CAPTURE.swap(capture as u8, Ordering::SeqCst) != capture as u8 {
-        changed();
+/// Sets which call stacks the whole process captures from now on.
+pub fn set_capture_mode(mode: CaptureMode) {
+    if CAPTURE_MODE.swap(mode as u8, Ordering::SeqCst) != mode as u8 {
+        advance();
     }
 }
 
-/// Which call stacks are captured.
-pub fn capture() -> Capture {
-    const SAMPLED: u8 = Capture::Sampled as u8;
-    const OFF: u8 = Capture::Off as u8;
-    match CAPTURE.load(Ordering::SeqCst) {
-        SAMPLED => Capture::Sampled,
-        OFF => Capture::Off,
-        _ => Capture::Full,
+/// Returns which call stacks are captured.
+pub fn capture_mode() -> CaptureMode {
+    const SAMPLED: u8 = CaptureMode::Sampled as u8;
+    const OFF: u8 = CaptureMode::Off as u8;
+    match CAPTURE_MODE.load(Ordering::SeqCst) {
+        SAMPLED => CaptureMode::Sampled,
+        OFF => CaptureMode::Off,
+        _ => CaptureMode::Full,
     }
 }

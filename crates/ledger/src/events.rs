@@ -13,7 +13,7 @@
 #[allow(unsafe_code, reason = "counts in assembly")]
 mod x86_64;
 
-use leakcheck_system::own_heap;
+use leakcheck_system::overhead;
 use leakcheck_unwind::walk_cache::WalkCache;
 use leakcheck_unwind::{self as unwind, Registers, Walk};
 
@@ -23,14 +23,12 @@ use crate::accounts::shard::Shard;
 use crate::accounts::tag::Tag;
 use crate::accounts::{release, sample};
 use crate::call_site::SiteId;
-use crate::epoch::{Capture, EPOCH, any_open, capture, process_region};
+use crate::epoch::{CaptureMode, EPOCH, any_region_open, capture_mode, process_region};
+use crate::header;
 #[cfg(holders)]
 use crate::live;
 use crate::tally;
-use crate::thread::{self, CAPTURE, SAMPLE, TALLY, Thread, Untracked, working_for};
-
-/// What a header takes in front of a block, which leakcheck's own blocks have too.
-const HEADER: usize = 16;
+use crate::thread::{self, CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread, Untracked};
 
 /// A block was allocated.
 #[inline(always)]
@@ -39,7 +37,7 @@ pub fn allocated(size: usize, header_addr: usize) -> Tag {
     if !cfg!(leakcheck_compare) {
         return x86_64::allocated(size, header_addr);
     }
-    allocated_in_rust(size, header_addr, &Registers::here())
+    allocated_in_rust(size, header_addr, &Registers::current())
 }
 
 /// A block was freed.
@@ -48,24 +46,24 @@ pub fn freed(tag: Tag, size: usize, header_addr: usize) {
     #[cfg(asm_hot_path)]
     x86_64::freed(tag, size, header_addr);
     #[cfg(not(asm_hot_path))]
-    freed_in_rust(tag, size, header_addr, &Registers::here());
+    freed_in_rust(tag, size, header_addr, &Registers::current());
 }
 
 #[inline(always)]
 fn allocated_in_rust(size: usize, header_addr: usize, from: &Registers) -> Tag {
-    let thread = thread::here();
+    let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH) {
         return match thread.shard.get() {
             Some(shard) => charge(thread, shard, size, from),
             None => Tag::UNOWNED,
         };
     }
-    allocated_the_long_way(thread, size, header_addr, from)
+    allocated_slow(thread, size, header_addr, from)
 }
 
 #[inline(always)]
 fn freed_in_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
-    let thread = thread::here();
+    let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH) {
         match (tag.record(), thread.shard.get()) {
             (Some(record), Some(shard)) if record.owner() == shard.region() => {
@@ -74,7 +72,7 @@ fn freed_in_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
                 } else {
                     shard.freed_elsewhere(record, size as u64);
                 }
-                if thread.flags.get() & TALLY != 0 {
+                if thread.flags.get() & COUNT_PROCESS != 0 {
                     tally::process_freed(size);
                 }
                 return;
@@ -83,23 +81,23 @@ fn freed_in_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
             _ => {}
         }
     }
-    freed_the_long_way(thread, tag, size, header_addr, from);
+    freed_slow(thread, tag, size, header_addr, from);
 }
 
 /// Whether a block that grows is to be moved by hand, so that nothing of it is left where it was.
 #[inline(always)]
-pub fn moves_by_hand() -> bool {
+pub fn reallocates_by_copy() -> bool {
     #[cfg(holders)]
-    return live::are_listed();
+    return live::is_enabled();
     #[cfg(not(holders))]
     false
 }
 
 /// A block is about to be moved by hand: to a header_addr, from the address `left` of its old bytes.
 #[cold]
-pub fn moves(header_addr: usize, old: usize, new: usize, left: usize) {
+pub fn copied(header_addr: usize, old: usize, new: usize, left: usize) {
     #[cfg(holders)]
-    live::moves(header_addr, (old, new), left);
+    live::on_copy(header_addr, old, new, left);
     #[cfg(not(holders))]
     let _ = (header_addr, old, new, left);
 }
@@ -107,8 +105,8 @@ pub fn moves(header_addr: usize, old: usize, new: usize, left: usize) {
 /// A block changed its size, and perhaps its header_addr.
 #[inline(always)]
 pub fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
-    let from = &Registers::here();
-    let thread = thread::here();
+    let from = &Registers::current();
+    let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH)
         && let Some(shard) = thread.shard.get()
         && let Some(record) = tag.record()
@@ -116,12 +114,12 @@ pub fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
     {
         let to = record_here(thread, shard, new, from).unwrap_or(record);
         shard.resized(record, to, old as u64, new as u64);
-        if thread.flags.get() & TALLY != 0 {
+        if thread.flags.get() & COUNT_PROCESS != 0 {
             tally::process_resized(old, new);
         }
         return Tag::of(to);
     }
-    resized_the_long_way(thread, tag, (old, new), header_addr, from)
+    resized_slow(thread, tag, (old, new), header_addr, from)
 }
 
 /// Counts a block for the shard's region, but not for those around it.
@@ -129,7 +127,7 @@ pub fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
 fn charge(thread: &Thread, shard: &'static Shard, size: usize, from: &Registers) -> Tag {
     let Some(record) = record_here(thread, shard, size, from) else { return Tag::UNOWNED };
     shard.allocated(record, size as u64);
-    if thread.flags.get() & TALLY != 0 {
+    if thread.flags.get() & COUNT_PROCESS != 0 {
         tally::process_allocated(size);
     }
     Tag::of(record)
@@ -144,9 +142,9 @@ fn record_here(
     from: &Registers,
 ) -> Option<&'static Record> {
     let flags = thread.flags.get();
-    if flags & CAPTURE != 0 {
+    if flags & CAPTURE_ALL != 0 {
         shard.record_here(|cache| walk_stack(cache, from, thread))
-    } else if flags & SAMPLE != 0 {
+    } else if flags & CAPTURE_SAMPLED != 0 {
         shard.record_by_sample(size, |cache| walk_stack(cache, from, thread))
     } else {
         shard.siteless()
@@ -182,31 +180,26 @@ fn walk_by_platform(cache: &mut WalkCache, from: &Registers, base: usize) -> boo
 
 #[cold]
 #[inline(never)]
-fn allocated_the_long_way(
-    thread: &Thread,
-    size: usize,
-    header_addr: usize,
-    from: &Registers,
-) -> Tag {
+fn allocated_slow(thread: &Thread, size: usize, header_addr: usize, from: &Registers) -> Tag {
     // Before the thread has kept up for the first time: where blocks are listed, none goes the short
     // way.
     #[cfg(holders)]
     live::decide();
-    let tag = charge_the_long_way(thread, size, from);
+    let tag = charge_slow(thread, size, from);
     #[cfg(holders)]
-    live::came(thread, header_addr, size, (tag, from));
+    live::on_alloc(thread, header_addr, size, (tag, from));
     #[cfg(not(holders))]
     let _ = header_addr;
     tag
 }
 
-fn charge_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag {
+fn charge_slow(thread: &Thread, size: usize, from: &Registers) -> Tag {
     if thread.untracked.get() {
-        thread.witnessed.set(true);
-        own_heap::block_came(size + HEADER);
-        return Tag::OURS;
+        thread.event_seen.set(true);
+        overhead::add_block(size + header::SIZE);
+        return Tag::UNTRACKED;
     }
-    let Some(shard) = keep_up(thread) else {
+    let Some(shard) = refresh(thread) else {
         tally::allocated_by_nobody(thread, size);
         return Tag::UNOWNED;
     };
@@ -217,32 +210,26 @@ fn charge_the_long_way(thread: &Thread, size: usize, from: &Registers) -> Tag {
 
 #[cold]
 #[inline(never)]
-fn freed_the_long_way(
-    thread: &Thread,
-    tag: Tag,
-    size: usize,
-    header_addr: usize,
-    from: &Registers,
-) {
+fn freed_slow(thread: &Thread, tag: Tag, size: usize, header_addr: usize, from: &Registers) {
     #[cfg(holders)]
-    live::went(header_addr, size);
+    live::on_free(header_addr, size);
     #[cfg(not(holders))]
     let _ = header_addr;
-    discharge_the_long_way(thread, tag, size, from);
+    discharge_slow(thread, tag, size, from);
 }
 
-fn discharge_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registers) {
-    if tag == Tag::OURS {
-        own_heap::block_went(size + HEADER);
+fn discharge_slow(thread: &Thread, tag: Tag, size: usize, from: &Registers) {
+    if tag == Tag::UNTRACKED {
+        overhead::remove_block(size + header::SIZE);
         return;
     }
     if !thread.started.get() {
-        thread.start();
+        thread.ensure_started();
         adopt(thread, tag.owner());
     }
     let mut region = 0;
     if !thread.untracked.get() {
-        region = keep_up(thread).map_or(0, Shard::region);
+        region = refresh(thread).map_or(0, Shard::region);
         tally::freed(thread, tag.owner(), region, size);
     }
     if tag.owner() != region {
@@ -255,7 +242,7 @@ fn discharge_the_long_way(thread: &Thread, tag: Tag, size: usize, from: &Registe
 
 #[cold]
 #[inline(never)]
-fn resized_the_long_way(
+fn resized_slow(
     thread: &Thread,
     tag: Tag,
     (old, new): (usize, usize),
@@ -263,21 +250,21 @@ fn resized_the_long_way(
     from: &Registers,
 ) -> Tag {
     #[cfg(holders)]
-    live::moved(header_addr, old, new);
-    if tag == Tag::OURS && thread.untracked.get() {
-        own_heap::block_went(old + HEADER);
-        own_heap::block_came(new + HEADER);
+    live::on_realloc(header_addr, old, new);
+    if tag == Tag::UNTRACKED && thread.untracked.get() {
+        overhead::remove_block(old + header::SIZE);
+        overhead::add_block(new + header::SIZE);
         return tag;
     }
     let untracked = thread.untracked.get();
-    let region = if untracked { 0 } else { keep_up(thread).map_or(0, Shard::region) };
-    if tag == Tag::OURS || (region != tag.owner() && region != 0) {
+    let region = if untracked { 0 } else { refresh(thread).map_or(0, Shard::region) };
+    if tag == Tag::UNTRACKED || (region != tag.owner() && region != 0) {
         // The block of another region, or of none, passes to this one: a release and an allocation.
         #[cfg(holders)]
-        if live::are_listed() {
-            discharge_the_long_way(thread, tag, old, from);
-            let tag = charge_the_long_way(thread, new, from);
-            live::passes_on(thread, header_addr, (tag, from));
+        if live::is_enabled() {
+            discharge_slow(thread, tag, old, from);
+            let tag = charge_slow(thread, new, from);
+            live::on_owner_change(thread, header_addr, (tag, from));
             return tag;
         }
         freed_in_rust(tag, old, header_addr, from);
@@ -294,20 +281,18 @@ fn resized_the_long_way(
 
 /// Brings a thread up to date with what it works for, and returns its shard of that region.
 #[inline(never)]
-fn keep_up(thread: &Thread) -> Option<&'static Shard> {
-    if !thread.started.get() {
-        thread.start();
-    }
-    let epoch = EPOCH.atomic().load(std::sync::atomic::Ordering::SeqCst);
-    let any = any_open();
-    let region = if any { working_for(thread) } else { 0 };
-    let shard = thread.work_for(region);
-    let capture = match capture() {
-        Capture::Full => CAPTURE,
-        Capture::Sampled => SAMPLE,
-        Capture::Off => 0,
+fn refresh(thread: &Thread) -> Option<&'static Shard> {
+    thread.ensure_started();
+    let epoch = EPOCH.as_atomic().load(std::sync::atomic::Ordering::SeqCst);
+    let any = any_region_open();
+    let region = if any { thread.current_region() } else { 0 };
+    let shard = thread.attach(region);
+    let capture = match capture_mode() {
+        CaptureMode::Full => CAPTURE_ALL,
+        CaptureMode::Sampled => CAPTURE_SAMPLED,
+        CaptureMode::Off => 0,
     };
-    let tally = if process_region() != 0 { TALLY } else { 0 };
+    let tally = if process_region() != 0 { COUNT_PROCESS } else { 0 };
     thread.flags.set(capture | tally);
     let short = match shard {
         // What an inner region does counts for those around it too.
@@ -315,15 +300,15 @@ fn keep_up(thread: &Thread) -> Option<&'static Shard> {
         None => !any || thread.is_harness(),
     };
     #[cfg(holders)]
-    let short = short && !live::are_listed();
+    let short = short && !live::is_enabled();
     thread.seen_epoch.set(if short { epoch } else { 0 });
     shard
 }
 
 /// The call site that this thread is at, 0 when it works for no region or it cannot be told. It is
 /// known for certain, as that of a large block.
-pub fn site_here(thread: &Thread, from: &Registers) -> SiteId {
-    let Some(shard) = keep_up(thread) else { return 0 };
+pub fn current_site(thread: &Thread, from: &Registers) -> SiteId {
+    let Some(shard) = refresh(thread) else { return 0 };
     record_here(thread, shard, sample::LARGE, from).map_or(0, Record::site)
 }
 
@@ -331,9 +316,9 @@ pub fn site_here(thread: &Thread, from: &Registers) -> SiteId {
 /// free of a block that its parent allocated, so the block's owner is the region that the thread
 /// was started in.
 fn adopt(thread: &Thread, owner: RegionId) {
-    let adopts = !thread::running::followed() && thread.region.get() == 0;
+    let adopts = !thread::running::are_tracked() && thread.region.get() == 0;
     if let Some(account) = account::get(owner).filter(|account| adopts && account.is_open()) {
-        account.hold();
+        account.add_reference();
         thread.region.set(owner);
     }
 }
@@ -369,7 +354,7 @@ fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64, from: 
     if region == 0 || account::is_inside(owner, region) {
         return;
     }
-    let site = site_here(thread, from);
+    let site = current_site(thread, from);
     let mut next = region;
     while let Some(account) = account::get(next) {
         if account::is_inside(owner, next) {

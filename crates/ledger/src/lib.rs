@@ -19,6 +19,8 @@ pub mod call_site;
 mod deferred_free;
 pub mod epoch;
 pub mod events;
+#[allow(unsafe_code, reason = "reads and writes in front of blocks")]
+mod header;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "writes behind the tags of blocks")]
 pub mod live;

@@ -1,24 +1,28 @@
-//! The list of all live blocks, kept from the first allocation on in processes that are asked to.
+//! The list of all live blocks, in processes that look for what keeps blocks alive.
 //!
-//! Who holds a block is told by all others, also by those that are older than the region, so a list
-//! of its own is kept where `LEAK_HOLDERS` asks for it, and nowhere else: there every event goes the
-//! ledger's long way. An entry is 16 bytes in memory of the system's. A block's header says which
-//! one is its own, so that no event searches, waits or locks; entries of blocks that are gone are
-//! used again.
+//! A block may be referenced from any other block, including those that are older than the region.
+//! The list therefore starts with the first allocation of the process, and only if the environment
+//! asks for it. In such a process every event takes the slow path. An entry takes 16 bytes of the
+//! system's memory. A block's header contains its index in the list, so that no event searches,
+//! waits or locks.
 
 use std::ffi::CStr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::accounts::tag::Tag;
-use crate::call_site::{self, SiteId};
-use crate::thread::Thread;
-use crate::thread::memory;
-use leakcheck_system::arena::{Arena, Zeroed};
+use leakcheck_system::arena::Zeroed;
+use leakcheck_system::pool::{Pool, PoolEntry};
 use leakcheck_unwind::{self as unwind, Registers};
 
-/// The variable that asks for holders.
-pub const VARIABLE: &CStr = c"LEAK_HOLDERS";
-/// Set for the process of a rerun.
+use crate::accounts::record::Record;
+use crate::accounts::tag::Tag;
+use crate::call_site::{self, SiteId};
+use crate::header::{self, Header};
+use crate::thread::{Thread, memory};
+
+/// The variable by which users ask for reference paths.
+const HOLDERS: &CStr = c"LEAK_HOLDERS";
+/// The variable that is set in the process of a rerun.
 pub const RERUN: &CStr = c"LEAKCHECK_HOLDERS_OF";
 
 const UNDECIDED: u32 = 0;
@@ -27,63 +31,58 @@ const ON: u32 = 2;
 
 static STATE: AtomicU32 = AtomicU32::new(UNDECIDED);
 
-/// A block that is live, or room for one.
+/// An entry of the list, which may be free.
 #[repr(C)]
-pub struct Entry {
-    /// Where the block begins for its user; 0 where there is none.
+struct ListEntry {
+    /// The address of the block, 0 if the entry is free.
     block: AtomicU64,
-    /// How many bytes its user asked for; without a block, the next free entry.
+    /// The requested size of the block. In a free entry, the index of the next free one.
     size: AtomicU64,
 }
 
-// SAFETY: the fields are atomic integers.
-unsafe impl Zeroed for Entry {}
+// SAFETY: all fields are atomic integers, for which zero is valid and which need no drop.
+unsafe impl Zeroed for ListEntry {}
 
-static ENTRIES: Arena<Entry> = Arena::new(12);
+impl PoolEntry for ListEntry {
+    fn next_free(&self) -> u32 {
+        self.size.load(Ordering::Relaxed) as u32
+    }
 
-/// Entries without a block: the first one's index, and above it a count of changes, so that a change
-/// back is not mistaken for none.
-static FREE: AtomicU64 = AtomicU64::new(0);
-
-/// What lies in front of a block, as `alloc/header.rs` describes it.
-#[repr(C)]
-struct Front {
-    tag: Tag,
-    entry: u32,
-    /// The call site of a block that no region owns.
-    site: SiteId,
+    fn set_next_free(&self, index: u32) {
+        self.size.store(index.into(), Ordering::Relaxed);
+    }
 }
 
-/// The bytes from the header_addr of a block to the block.
-const FRONT: usize = size_of::<Front>();
+static ENTRIES: Pool<ListEntry> = Pool::new(12);
 
-/// A block as the list knows it.
+/// A live block.
 #[derive(Clone, Copy)]
-pub struct Live {
-    pub block: usize,
+pub struct LiveBlock {
+    pub addr: usize,
+    /// The size that the program requested.
     pub size: usize,
 }
 
-/// Whether this process keeps the list.
+/// Returns whether this process lists its live blocks.
 #[inline(always)]
-pub fn are_listed() -> bool {
+pub fn is_enabled() -> bool {
     STATE.load(Ordering::Relaxed) == ON
 }
 
-/// Decides it at the first event of the process, before any block is there.
+/// Called at every event on the slow path. At the first one, which precedes the first block of the
+/// process, it decides whether live blocks are listed.
 pub(crate) fn decide() {
     if STATE.load(Ordering::Relaxed) == UNDECIDED {
         decide_by_environment();
     }
 }
 
-/// The environment is read as it is: nothing here may allocate.
 #[cold]
 fn decide_by_environment() {
-    let on = says(VARIABLE, b"on") || says(RERUN, b"");
+    let on = variable(HOLDERS).is_some_and(|value| value == b"on") || variable(RERUN).is_some();
     if on {
-        // Of what the C library keeps in this way, it does not say that it is free.
-        // SAFETY: a setting of the C library's allocator, which allocates nothing.
+        // Blocks in the C library's fast bins are free without being marked as such.
+        // SAFETY: `mallopt` changes a setting of the C library's allocator and allocates nothing.
         unsafe { libc::mallopt(libc::M_MXFAST, 0) };
         #[cfg(asm_hot_path)]
         crate::deferred_free::start();
@@ -91,188 +90,176 @@ fn decide_by_environment() {
     STATE.store(if on { ON } else { OFF }, Ordering::SeqCst);
 }
 
-/// Whether a variable has a value; the empty one is "any".
-fn says(name: &CStr, value: &[u8]) -> bool {
-    // SAFETY: the name is a C string; `getenv` reads the environment, which nobody changes before
-    // the first allocation of the process.
-    let found = unsafe { libc::getenv(name.as_ptr()) };
-    if found.is_null() {
-        return false;
+/// Returns the value of an environment variable, without the allocations of `std::env::var`.
+fn variable(name: &CStr) -> Option<&'static [u8]> {
+    // SAFETY: `name` is a C string. The program has not allocated yet, so no other thread exists
+    // that could change the environment.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    if value.is_null() {
+        return None;
     }
-    // SAFETY: a value of the environment is a C string.
-    let found = unsafe { CStr::from_ptr(found) }.to_bytes();
-    value.is_empty() || found == value
+    // SAFETY: `getenv` returned a C string. Callers drop it before any other code of the program
+    // runs, so it is not changed while it is borrowed.
+    Some(unsafe { CStr::from_ptr(value) }.to_bytes())
 }
 
-/// A block came, at a header_addr whose header is to be written.
-pub(crate) fn came(thread: &Thread, header_addr: usize, size: usize, by: (Tag, &Registers)) {
-    if !are_listed() {
+/// Adds a fresh block to the list and writes its header. `origin` is its tag and the registers of
+/// the allocating function.
+pub(crate) fn on_alloc(
+    thread: &Thread,
+    header_addr: usize,
+    size: usize,
+    origin: (Tag, &Registers),
+) {
+    if !is_enabled() {
         return;
     }
-    memory::note(thread);
-    clear(header_addr + FRONT, header_addr + FRONT + size);
-    let front = header_addr as *mut Front;
-    let (tag, site) = (by.0, site_of(thread, by));
-    let (index, entry) = match free_entry() {
-        Some((index, entry)) => (index, Some(entry)),
-        None => (0, None),
-    };
-    // SAFETY: the caller has just got the block that this lies in front of. The tag comes before the
-    // entry, so that whoever finds the block in the list finds its tag too.
-    unsafe { front.write(Front { tag, entry: index, site }) };
+    memory::register(thread);
+    let block = header_addr + header::SIZE;
+    clear(block, block + size);
+    let (index, entry) = ENTRIES.allocate().map_or((0, None), |(id, entry)| (id, Some(entry)));
+    let header = Header { tag: origin.0, list_index: index, site: site_of(thread, origin) };
+    // SAFETY: the caller has just allocated the block and its header, and no other thread has seen
+    // it. The header is written before the entry is published, so that a reader of the list finds
+    // the tag of every block.
+    unsafe { (header_addr as *mut Header).write(header) };
     if let Some(entry) = entry {
         entry.size.store(size as u64, Ordering::Relaxed);
-        entry.block.store((header_addr + FRONT) as u64, Ordering::Release);
+        entry.block.store(block as u64, Ordering::Release);
     }
 }
 
-/// A block is about to go.
-pub(crate) fn went(header_addr: usize, size: usize) {
-    if !are_listed() {
+/// Removes a block that is about to be freed.
+pub(crate) fn on_free(header_addr: usize, size: usize) {
+    if !is_enabled() {
         return;
     }
-    clear(header_addr + FRONT, header_addr + FRONT + size);
-    let index = entry_of(header_addr);
+    let block = header_addr + header::SIZE;
+    clear(block, block + size);
+    let index = list_index(header_addr);
     if let Some(entry) = ENTRIES.get(index) {
         entry.block.store(0, Ordering::Release);
-        put_by(index, entry);
+        ENTRIES.free(index);
     }
 }
 
-/// A block has another size, and perhaps another header_addr.
-pub(crate) fn moved(header_addr: usize, old: usize, size: usize) {
-    if !are_listed() {
+/// Updates the entry of a block whose size, and perhaps address, has changed.
+pub(crate) fn on_realloc(header_addr: usize, old_size: usize, new_size: usize) {
+    if !is_enabled() {
         return;
     }
-    clear(header_addr + FRONT + old, header_addr + FRONT + size);
-    if let Some(entry) = ENTRIES.get(entry_of(header_addr)) {
-        entry.size.store(size as u64, Ordering::Relaxed);
-        entry.block.store((header_addr + FRONT) as u64, Ordering::Release);
+    let block = header_addr + header::SIZE;
+    clear(block + old_size, block + new_size);
+    if let Some(entry) = ENTRIES.get(list_index(header_addr)) {
+        entry.size.store(new_size as u64, Ordering::Relaxed);
+        entry.block.store(block as u64, Ordering::Release);
     }
 }
 
-/// A block is moved by hand: its old bytes are where nobody uses them any more.
-pub(crate) fn moves(header_addr: usize, (old, new): (usize, usize), left: usize) {
-    moved(header_addr, old, new);
-    clear(left, left + old);
+/// Updates the entry of a block that was copied from the address `old_block`, and clears the old
+/// copy.
+pub(crate) fn on_copy(header_addr: usize, old_size: usize, new_size: usize, old_block: usize) {
+    on_realloc(header_addr, old_size, new_size);
+    clear(old_block, old_block + old_size);
 }
 
-/// A block has another owner.
-pub(crate) fn passes_on(thread: &Thread, header_addr: usize, by: (Tag, &Registers)) {
-    let front = Front { tag: by.0, entry: entry_of(header_addr), site: site_of(thread, by) };
-    // SAFETY: the block is live, and its header was written when it came.
-    unsafe { (header_addr as *mut Front).write(front) };
+/// Updates the header of a block that another region owns from now on.
+pub(crate) fn on_owner_change(thread: &Thread, header_addr: usize, origin: (Tag, &Registers)) {
+    let header = Header {
+        tag: origin.0,
+        list_index: list_index(header_addr),
+        site: site_of(thread, origin),
+    };
+    // SAFETY: the block is live, so its header is writable, and the caller is reallocating the
+    // block, so no other thread accesses the header.
+    unsafe { (header_addr as *mut Header).write(header) };
 }
 
-/// Clears memory that is fresh or not used any more: the pointers that are left there would look like
-/// holders. Whole pages of large blocks are given back to the kernel, so that they
-/// take no room before they are used.
+/// Clears memory of a block that is fresh or no longer in use, so that stale pointers in it do not
+/// count as references. Whole pages of large blocks are returned to the kernel and cost no memory
+/// until they are used.
 fn clear(start: usize, end: usize) {
     const LARGE: usize = 1 << 20;
     const PAGE: usize = 4096;
     if start >= end {
         return;
     }
-    let wipe = |start: usize, end: usize| {
-        // SAFETY: part of a block that its user has not seen yet, or sees no more.
+    let zero = |start: usize, end: usize| {
+        // SAFETY: the range is within a block that the user does not access: either it has not
+        // been returned to the user yet, or the user has given it up.
         unsafe { (start as *mut u8).write_bytes(0, end - start) };
     };
     if end - start < LARGE {
-        return wipe(start, end);
+        return zero(start, end);
     }
     let (first, last) = (start.next_multiple_of(PAGE), end & !(PAGE - 1));
-    wipe(start, first);
-    wipe(last, end);
-    // SAFETY: private memory of the heap reads as zero afterwards. What the kernel refuses stays as
-    // it is, which is no worse than it was.
+    zero(start, first);
+    zero(last, end);
+    // SAFETY: the pages are within a block that the user does not access. Private anonymous memory
+    // reads as zero afterwards, and if the kernel refuses, the memory is unchanged and still valid.
     unsafe { libc::madvise(first as *mut libc::c_void, last - first, libc::MADV_DONTNEED) };
 }
 
-fn entry_of(header_addr: usize) -> u32 {
-    // SAFETY: where the list is kept, every block was written there when it came.
-    unsafe { (*(header_addr as *const Front)).entry }
+fn list_index(header_addr: usize) -> u32 {
+    // SAFETY: the block is live, and in a process that lists its blocks `on_alloc` has written the
+    // header of each of them.
+    unsafe { (*(header_addr as *const Header)).list_index }
 }
 
-fn free_entry() -> Option<(u32, &'static Entry)> {
-    loop {
-        let head = FREE.load(Ordering::Acquire);
-        let Some(entry) = ENTRIES.get(head as u32) else { break };
-        let next = entry.size.load(Ordering::Relaxed);
-        if change_free(head, next as u32) {
-            return Some((head as u32, entry));
-        }
-    }
-    let index = ENTRIES.push()?;
-    Some((index, ENTRIES.get(index)?))
-}
-
-fn put_by(index: u32, entry: &Entry) {
-    loop {
-        let head = FREE.load(Ordering::Acquire);
-        entry.size.store(u64::from(head as u32), Ordering::Relaxed);
-        if change_free(head, index) {
-            return;
-        }
-    }
-}
-
-fn change_free(head: u64, to: u32) -> bool {
-    let changed = ((head >> 32).wrapping_add(1) << 32) | u64::from(to);
-    FREE.compare_exchange(head, changed, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-}
-
-/// Where a block came from that no region owns, as far as that is cheap to tell: the unwind rules have
-/// to be known.
+/// Returns the call site of a block without a record, 0 if it is unknown. It walks by the rules that
+/// are already cached and stops where one is missing.
 fn site_of(thread: &Thread, (tag, from): (Tag, &Registers)) -> SiteId {
+    const MAX_FRAMES: usize = 48;
     if thread.untracked.get() || tag.record().is_some() {
         return 0;
     }
     let base = match thread.stack_base.get() as usize {
-        0 => memory::end_of_stack(from.stack_pointer),
+        0 => memory::stack_end(from.stack_pointer),
         base => base,
     };
-    const MOST: usize = 48;
-    let (mut frames, mut count) = ([0_usize; MOST], 0);
+    let (mut frames, mut count) = ([0_usize; MAX_FRAMES], 0);
     unwind::walk_by_rules(from, base, |address| {
-        if count < MOST {
+        if count < MAX_FRAMES {
             frames[count] = address;
             count += 1;
         }
     });
     frames[..count].reverse();
-    if count == 0 { 0 } else { call_site::of_addresses(&frames[..count], 0) }
+    if count == 0 { 0 } else { call_site::intern_addresses(&frames[..count], 0) }
 }
 
-/// Where the list itself is in memory.
-pub fn places() -> Vec<std::ops::Range<usize>> {
-    ENTRIES.places()
+/// Returns the memory that the list occupies.
+pub fn ranges() -> Vec<Range<usize>> {
+    ENTRIES.ranges()
 }
 
-/// One more than the number of entries that may have a block.
+/// Returns an upper bound of the indices in the list.
 pub fn end() -> u32 {
     ENTRIES.end()
 }
 
-/// The block of an entry, if it has one.
+/// Returns the block at an index of the list, `None` if the entry is free.
 #[inline(always)]
-pub fn get(index: u32) -> Option<Live> {
+pub fn get(index: u32) -> Option<LiveBlock> {
     let entry = ENTRIES.get(index)?;
-    let block = entry.block.load(Ordering::Acquire) as usize;
-    if block == 0 {
+    let addr = entry.block.load(Ordering::Acquire) as usize;
+    if addr == 0 {
         return None;
     }
-    Some(Live { block, size: entry.size.load(Ordering::Relaxed) as usize })
+    Some(LiveBlock { addr, size: entry.size.load(Ordering::Relaxed) as usize })
 }
 
-/// Whose a block is: its tag, and its call site.
+/// Returns the tag of a block and its call site.
 ///
 /// # Safety
 ///
-/// The block must be in the list, in a process that nobody else changes.
+/// The block must be in the list, and no other thread may change the list or the block's header
+/// during the call.
 #[inline(always)]
 pub unsafe fn owner_of(block: usize) -> (Tag, SiteId) {
-    let front = (block - FRONT) as *const Front;
-    // SAFETY: the caller's promise: what lies in front of a listed block was written when it came.
-    let Front { tag, site, .. } = unsafe { front.read() };
-    (tag, tag.record().map_or(site, crate::accounts::record::Record::site))
+    let header = (block - header::SIZE) as *const Header;
+    // SAFETY: `on_alloc` wrote the header before it published the block, and the caller promises
+    // that the block is live and that nothing changes the header during the read.
+    let Header { tag, site, .. } = unsafe { header.read() };
+    (tag, tag.record().map_or(site, Record::site))
 }

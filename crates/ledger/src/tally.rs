@@ -2,7 +2,7 @@
 //!
 //! `stats_alloc` counts before it calls the allocator underneath and does not look at what comes
 //! back, so that a failed allocation would count. It is therefore told of an event after the block
-//! is known to be there: underneath it sits [`Event`], which hands out nothing.
+//! is known to be there: underneath it sits [`NullAlloc`], which hands out nothing.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::without_provenance_mut;
@@ -10,23 +10,23 @@ use std::ptr::without_provenance_mut;
 use stats_alloc::StatsAlloc;
 
 use crate::accounts::account::{self, RegionId};
-use crate::epoch::{any_open, process_region};
+use crate::epoch::{any_region_open, process_region};
 use crate::thread::Thread;
 
 /// Events of every thread but the harness's, while a region of process scope is open.
-pub static PROCESS: StatsAlloc<Event> = StatsAlloc::new(Event);
+pub static PROCESS: StatsAlloc<NullAlloc> = StatsAlloc::new(NullAlloc);
 
 /// Events of threads that work for no open region, with blocks that no open region owns.
-pub static UNATTRIBUTED: StatsAlloc<Event> = StatsAlloc::new(Event);
+pub static UNATTRIBUTED: StatsAlloc<NullAlloc> = StatsAlloc::new(NullAlloc);
 
 /// Stands where `stats_alloc` expects an allocator; nothing is ever read or written through its
 /// pointers.
 #[derive(Debug)]
-pub struct Event;
+pub struct NullAlloc;
 
 // SAFETY: the methods neither touch memory nor unwind. The pointers that they return are never
 // dereferenced: the only callers are in this file and drop them.
-unsafe impl GlobalAlloc for Event {
+unsafe impl GlobalAlloc for NullAlloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         without_provenance_mut(layout.align())
     }
@@ -57,14 +57,14 @@ pub(crate) fn process_resized(old: usize, new: usize) {
 /// A thread that works for no region allocated a block. One of process scope would be what it works
 /// for, or the thread is the harness's.
 pub(crate) fn allocated_by_nobody(thread: &Thread, size: usize) {
-    if any_open() && !thread.is_harness() {
+    if any_region_open() && !thread.is_harness() {
         add(&UNATTRIBUTED, size);
     }
 }
 
 /// A thread that works for `region` freed a block of `owner`.
 pub(crate) fn freed(thread: &Thread, owner: RegionId, region: RegionId, size: usize) {
-    if !any_open() {
+    if !any_region_open() {
         return;
     }
     let harness = thread.is_harness();
@@ -78,7 +78,7 @@ pub(crate) fn freed(thread: &Thread, owner: RegionId, region: RegionId, size: us
 
 /// A thread that works for `region` changed the size of a block of `owner`.
 pub(crate) fn resized(thread: &Thread, owner: RegionId, region: RegionId, old: usize, new: usize) {
-    if !any_open() {
+    if !any_region_open() {
         return;
     }
     let harness = thread.is_harness();
@@ -104,18 +104,18 @@ fn layout(size: usize) -> Layout {
     Layout::array::<u8>(size).unwrap_or(Layout::new::<u8>())
 }
 
-fn add(tally: &StatsAlloc<Event>, size: usize) {
-    // SAFETY: `Event` does nothing with the layout and its pointer is dropped here.
+fn add(tally: &StatsAlloc<NullAlloc>, size: usize) {
+    // SAFETY: `NullAlloc` does nothing with the layout and its pointer is dropped here.
     unsafe { tally.alloc(layout(size)) };
 }
 
-fn remove(tally: &StatsAlloc<Event>, size: usize) {
-    // SAFETY: `Event` does nothing with pointer and layout.
+fn remove(tally: &StatsAlloc<NullAlloc>, size: usize) {
+    // SAFETY: `NullAlloc` does nothing with pointer and layout.
     unsafe { tally.dealloc(without_provenance_mut(1), layout(size)) };
 }
 
-fn resize(tally: &StatsAlloc<Event>, old: usize, new: usize) {
-    // SAFETY: `Event` does nothing with pointer and layout, and returns the pointer that it is
+fn resize(tally: &StatsAlloc<NullAlloc>, old: usize, new: usize) {
+    // SAFETY: `NullAlloc` does nothing with pointer and layout, and returns the pointer that it is
     // given.
     unsafe { tally.realloc(without_provenance_mut(1), layout(old), new) };
 }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn net_bytes_are_allocated_minus_deallocated() {
-        let tally = StatsAlloc::new(Event);
+        let tally = StatsAlloc::new(NullAlloc);
         add(&tally, 100);
         resize(&tally, 100, 400);
         resize(&tally, 400, 50);

@@ -1,36 +1,40 @@
-//! A table that grows without moving what is in it.
+//! A table that grows without moving its entries.
 //!
-//! The ledger keeps its regions, records, call sites and threads in arenas: an index stays valid
-//! for the life of the process, any thread may read and append without a lock, and the memory comes
-//! from [`System`], never from the allocator that is being watched. Chunks double in size, so that
-//! 26 of them hold more entries than an index can name.
+//! The ledger stores regions, records, call sites and threads in arenas. An index is valid for the
+//! life of the process, any thread reads and appends without a lock, and the memory comes from
+//! [`System`] and never from the allocator under observation. Each chunk is twice as large as the
+//! previous one, so 26 of them hold more entries than a `u32` can index.
 
-use crate::own_heap;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use crate::overhead;
+
 const CHUNKS: usize = 26;
 
-/// Types for which all bytes zero is a value.
+/// Types for which all zeros is a valid value.
 ///
 /// # Safety
 ///
 /// The all-zero bit pattern must be a valid value of the type, and the type must not need dropping.
 pub unsafe trait Zeroed: Sync {}
 
-// SAFETY: zero is a pointer-sized integer.
+// SAFETY: zero is a valid integer, and integers need no drop.
 unsafe impl Zeroed for std::sync::atomic::AtomicUsize {}
 
+/// A lock-free table that only grows.
 pub struct Arena<T> {
     chunks: [AtomicPtr<T>; CHUNKS],
-    /// The next index to hand out. Index 0 is never handed out: it means "none" everywhere.
+    /// The index of the next entry. Index 0 is never used, so that it can stand for "none".
     next: AtomicU32,
-    /// Entries in the first chunk, as a power of two.
+    /// The base-2 logarithm of the length of the first chunk.
     first_bits: u32,
 }
 
 impl<T: Zeroed> Arena<T> {
+    /// Creates an empty arena whose first chunk has `2^first_bits` entries.
     pub const fn new(first_bits: u32) -> Self {
         Self {
             chunks: [const { AtomicPtr::new(null_mut()) }; CHUNKS],
@@ -39,24 +43,26 @@ impl<T: Zeroed> Arena<T> {
         }
     }
 
-    /// Indices below this one were handed out.
+    /// Returns an upper bound of the indices: all entries have an index below it.
     pub fn end(&self) -> u32 {
         self.next.load(Ordering::Acquire)
     }
 
-    /// Appends one zeroed entry. `None` when memory or indices are used up.
+    /// Appends one zeroed entry and returns its index. Returns `None` if memory or indices are
+    /// exhausted.
     pub fn push(&self) -> Option<u32> {
         self.push_slice(1)
     }
 
-    /// Appends `count` zeroed entries that lie side by side and returns the index of the first.
+    /// Appends `count` contiguous zeroed entries and returns the index of the first.
     pub fn push_slice(&self, count: u32) -> Option<u32> {
         loop {
             let index = self.next.load(Ordering::Relaxed);
-            let (chunk, offset) = self.place(index);
-            let room = self.chunk_len(chunk) - offset;
-            // What is left of a chunk that a slice does not fit into stays unused.
-            let (start, step) = if room >= count { (index, count) } else { (index + room, room) };
+            let (chunk, offset) = self.locate(index);
+            let remaining = self.chunk_len(chunk) - offset;
+            // If the slice does not fit into the rest of a chunk, that rest stays unused.
+            let (start, step) =
+                if remaining >= count { (index, count) } else { (index + remaining, remaining) };
             let end = index.checked_add(step)?;
             if chunk + 1 >= CHUNKS {
                 return None;
@@ -72,57 +78,80 @@ impl<T: Zeroed> Arena<T> {
         }
     }
 
-    /// The entry at an index that [`push`](Self::push) returned, `None` for index 0 and for those
-    /// not handed out.
+    /// Returns the entry at an index that [`push`](Self::push) returned, `None` for any other index.
     #[inline(always)]
     pub fn get(&self, index: u32) -> Option<&T> {
-        // As `slice`, for one entry: most of what an allocation costs in a build without
-        // optimisation would be the steps on the way there.
+        // This repeats `slice` for a single entry, because each call that it saves counts in an
+        // unoptimized build, where every allocation comes through here.
         if index == 0 || index >= self.next.load(Ordering::Acquire) {
             return None;
         }
-        let (chunk, offset) = self.place(index);
+        let (chunk, offset) = self.locate(index);
         let start = self.chunks[chunk].load(Ordering::Acquire);
         if start.is_null() {
             return None;
         }
-        // SAFETY: `place` gives an offset within the chunk.
+        // SAFETY: `locate` returns an offset below the length of the chunk.
         let entry = unsafe { start.add(offset as usize) };
-        // SAFETY: chunks are zeroed, which `Zeroed` makes a valid value, and never freed. `T:
-        // Sync`, and nobody holds an exclusive reference.
+        // SAFETY: chunks are allocated zeroed, which `Zeroed` makes a valid `T`, and are never freed
+        // once published. `T: Sync`, and there are only shared references.
         Some(unsafe { &*entry })
     }
 
-    /// The `count` entries from `index` on, which one `push_slice` returned.
+    /// Returns the `count` entries from `index` on, which one call of
+    /// [`push_slice`](Self::push_slice) must have appended.
     pub fn slice(&self, index: u32, count: u32) -> Option<&[T]> {
         if index == 0 || index >= self.end() {
             return None;
         }
-        let (chunk, offset) = self.place(index);
+        let (chunk, offset) = self.locate(index);
         let start = self.chunks[chunk].load(Ordering::Acquire);
         if start.is_null() || self.chunk_len(chunk) - offset < count {
             return None;
         }
-        // SAFETY: a chunk holds `chunk_len` entries and `offset` is below that.
+        // SAFETY: `locate` returns an offset below the length of the chunk.
         let first = unsafe { start.add(offset as usize) };
-        // SAFETY: the `count` entries from `first` on lie in the chunk (checked above), were
-        // zeroed, which `Zeroed` makes a valid value, and chunks are never freed. `T:
-        // Sync`, and nobody holds an exclusive reference.
+        // SAFETY: the chunk has at least `count` entries from `first` on, as checked above. It was
+        // allocated zeroed, which `Zeroed` makes valid, and is never freed once published. `T: Sync`,
+        // and there are only shared references.
         Some(unsafe { std::slice::from_raw_parts(first, count as usize) })
     }
 
-    /// Where the entries are in memory.
-    pub fn places(&self) -> Vec<std::ops::Range<usize>> {
-        let places = self.chunks.iter().enumerate().map(|(number, chunk)| {
+    /// Returns an iterator over all entries.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        (1..self.end()).filter_map(|index| self.get(index))
+    }
+
+    /// Returns the first entry that `try_claim` accepts, with its index. It appends entries until
+    /// one is accepted, because another thread may claim an appended entry first. Returns `None` if
+    /// memory or indices are exhausted.
+    pub fn claim(&self, try_claim: impl Fn(&T) -> bool) -> Option<(u32, &T)> {
+        let entries = (1..self.end()).filter_map(|index| Some((index, self.get(index)?)));
+        if let Some(claimed) = { entries }.find(|(_, entry)| try_claim(entry)) {
+            return Some(claimed);
+        }
+        loop {
+            let index = self.push()?;
+            let entry = self.get(index)?;
+            if try_claim(entry) {
+                return Some((index, entry));
+            }
+        }
+    }
+
+    /// Returns the memory that the chunks occupy.
+    pub fn ranges(&self) -> Vec<Range<usize>> {
+        let ranges = self.chunks.iter().enumerate().map(|(number, chunk)| {
             let start = chunk.load(Ordering::Acquire).addr();
             start..start + size_of::<T>() * self.chunk_len(number) as usize
         });
-        places.filter(|place| place.start != 0).collect()
+        ranges.filter(|range| range.start != 0).collect()
     }
 
-    /// Chunk `k` holds the indices from `(2^k - 1) * first` up to `(2^(k+1) - 1) * first`.
+    /// Returns the chunk of an index and the offset within it. Chunk `k` holds the indices from
+    /// `(2^k - 1) * 2^first_bits` up to `(2^(k+1) - 1) * 2^first_bits`.
     #[inline(always)]
-    fn place(&self, index: u32) -> (usize, u32) {
+    fn locate(&self, index: u32) -> (usize, u32) {
         let step = (index >> self.first_bits) + 1;
         let chunk = step.ilog2();
         (chunk as usize, index - (((1 << chunk) - 1) << self.first_bits))
@@ -132,15 +161,16 @@ impl<T: Zeroed> Arena<T> {
         1 << (chunk as u32 + self.first_bits).min(31)
     }
 
+    /// Returns a chunk, after allocating it if it does not exist.
     fn chunk(&self, chunk: usize) -> Option<*mut T> {
-        let here = self.chunks[chunk].load(Ordering::Acquire);
-        if !here.is_null() {
-            return Some(here);
+        let existing = self.chunks[chunk].load(Ordering::Acquire);
+        if !existing.is_null() {
+            return Some(existing);
         }
         let layout = Layout::array::<T>(self.chunk_len(chunk) as usize).ok()?;
-        const { assert!(size_of::<T>() > 0, "an entry takes room") };
-        // SAFETY: the layout is not empty: neither the entries (checked above) nor their number is
-        // zero.
+        const { assert!(size_of::<T>() > 0, "entries must not be zero-sized") };
+        // SAFETY: the layout is not empty, because neither the size of an entry (asserted above) nor
+        // the length of a chunk is zero.
         let fresh = unsafe { System.alloc_zeroed(layout) }.cast::<T>();
         if fresh.is_null() {
             return None;
@@ -152,14 +182,14 @@ impl<T: Zeroed> Arena<T> {
             Ordering::Acquire,
         ) {
             Ok(_) => {
-                own_heap::table_came(layout.size());
+                overhead::add_table(layout.size());
                 Some(fresh)
             }
-            Err(theirs) => {
-                // SAFETY: `fresh` came from `System` with this layout, and another thread's chunk
-                // won, so that nobody else has seen it.
+            Err(published) => {
+                // SAFETY: `fresh` was allocated by `System` with this layout, and it was not
+                // published, so there is no reference into it.
                 unsafe { System.dealloc(fresh.cast(), layout) };
-                Some(theirs)
+                Some(published)
             }
         }
     }
@@ -177,7 +207,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     #[test]
-    fn index_zero_is_never_handed_out() {
+    fn index_zero_is_never_used() {
         let arena = Arena::<AtomicUsize>::new(2);
         assert!(arena.get(0).is_none());
         assert_eq!(arena.push(), Some(1));
@@ -185,23 +215,23 @@ mod tests {
     }
 
     #[test]
-    fn entries_stay_where_they_are_while_it_grows() {
+    fn entries_do_not_move_when_it_grows() {
         let arena = Arena::<AtomicUsize>::new(2);
-        let mut places = Vec::new();
+        let mut entries = Vec::new();
         for value in 0..1000 {
             let index = arena.push().unwrap();
             let entry = arena.get(index).unwrap();
             entry.store(value, Ordering::Relaxed);
-            places.push((index, entry));
+            entries.push((index, entry));
         }
-        for (value, (index, entry)) in places.into_iter().enumerate() {
+        for (value, (index, entry)) in entries.into_iter().enumerate() {
             assert_eq!(entry.load(Ordering::Relaxed), value);
             assert!(std::ptr::eq(entry, arena.get(index).unwrap()));
         }
     }
 
     #[test]
-    fn slices_lie_side_by_side() {
+    fn slices_are_contiguous() {
         let arena = Arena::<AtomicUsize>::new(3);
         for count in [1, 3, 7, 2, 8, 5, 13] {
             let index = arena.push_slice(count).unwrap();
@@ -214,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_never_get_the_same_entry() {
+    fn no_two_threads_append_the_same_entry() {
         let arena = Arena::<AtomicUsize>::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -227,5 +257,14 @@ mod tests {
             }
         });
         assert_eq!(arena.end(), 4001);
+    }
+
+    #[test]
+    fn an_entry_is_claimed_once() {
+        let arena = Arena::<AtomicUsize>::new(2);
+        let claim = || arena.claim(|entry| entry.swap(1, Ordering::Relaxed) == 0).unwrap();
+        assert_eq!([claim().0, claim().0], [1, 2]);
+        arena.get(1).unwrap().store(0, Ordering::Relaxed);
+        assert_eq!([claim().0, claim().0], [1, 3]);
     }
 }

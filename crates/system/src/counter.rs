@@ -1,21 +1,21 @@
-//! A word that one thread writes and every thread may read.
+//! Counters and references that one thread writes and every thread may read.
 //!
-//! The counters on the allocator's path. What a dependency costs in its users' tests is mostly
-//! calls: those builds are not optimised, and each method of the standard library's atomics is
-//! three of them. Here a method is one instruction, and none of them locks the bus.
+//! They are on the allocator's fast path. Most tests are unoptimized builds, in which the cost of a
+//! dependency is dominated by calls, and each method of the standard library's atomics is three of
+//! them. Here a method is one or two instructions, and none of them locks the bus.
 
 use std::ptr::{from_ref, null, null_mut};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// A counter with a single writer. Reads may come from anywhere and see some recent value.
+/// A counter with a single writer. Other threads read a recent value.
 #[derive(Debug, Default)]
 #[repr(transparent)]
 pub struct LocalCounter(AtomicU64);
 
-/// Bytes and blocks with a single writer.
+/// Counters of bytes and blocks with a single writer.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub struct Tally {
+pub struct LocalVolume {
     pub bytes: LocalCounter,
     pub blocks: LocalCounter,
 }
@@ -25,8 +25,7 @@ impl LocalCounter {
     #[inline(always)]
     pub fn get(&self) -> u64 {
         let value: u64;
-        // SAFETY: an aligned move of eight bytes is atomic, a relaxed load in the terms of the
-        // language.
+        // SAFETY: an aligned move of eight bytes from a valid address is a relaxed atomic load.
         unsafe {
             std::arch::asm!(
                 "mov {}, [{}]", out(reg) value, in(reg) self,
@@ -38,9 +37,8 @@ impl LocalCounter {
 
     #[inline(always)]
     pub fn set(&self, value: u64) {
-        // SAFETY: an aligned move of eight bytes is atomic, a relaxed store in the terms of the
-        // language, and the field behind `self` is an atomic that may be written through a
-        // shared reference.
+        // SAFETY: an aligned move of eight bytes is a relaxed atomic store, and an atomic may be
+        // written through a shared reference.
         unsafe {
             std::arch::asm!(
                 "mov [{}], {}", in(reg) self, in(reg) value,
@@ -49,26 +47,29 @@ impl LocalCounter {
         }
     }
 
-    /// Adds, wrapping. For the one thread that writes.
+    /// Adds with wrapping. Only the writing thread may call this.
     #[inline(always)]
     pub fn add(&self, value: u64) {
-        // SAFETY: a relaxed load and a relaxed store, each atomic; nobody else writes in between.
+        // SAFETY: the instruction is a relaxed atomic load and a relaxed atomic store of a valid
+        // address, both permitted through a shared reference. Without a second writer, no update
+        // is lost between them.
         unsafe {
             std::arch::asm!("add [{}], {}", in(reg) self, in(reg) value, options(nostack));
         }
     }
 
-    /// Adds to a word that is a signed number; whether it is more than `limit` then.
+    /// Adds to the counter and returns whether it, as a signed number, exceeds `LIMIT` afterwards.
     #[inline(always)]
     pub fn add_exceeds<const LIMIT: i32>(&self, value: u64) -> bool {
         let exceeds: u8;
-        // SAFETY: as for `add`.
+        // SAFETY: both instructions access the aligned word behind `self`, the first by a relaxed
+        // load and store and the second by a relaxed load, which a shared reference permits.
         unsafe {
             std::arch::asm!(
-                "add [{place}], {value}",
-                "cmp qword ptr [{place}], {limit}",
+                "add [{counter}], {value}",
+                "cmp qword ptr [{counter}], {limit}",
                 "setg {exceeds}",
-                place = in(reg) self, value = in(reg) value, limit = const LIMIT,
+                counter = in(reg) self, value = in(reg) value, limit = const LIMIT,
                 exceeds = out(reg_byte) exceeds,
                 options(nostack),
             );
@@ -76,27 +77,29 @@ impl LocalCounter {
         exceeds != 0
     }
 
-    /// Subtracts from a word that is a signed number; whether it is negative then.
+    /// Subtracts from the counter and returns whether it, as a signed number, is negative
+    /// afterwards.
     #[inline(always)]
-    pub fn take_overdraws(&self, value: u64) -> bool {
+    pub fn sub_is_negative(&self, value: u64) -> bool {
         let negative: u8;
-        // SAFETY: as for `add`.
+        // SAFETY: the instruction is a relaxed atomic load and store of the aligned word behind
+        // `self`, which a shared reference permits.
         unsafe {
             std::arch::asm!(
-                "sub [{place}], {value}",
+                "sub [{counter}], {value}",
                 "sets {negative}",
-                place = in(reg) self, value = in(reg) value, negative = out(reg_byte) negative,
+                counter = in(reg) self, value = in(reg) value, negative = out(reg_byte) negative,
                 options(nostack),
             );
         }
         negative != 0
     }
 
-    /// Whether two words are the same.
+    /// Returns whether two counters have the same value.
     #[inline(always)]
     pub fn equals(&self, other: &Self) -> bool {
         let equal: u8;
-        // SAFETY: two aligned moves of eight bytes, relaxed loads in the terms of the language.
+        // SAFETY: both instructions read an aligned word behind a reference, each by a relaxed load.
         unsafe {
             std::arch::asm!(
                 "mov {value}, [{one}]",
@@ -112,16 +115,17 @@ impl LocalCounter {
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-impl Tally {
-    /// Counts one more. For the one thread that writes.
+impl LocalVolume {
+    /// Adds one block of `bytes` bytes. Only the writing thread may call this.
     #[inline(always)]
     pub fn count(&self, bytes: u64) {
-        // SAFETY: two times what `LocalCounter::add` does, on the two words that a tally consists of.
+        // SAFETY: the struct is `repr(C)` and consists of two aligned words. Each instruction is a
+        // relaxed atomic load and store of one of them, which a shared reference permits.
         unsafe {
             std::arch::asm!(
-                "add [{place}], {bytes}",
-                "add qword ptr [{place} + 8], 1",
-                place = in(reg) self, bytes = in(reg) bytes,
+                "add [{counter}], {bytes}",
+                "add qword ptr [{counter} + 8], 1",
+                counter = in(reg) self, bytes = in(reg) bytes,
                 options(nostack),
             );
         }
@@ -140,33 +144,34 @@ impl LocalCounter {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Adds, wrapping. For the one thread that writes.
+    /// Adds with wrapping. Only the writing thread may call this.
     #[inline(always)]
     pub fn add(&self, value: u64) {
         self.set(self.get().wrapping_add(value));
     }
 
-    /// Adds to a word that is a signed number; whether it is more than `LIMIT` then.
+    /// Adds to the counter and returns whether it, as a signed number, exceeds `LIMIT` afterwards.
     pub fn add_exceeds<const LIMIT: i32>(&self, value: u64) -> bool {
         self.add(value);
         self.get() as i64 > i64::from(LIMIT)
     }
 
-    /// Subtracts from a word that is a signed number; whether it is negative then.
-    pub fn take_overdraws(&self, value: u64) -> bool {
+    /// Subtracts from the counter and returns whether it, as a signed number, is negative
+    /// afterwards.
+    pub fn sub_is_negative(&self, value: u64) -> bool {
         self.add(value.wrapping_neg());
         (self.get() as i64) < 0
     }
 
-    /// Whether two words are the same.
+    /// Returns whether two counters have the same value.
     pub fn equals(&self, other: &Self) -> bool {
         self.get() == other.get()
     }
 }
 
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-impl Tally {
-    /// Counts one more. For the one thread that writes.
+impl LocalVolume {
+    /// Adds one block of `bytes` bytes. Only the writing thread may call this.
     pub fn count(&self, bytes: u64) {
         self.bytes.add(bytes);
         self.blocks.add(1);
@@ -178,56 +183,56 @@ impl LocalCounter {
         Self(AtomicU64::new(value))
     }
 
-    /// The word for writers that share it and for what has to be ordered.
-    pub fn atomic(&self) -> &AtomicU64 {
+    /// Returns the counter as an atomic, for several writers or stronger orderings.
+    pub fn as_atomic(&self) -> &AtomicU64 {
         &self.0
     }
 }
 
-/// A reference, or none, that one thread writes; faster than an `AtomicPtr`. All zeros is none.
+/// An optional reference with a single writer. All zeros is `None`.
 #[repr(transparent)]
-pub struct Slot<T: 'static>(AtomicPtr<T>);
+pub struct LocalRef<T: 'static>(AtomicPtr<T>);
 
-impl<T: Sync> Slot<T> {
-    pub const fn empty() -> Self {
+impl<T: Sync> LocalRef<T> {
+    pub const fn none() -> Self {
         Self(AtomicPtr::new(null_mut()))
     }
 
     #[inline(always)]
     pub fn get(&self) -> Option<&'static T> {
-        let place = self.place();
-        // Not `is_null`, which is a call in a build without optimisation.
-        if place as usize == 0 {
+        let value = self.load();
+        // `is_null` would be a call in an unoptimized build.
+        if value as usize == 0 {
             None
         } else {
-            // SAFETY: `set` was given a reference that is good for ever, and `T` is `Sync`.
-            Some(unsafe { &*place })
+            // SAFETY: a value other than null was a `&'static T` in `set`, and `T` is `Sync`.
+            Some(unsafe { &*value })
         }
     }
 
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[inline(always)]
-    fn place(&self) -> *const T {
-        let place: *const T;
-        // SAFETY: as for `LocalCounter::get`.
+    fn load(&self) -> *const T {
+        let value: *const T;
+        // SAFETY: an aligned move of eight bytes from a valid address is a relaxed atomic load.
         unsafe {
             std::arch::asm!(
-                "mov {}, [{}]", out(reg) place, in(reg) self,
+                "mov {}, [{}]", out(reg) value, in(reg) self,
                 options(nostack, preserves_flags, readonly),
             );
         }
-        place
+        value
     }
 
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     #[inline(always)]
-    fn place(&self) -> *const T {
+    fn load(&self) -> *const T {
         self.0.load(Ordering::Relaxed)
     }
 
     pub fn set(&self, value: Option<&'static T>) {
-        let place = value.map_or(null(), from_ref);
-        self.0.store(place.cast_mut(), Ordering::Relaxed);
+        let pointer = value.map_or(null(), from_ref);
+        self.0.store(pointer.cast_mut(), Ordering::Relaxed);
     }
 }
 
@@ -236,34 +241,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_notices_limits() {
-        let word = LocalCounter::new(5);
-        assert!(!word.add_exceeds::<10>(5));
-        assert!(word.add_exceeds::<10>(1));
-        assert!(!word.add_exceeds::<10>(20_u64.wrapping_neg()));
-        assert_eq!(word.get() as i64, -9);
-        let word = LocalCounter::new(5);
-        assert!(!word.take_overdraws(5));
-        assert!(word.take_overdraws(1));
-        assert!(!word.equals(&LocalCounter::new(0)) && word.equals(&LocalCounter::new(u64::MAX)));
+    fn limits_are_detected() {
+        let counter = LocalCounter::new(5);
+        assert!(!counter.add_exceeds::<10>(5));
+        assert!(counter.add_exceeds::<10>(1));
+        assert!(!counter.add_exceeds::<10>(20_u64.wrapping_neg()));
+        assert_eq!(counter.get() as i64, -9);
+        let counter = LocalCounter::new(5);
+        assert!(!counter.sub_is_negative(5));
+        assert!(counter.sub_is_negative(1));
+        assert!(
+            !counter.equals(&LocalCounter::new(0)) && counter.equals(&LocalCounter::new(u64::MAX))
+        );
     }
 
     #[test]
-    fn a_tally_counts() {
-        let tally = Tally::default();
-        tally.count(100);
-        tally.count(10);
-        assert_eq!((tally.bytes.get(), tally.blocks.get()), (110, 2));
+    fn bytes_and_blocks_are_counted() {
+        let volume = LocalVolume::default();
+        volume.count(100);
+        volume.count(10);
+        assert_eq!((volume.bytes.get(), volume.blocks.get()), (110, 2));
     }
 
     #[test]
-    fn it_adds_and_wraps() {
-        let word = LocalCounter::new(5);
-        word.add(7);
-        assert_eq!(word.get(), 12);
-        word.add(13_u64.wrapping_neg());
-        assert_eq!(word.get() as i64, -1);
-        word.set(3);
-        assert_eq!(word.atomic().load(Ordering::Relaxed), 3);
+    fn addition_wraps() {
+        let counter = LocalCounter::new(5);
+        counter.add(7);
+        assert_eq!(counter.get(), 12);
+        counter.add(13_u64.wrapping_neg());
+        assert_eq!(counter.get() as i64, -1);
+        counter.set(3);
+        assert_eq!(counter.as_atomic().load(Ordering::Relaxed), 3);
     }
 }

@@ -1,4 +1,7 @@
-//! A table of fixed length, in memory of the system's that nobody counts, made before it is needed.
+//! A table of fixed length in mapped memory.
+//!
+//! The mapping is part of no heap, so no test is charged for it, and it exists before a signal
+//! handler or the child of a fork needs it.
 
 use std::ffi::c_int;
 use std::ptr::null_mut;
@@ -6,27 +9,29 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::arena::Zeroed;
 
-pub struct Table<T> {
+/// A lazily mapped table of zeroed entries.
+pub struct FixedTable<T> {
     start: AtomicPtr<T>,
     length: usize,
 }
 
-impl<T: Zeroed> Table<T> {
+impl<T: Zeroed> FixedTable<T> {
+    /// Creates a table of `length` entries that is not mapped yet.
     pub const fn new(length: usize) -> Self {
         Self { start: AtomicPtr::new(null_mut()), length }
     }
 
-    /// Makes the table. It takes address space only; pages come with their first use. Without memory for it
-    /// there is no table.
+    /// Maps the table. It reserves address space only: the kernel allocates each page when it is
+    /// first used. If the mapping fails, the table stays empty.
     pub fn prepare(&self) {
         if !self.start.load(Ordering::Acquire).is_null() {
             return;
         }
         const ACCESS: c_int = libc::PROT_READ | libc::PROT_WRITE;
-        const KIND: c_int = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        const FLAGS: c_int = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let size = self.length * size_of::<T>();
-        // SAFETY: asks for fresh memory at any place.
-        let fresh = unsafe { libc::mmap(null_mut(), size, ACCESS, KIND, -1, 0) };
+        // SAFETY: an anonymous mapping at an address that the kernel chooses replaces no other one.
+        let fresh = unsafe { libc::mmap(null_mut(), size, ACCESS, FLAGS, -1, 0) };
         if fresh == libc::MAP_FAILED {
             return;
         }
@@ -37,22 +42,23 @@ impl<T: Zeroed> Table<T> {
             Ordering::Acquire,
         );
         if published.is_err() {
-            // SAFETY: another thread's table won, so that nobody else has seen this one.
+            // SAFETY: another thread has published its mapping first, so there is no reference to
+            // this one.
             unsafe { libc::munmap(fresh, size) };
         }
     }
 
-    /// `None` where there is no table, or not as many entries.
+    /// Returns an entry, `None` if the table is not mapped or has fewer entries.
     #[inline(always)]
     pub fn get(&self, index: usize) -> Option<&T> {
         let start = self.start.load(Ordering::Acquire);
         if start.is_null() || index >= self.length {
             return None;
         }
-        // SAFETY: the table has `length` entries.
+        // SAFETY: the mapping has room for `length` entries, and `index` is less than that.
         let entry = unsafe { start.add(index) };
-        // SAFETY: the memory was zeroed, which `Zeroed` makes a valid value, is aligned to a page, and is never
-        // unmapped. `T: Sync`, and nobody holds an exclusive reference.
+        // SAFETY: the mapping is zeroed, which `Zeroed` makes a valid `T`. It is aligned to a page
+        // and never unmapped once published. `T: Sync`, and there are only shared references.
         Some(unsafe { &*entry })
     }
 }

@@ -1,9 +1,10 @@
-//! Locks that stay usable in the child of a fork, and what else a child has to do first.
+//! Locks that stay usable in the child of a fork, and functions that run first in the child.
 //!
-//! A child has one thread, and nobody in it unlocks what other threads held. So every lock of
-//! leakcheck is a [`ForkMutex`]. It registers itself when it is first locked; before a fork all
-//! registered locks are taken, and after it they are released on both sides, as the C library does
-//! for its own. A lock that was never locked needs nothing: the child finds it free.
+//! The child has a single thread, so a lock that another thread held at the fork would stay locked
+//! forever. Every lock of leakcheck is therefore a [`ForkMutex`], which registers itself when it is
+//! first locked. All registered locks are taken before a fork and released in the parent and in the
+//! child, as the C library does with its own locks. A lock that was never locked is free in the
+//! child.
 
 use std::sync::{Mutex, MutexGuard};
 #[cfg(unix)]
@@ -12,7 +13,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// A mutex that is held across every fork, so that the child never finds it locked.
+/// A mutex that is held across every fork, so that it is never locked in the child.
 #[derive(Debug)]
 pub struct ForkMutex<T: 'static> {
     mutex: Mutex<T>,
@@ -21,19 +22,19 @@ pub struct ForkMutex<T: 'static> {
     rank: u8,
     #[cfg(unix)]
     registered: AtomicBool,
-    /// The guard, while a fork is under way.
+    /// The guard during a fork.
     #[cfg(unix)]
     guard: UnsafeCell<Option<MutexGuard<'static, T>>>,
 }
 
-// SAFETY: `mutex` and `registered` are `Sync`, `rank` never changes, and `guard` is only touched by
-// the fork handlers, which the C library runs one fork at a time on the thread that forks.
+// SAFETY: `mutex` and `registered` are `Sync`, `rank` never changes, and only the fork handlers
+// access `guard`. The C library runs them on the forking thread, for one fork at a time.
 #[cfg(unix)]
 unsafe impl<T: Send> Sync for ForkMutex<T> {}
 
 impl<T: Send> ForkMutex<T> {
-    /// A lock in a static. A thread that holds a lock may take only locks of a higher rank: forks
-    /// take them in that order too.
+    /// Creates a lock, for use in a static. A thread that holds a lock may only take locks of a
+    /// higher rank, because a fork takes them in this order.
     pub const fn new(rank: u8, value: T) -> Self {
         #[cfg(not(unix))]
         let _ = rank;
@@ -48,8 +49,8 @@ impl<T: Send> ForkMutex<T> {
         }
     }
 
-    /// Locks. A panic of an earlier holder does not matter: what leakcheck keeps behind locks is
-    /// whole between any two statements.
+    /// Locks the mutex. It ignores poisoning, because leakcheck's data is consistent between any
+    /// two statements.
     pub fn lock(&'static self) -> MutexGuard<'static, T> {
         #[cfg(unix)]
         if !self.registered.load(Ordering::Acquire) {
@@ -59,15 +60,15 @@ impl<T: Send> ForkMutex<T> {
     }
 }
 
-/// Runs `first` in the child of every fork, once the locks are free again. Registering the same
+/// Runs `handler` in the child of every fork, after the locks were released. Registering the same
 /// function again has no effect.
 #[cfg(unix)]
-pub fn in_child(first: fn()) {
-    registry::add_child_handler(first);
+pub fn in_child(handler: fn()) {
+    registry::add_child_handler(handler);
 }
 
-/// Registers the fork handlers, so that a check can be made in the child of a fork. Before `main`
-/// it is best: otherwise another thread could fork while the first lock is being registered.
+/// Registers the fork handlers, so that checks work in the child of a fork. It should be called
+/// before `main`, because another thread could otherwise fork during the registration of a lock.
 #[cfg(unix)]
 pub extern "C" fn prepare() {
     registry::prepare();
@@ -78,25 +79,25 @@ mod registry {
     use super::{ForkMutex, Mutex, MutexGuard, Ordering, UnsafeCell};
     use std::sync::Once;
 
-    /// More than there are locks and handlers in all crates of leakcheck.
-    const ROOM: usize = 32;
+    /// More than the number of locks or handlers in all crates of leakcheck.
+    const CAPACITY: usize = 32;
 
     trait Lock: Sync {
         fn rank(&self) -> u8;
-        /// Whether it was registered before.
+        /// Marks the lock as registered and returns whether it already was.
         fn set_registered(&self) -> bool;
-        /// Takes the lock and keeps its guard.
+        /// Takes the lock and stores its guard.
         ///
         /// # Safety
         ///
         /// Only the handler that runs before a fork may call this.
-        unsafe fn take(&'static self);
-        /// Drops the guard.
+        unsafe fn lock_for_fork(&'static self);
+        /// Drops the stored guard.
         ///
         /// # Safety
         ///
         /// Only the handlers that run after a fork may call this.
-        unsafe fn give_back(&'static self);
+        unsafe fn unlock_after_fork(&'static self);
     }
 
     impl<T: Send> Lock for ForkMutex<T> {
@@ -108,35 +109,37 @@ mod registry {
             self.registered.swap(true, Ordering::AcqRel)
         }
 
-        unsafe fn take(&'static self) {
+        unsafe fn lock_for_fork(&'static self) {
             let guard = self.mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            // SAFETY: the caller is the handler before a fork, and no other handler runs meanwhile.
+            // SAFETY: only fork handlers access `guard`, the caller is one, and the C library never
+            // runs two at once.
             unsafe { *self.guard.get() = Some(guard) };
         }
 
-        unsafe fn give_back(&'static self) {
-            // SAFETY: the caller is a handler after a fork, and no other handler runs meanwhile.
+        unsafe fn unlock_after_fork(&'static self) {
+            // SAFETY: only fork handlers access `guard`, the caller is one, and the C library never
+            // runs two at once.
             drop(unsafe { (*self.guard.get()).take() });
         }
     }
 
     struct Registry {
         /// Sorted by rank.
-        locks: [Option<&'static dyn Lock>; ROOM],
-        child_handlers: [Option<fn()>; ROOM],
+        locks: [Option<&'static dyn Lock>; CAPACITY],
+        child_handlers: [Option<fn()>; CAPACITY],
     }
 
     static REGISTRY: Mutex<Registry> =
-        Mutex::new(Registry { locks: [None; ROOM], child_handlers: [None; ROOM] });
+        Mutex::new(Registry { locks: [None; CAPACITY], child_handlers: [None; CAPACITY] });
 
-    /// The registry's own guard, while a fork is under way.
-    struct Held(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
+    /// The guard of the registry itself during a fork.
+    struct RegistryGuard(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
 
-    // SAFETY: only the fork handlers touch it, which the C library runs one fork at a time on the
-    // thread that forks.
-    unsafe impl Sync for Held {}
+    // SAFETY: only the fork handlers access it. The C library runs them on the forking thread, for
+    // one fork at a time.
+    unsafe impl Sync for RegistryGuard {}
 
-    static HELD: Held = Held(UnsafeCell::new(None));
+    static GUARD: RegistryGuard = RegistryGuard(UnsafeCell::new(None));
 
     fn registry() -> MutexGuard<'static, Registry> {
         REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -148,7 +151,11 @@ mod registry {
         if lock.set_registered() {
             return;
         }
-        let end = registry.locks.iter().position(Option::is_none).expect("room for every lock");
+        let end = registry
+            .locks
+            .iter()
+            .position(Option::is_none)
+            .expect("the registry has room for every lock");
         let is_later = |other: &Option<&dyn Lock>| other.is_some_and(|it| it.rank() > lock.rank());
         let index = registry.locks[..end].iter().position(is_later).unwrap_or(end);
         registry.locks[index..=end].rotate_right(1);
@@ -160,57 +167,62 @@ mod registry {
         let mut registry = registry();
         let is_known =
             |other: &Option<fn()>| other.is_none_or(|other| std::ptr::fn_addr_eq(other, handler));
-        let index =
-            registry.child_handlers.iter().position(is_known).expect("room for every handler");
+        let index = registry
+            .child_handlers
+            .iter()
+            .position(is_known)
+            .expect("the registry has room for every handler");
         registry.child_handlers[index] = Some(handler);
     }
 
     pub(super) fn prepare() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            // SAFETY: the handlers take no arguments and may run at any fork from now on.
+            // SAFETY: the handlers have the required signature, do not unwind, and are part of the
+            // program, so they stay valid.
             unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         });
     }
 
     unsafe extern "C" fn before() {
-        let held = registry();
-        for lock in held.locks.iter().flatten() {
-            // SAFETY: this is the handler before a fork.
-            unsafe { lock.take() };
+        let registry = registry();
+        for lock in registry.locks.iter().flatten() {
+            // SAFETY: this function runs as the handler before a fork and nowhere else.
+            unsafe { lock.lock_for_fork() };
         }
-        // SAFETY: no other handler runs meanwhile.
-        unsafe { *HELD.0.get() = Some(held) };
+        // SAFETY: only fork handlers access the guard, and the C library never runs two at once.
+        unsafe { *GUARD.0.get() = Some(registry) };
     }
 
     unsafe extern "C" fn in_parent() {
-        // SAFETY: `before` has run, and no other handler runs meanwhile.
-        drop(unsafe { give_back() });
+        // SAFETY: this function runs as a handler after a fork and nowhere else.
+        drop(unsafe { unlock_all() });
     }
 
     unsafe extern "C" fn in_child() {
-        // SAFETY: `before` has run, and no other handler runs meanwhile.
-        let Some(held) = (unsafe { give_back() }) else { return };
-        let handlers = held.child_handlers;
-        drop(held);
-        for first in handlers.into_iter().flatten() {
-            first();
+        // SAFETY: this function runs as a handler after a fork and nowhere else.
+        let Some(registry) = (unsafe { unlock_all() }) else { return };
+        let handlers = registry.child_handlers;
+        drop(registry);
+        for handler in handlers.into_iter().flatten() {
+            handler();
         }
     }
 
-    /// Releases all locks but the registry's own, whose guard it returns.
+    /// Releases all locks except the registry's own, whose guard it returns.
     ///
     /// # Safety
     ///
     /// Only the handlers that run after a fork may call this.
-    unsafe fn give_back() -> Option<MutexGuard<'static, Registry>> {
-        // SAFETY: the caller is a handler after a fork, and no other handler runs meanwhile.
-        let held = unsafe { (*HELD.0.get()).take() }?;
-        for lock in held.locks.iter().rev().flatten() {
-            // SAFETY: the caller's promise.
-            unsafe { lock.give_back() };
+    unsafe fn unlock_all() -> Option<MutexGuard<'static, Registry>> {
+        // SAFETY: only fork handlers access the guard, the caller is one, and the C library never
+        // runs two at once.
+        let registry = unsafe { (*GUARD.0.get()).take() }?;
+        for lock in registry.locks.iter().rev().flatten() {
+            // SAFETY: the caller is a handler after a fork.
+            unsafe { lock.unlock_after_fork() };
         }
-        Some(held)
+        Some(registry)
     }
 }
 
@@ -224,25 +236,25 @@ mod tests {
     static IN_CHILD: AtomicU32 = AtomicU32::new(0);
     static STOP: AtomicBool = AtomicBool::new(false);
 
-    /// What a child of a fork returns as its exit status.
+    /// Forks and returns the exit status of the child, which runs `child`.
     fn status_of_child(child: impl FnOnce() -> i32) -> i32 {
-        // SAFETY: the child calls nothing but `child` and `_exit`.
+        // SAFETY: the child only calls `child`, which only tries locks and reads an atomic, and `_exit`.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let status = child();
-            // SAFETY: ends the child without running the test harness's destructors.
+            // SAFETY: `_exit` may be called at any time. It skips the destructors of the test harness.
             unsafe { libc::_exit(status) };
         }
         let mut status = 0;
-        // SAFETY: `status` is writable, and the child is this process's own.
+        // SAFETY: `status` is writable for the duration of the call.
         unsafe { libc::waitpid(pid, &mut status, 0) };
         libc::WEXITSTATUS(status)
     }
 
     #[test]
-    fn a_child_finds_every_lock_free_and_runs_its_handlers() {
+    fn every_lock_is_free_in_the_child_and_handlers_run_there() {
         in_child(|| _ = IN_CHILD.fetch_add(1, Ordering::Relaxed));
-        // Registered in the wrong order, and busy on another thread during the forks.
+        // The locks are registered in the wrong order, and another thread uses them during the forks.
         drop((SECOND.lock(), FIRST.lock()));
         let busy = std::thread::spawn(|| {
             while !STOP.load(Ordering::Relaxed) {
@@ -256,7 +268,7 @@ mod tests {
                 let free = FIRST.mutex.try_lock().is_ok() && SECOND.mutex.try_lock().is_ok();
                 i32::from(free) + 2 * IN_CHILD.load(Ordering::Relaxed) as i32
             });
-            assert_eq!(status, 3, "both locks are free, and the handler ran once");
+            assert_eq!(status, 3, "both locks are free and the handler ran once");
         }
         STOP.store(true, Ordering::Relaxed);
         busy.join().expect("the busy thread does not panic");

@@ -3,13 +3,14 @@
 //! Internal to leakcheck, no stability promise.
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
-#[allow(unsafe_code, reason = "hands out references into memory of the system's allocator")]
+#[allow(unsafe_code, reason = "returns references into memory from the system's allocator")]
 pub mod arena;
-#[allow(unsafe_code, reason = "single instructions on words of memory")]
+#[allow(unsafe_code, reason = "reads and writes counters in assembly")]
 pub mod counter;
 #[cfg(unix)]
-#[allow(unsafe_code, reason = "a table in memory of the system's")]
+#[allow(unsafe_code, reason = "returns references into mapped memory")]
 pub mod fixed_table;
-#[allow(unsafe_code, reason = "registers fork handlers and keeps guards between them")]
+#[allow(unsafe_code, reason = "registers fork handlers and shares guards between them")]
 pub mod fork;
-pub mod own_heap;
+pub mod overhead;
+pub mod pool;

@@ -46,7 +46,7 @@ pub use rules::lock_linker;
 pub use rules::{TABLE as RULES, Table};
 #[cfg(all(table_unwinder, leakcheck_compare))]
 pub use walk::compare_with_platform;
-pub use walk::{Walk, forget, generation, prepare, walk, walk_by_platform, walk_by_rules};
+pub use walk::{Walk, forget_rules, generation, prepare, walk, walk_by_platform, walk_by_rules};
 
 /// The most frames of a stack that are kept: of a deeper one the newest and the oldest.
 pub const MAX_FRAMES: usize = 128;

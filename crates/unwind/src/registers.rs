@@ -16,7 +16,7 @@ impl Registers {
     /// The calling function's. It has to stay active while they are walked from.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         let (address, stack_pointer, frame_pointer): (usize, usize, usize);
         // SAFETY: reads three registers.
         unsafe {
@@ -34,7 +34,7 @@ impl Registers {
     /// The calling function's. It has to stay active while they are walked from.
     #[cfg(target_arch = "aarch64")]
     #[inline(always)]
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         let (address, stack_pointer, frame_pointer): (usize, usize, usize);
         // SAFETY: reads three registers. The fourth is said to be overwritten, so that the function
         // has put its return address into its frame before it gets here.
@@ -53,7 +53,7 @@ impl Registers {
     /// The calling function's, as far as the platform's unwinder needs them.
     #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
     #[inline(always)]
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         let here = 0_u8;
         Self { address: 0, stack_pointer: &raw const here as usize, frame_pointer: 0 }
     }

@@ -58,7 +58,7 @@ impl Walker {
     /// oldest first.
     #[inline(never)]
     fn by_rules(&mut self) -> Vec<usize> {
-        let from = Registers::here();
+        let from = Registers::current();
         let base = self.base;
         // SAFETY: `base` is the address of a variable in an older frame of this stack.
         let assembly = settled(&mut self.assembly, |cache| unsafe { retrace(cache, &from, base) });
@@ -77,7 +77,9 @@ impl Walker {
     #[inline(never)]
     fn by_platform(&self) -> Vec<usize> {
         let mut frames = Vec::new();
-        platform::walk(Registers::here().stack_pointer, self.base, |address| frames.push(address));
+        platform::walk(Registers::current().stack_pointer, self.base, |address| {
+            frames.push(address)
+        });
         frames.reverse();
         frames
     }
@@ -167,7 +169,7 @@ fn the_same_stack_is_noticed() {
     let mut cache = cache();
     wander(5, 7, &mut || {
         let outcomes: Vec<Walk> =
-            (0..3).map(|_| walk(&mut cache, &Registers::here(), base)).collect();
+            (0..3).map(|_| walk(&mut cache, &Registers::current(), base)).collect();
         assert_eq!(outcomes[1..], [Walk::Same, Walk::Same]);
     });
 }
@@ -239,7 +241,7 @@ fn a_deep_stack_keeps_its_newest_and_its_oldest_frames() {
             let mut cache = cache();
             recurse(depth, &mut || {
                 let mut all = Vec::new();
-                let from = Registers::here();
+                let from = Registers::current();
                 // SAFETY: `base` is the address of a variable in an older frame of this stack.
                 assert!(unsafe { plain::walk(&from, base, |at| all.push(at)) });
                 all.reverse();

@@ -41,7 +41,7 @@ pub fn prepare() {
 
 /// Forgets the cached rules, because code was unloaded. Walk caches of threads become invalid with
 /// the next event of their thread, as [`generation`] shows.
-pub fn forget() {
+pub fn forget_rules() {
     #[cfg(table_unwinder)]
     rules::forget();
 }

@@ -25,7 +25,7 @@ macro_rules! opening {
         let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let fd = unsafe { $call };
-        opened(fd, &Registers::here());
+        opened(fd, &Registers::current());
         OPENING.end(is_counted);
         fd
     }};
@@ -36,7 +36,7 @@ macro_rules! waiting {
     ($call:expr) => {{
         // SAFETY: the caller's promise, unchanged.
         let fd = unsafe { $call };
-        opened(fd, &Registers::here());
+        opened(fd, &Registers::current());
         fd
     }};
 }
@@ -50,8 +50,8 @@ macro_rules! opening_two {
         if outcome == 0 {
             // SAFETY: without an error the function has written two descriptors there.
             let [one, other] = unsafe { $place.cast::<[c_int; 2]>().read_unaligned() };
-            opened(one, &Registers::here());
-            opened(other, &Registers::here());
+            opened(one, &Registers::current());
+            opened(other, &Registers::current());
         }
         OPENING.end(is_counted);
         outcome
@@ -68,7 +68,7 @@ macro_rules! replacing {
         if was_open && fd >= 0 {
             replaced(fd);
         } else {
-            opened(fd, &Registers::here());
+            opened(fd, &Registers::current());
         }
         OPENING.end(is_counted);
         fd
@@ -145,7 +145,7 @@ hooks! {
         let is_counted = opens_by_fcntl(command);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { real(fd, command, argument) };
-        opened_by_fcntl(command, outcome, &Registers::here());
+        opened_by_fcntl(command, outcome, &Registers::current());
         OPENING.end(is_counted);
         outcome
     }
@@ -153,7 +153,7 @@ hooks! {
         let is_counted = opens_by_fcntl(command);
         // SAFETY: the caller's promise, unchanged.
         let outcome = unsafe { real(fd, command, argument) };
-        opened_by_fcntl(command, outcome, &Registers::here());
+        opened_by_fcntl(command, outcome, &Registers::current());
         OPENING.end(is_counted);
         outcome
     }
@@ -162,7 +162,7 @@ hooks! {
         let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let file = unsafe { real(path, mode) };
-        opened(number_of_file(file), &Registers::here());
+        opened(number_of_file(file), &Registers::current());
         OPENING.end(is_counted);
         file
     }
@@ -170,7 +170,7 @@ hooks! {
         let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let file = unsafe { real(path, mode) };
-        opened(number_of_file(file), &Registers::here());
+        opened(number_of_file(file), &Registers::current());
         OPENING.end(is_counted);
         file
     }
@@ -178,7 +178,7 @@ hooks! {
         let is_counted = OPENING.begin();
         // SAFETY: the caller's promise, unchanged.
         let directory = unsafe { real(path) };
-        opened(number_of_directory(directory), &Registers::here());
+        opened(number_of_directory(directory), &Registers::current());
         OPENING.end(is_counted);
         directory
     }
@@ -217,7 +217,7 @@ fn opened_by_fcntl(command: c_int, outcome: c_int, from: &Registers) {
 
 /// Whether a descriptor is open, where that matters.
 fn is_open(fd: c_int) -> bool {
-    if !epoch::any_open() {
+    if !epoch::any_region_open() {
         return false;
     }
     let mut open = false;

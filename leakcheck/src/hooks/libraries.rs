@@ -32,9 +32,9 @@ fn before_closing(handle: *mut c_void) -> Vec<Range<usize>> {
     #[cfg(tracks_handles)]
     crate::resources::keep_call_sites();
     // Nobody will report what no region is open for.
-    let begin = if epoch::any_open() { begin_of(handle) } else { None };
+    let begin = if epoch::any_region_open() { begin_of(handle) } else { None };
     for code in loaded.iter().filter(|code| Some(code.start) == begin) {
-        let sites = call_site::in_code(code);
+        let sites = call_site::with_frames_in(code);
         symbols::keep(&sites.map(call_stack).collect::<Vec<_>>());
     }
     loaded
@@ -55,8 +55,8 @@ fn after_closing(mut gone: Vec<Range<usize>>) {
 }
 
 fn forget_rules() {
-    unwind::forget();
-    epoch::changed();
+    unwind::forget_rules();
+    epoch::advance();
 }
 
 /// Where the programs and libraries lie that are loaded now.

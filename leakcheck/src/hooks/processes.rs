@@ -25,7 +25,7 @@ macro_rules! spawning {
         // SAFETY: the caller's promise, with a place of our own for the child's id.
         let error = unsafe { $call };
         if error == 0 {
-            started(child, &Registers::here());
+            started(child, &Registers::current());
             if !$pid.is_null() {
                 // SAFETY: the caller gives null or a place for the id.
                 unsafe { $pid.write(child) };
@@ -42,7 +42,7 @@ hooks! {
         // SAFETY: the caller's promise, unchanged.
         let pid = unsafe { real() };
         if pid != 0 {
-            started(pid, &Registers::here());
+            started(pid, &Registers::current());
             STARTING.end(is_counted);
         }
         pid

@@ -9,7 +9,7 @@ use std::ptr::without_provenance;
 use std::sync::OnceLock;
 
 use leakcheck_ledger::thread::running::{self, EntryId};
-use leakcheck_ledger::thread::{self, unowned, working_for};
+use leakcheck_ledger::thread::{self, Thread, unowned};
 use leakcheck_ledger::{RegionId, epoch, events};
 use leakcheck_unwind::Registers;
 use libc::{EAGAIN, pthread_attr_t, pthread_key_t, pthread_t};
@@ -34,8 +34,8 @@ hooks! {
         routine: StartRoutine,
         argument: *mut c_void
     ) -> c_int, EAGAIN, |real| {
-        running::follow();
-        let start = Start::new(routine, argument, &Registers::here());
+        running::set_tracked();
+        let start = Start::new(routine, argument, &Registers::current());
         let (region, entry) = (start.region, start.entry);
         let Some(start) = start.hand_over() else {
             not_started(region, entry);
@@ -56,7 +56,7 @@ fn not_started(region: RegionId, entry: EntryId) {
     if region == 0 {
         unowned::ended();
     }
-    running::end(entry);
+    running::ended(entry);
 }
 
 /// The first code of a followed thread.
@@ -68,13 +68,13 @@ unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
     // SAFETY: the caller's promise.
     let start = unsafe { Start::take(start.cast()) };
     let here = 0_u8;
-    thread::with(|thread| thread.begins(start.region, start.by_main, &raw const here as usize));
+    thread::with(|thread| thread.on_start(start.region, start.by_main, &raw const here as usize));
     if start.region == 0 && start.by_main {
         suite::thread_begins();
     }
     // SAFETY: asks the kernel for a number.
     let tid = unsafe { libc::gettid() };
-    running::begin(start.entry, tid, kernel_name());
+    running::started(start.entry, tid, kernel_name());
     announce_end(start.entry);
     // Stacks are reused, with what the last thread has left there.
     leakcheck_holders::clear_dead();
@@ -109,11 +109,11 @@ fn announce_end(entry: EntryId) {
 
 /// The last code of a followed thread.
 unsafe extern "C" fn end(entry: *mut c_void) {
-    thread::with(thread::Thread::ends);
+    thread::with(Thread::on_exit);
     // Threads of its region have to hear of what it left.
-    epoch::changed();
+    epoch::advance();
     suite::thread_ends();
-    running::end((entry.addr() - 1) as EntryId);
+    running::ended((entry.addr() - 1) as EntryId);
 }
 
 impl Start {
@@ -122,11 +122,14 @@ impl Start {
     fn new(routine: StartRoutine, argument: *mut c_void, from: &Registers) -> Self {
         let (region, by_main) = thread::with(|thread| match thread.untracked.get() {
             true => (0, false),
-            false => (working_for(thread), thread.main.get()),
+            false => (thread.current_region(), thread.main.get()),
         });
         let entry = match region {
             0 => 0,
-            _ => running::announce(region, events::site_here(thread::here(), from)),
+            _ => {
+                let site = thread::with(|thread| events::current_site(thread, from));
+                running::register(region, site)
+            }
         };
         if region == 0 {
             unowned::started();

@@ -119,7 +119,7 @@ pub(crate) fn threads() -> u64 {
 /// that it does is anybody's.
 pub(super) fn run() -> ! {
     let _untracked = Untracked::new();
-    thread::with(Thread::is_about_to_open);
+    thread::with(Thread::before_region_opens);
     let mut state = RECORDER.lock();
     state.stage = Stage::Runs;
     RECORDER.changed.notify_all();
@@ -146,7 +146,7 @@ impl State {
     fn read(&mut self, now: Instant) {
         for recorded in self.recorded.iter_mut().filter(|recorded| recorded.due() <= now) {
             let Some(account) = account::get(recorded.region) else { continue };
-            let (live, peak) = account.live_and_peak(recorded.region);
+            let (live, peak) = account.live_and_peak_bytes(recorded.region);
             recorded.series.see(now.saturating_duration_since(recorded.opened), live, peak);
         }
     }

@@ -34,7 +34,7 @@ pub struct Account {
     parent: AtomicU32,
     generation: AtomicU32,
     /// Threads, contexts and inner regions that can still bring allocations here.
-    holders: AtomicU32,
+    references: AtomicU32,
     /// Live bytes as far as the shards have told, those of inner regions included.
     live: AtomicI64,
     peak: AtomicI64,
@@ -65,8 +65,8 @@ static OPENING: ForkMutex<Cursor> = ForkMutex::new(40, Cursor { next: 1 });
 
 /// Records are passing from shards to accounts, begun and done: who adds records up meanwhile may
 /// miss some.
-static PASSINGS_BEGUN: AtomicU64 = AtomicU64::new(0);
-static PASSINGS_DONE: AtomicU64 = AtomicU64::new(0);
+static TRANSFERS_BEGUN: AtomicU64 = AtomicU64::new(0);
+static TRANSFERS_DONE: AtomicU64 = AtomicU64::new(0);
 
 /// Where the search for an account to use again goes on.
 pub struct Cursor {
@@ -98,7 +98,7 @@ pub fn get(id: RegionId) -> Option<&'static Account> {
 }
 
 fn cursor() -> MutexGuard<'static, Cursor> {
-    in_child(abandon_passings);
+    in_child(abandon_transfers);
     OPENING.lock()
 }
 
@@ -111,7 +111,7 @@ pub fn open(parent: RegionId) -> Option<RegionId> {
     };
     let account = get(id)?;
     if let Some(parent) = get(parent) {
-        parent.hold();
+        parent.add_reference();
     }
     account.reset(parent);
     Some(id)
@@ -149,15 +149,15 @@ pub fn is_inside(mut inner: RegionId, outer: RegionId) -> bool {
 }
 
 /// Tells a reading of records that was complete from one that may have missed some.
-pub fn passings() -> Option<u64> {
-    let done = PASSINGS_DONE.load(Ordering::Acquire);
-    (PASSINGS_BEGUN.load(Ordering::Acquire) == done).then_some(done)
+pub fn transfers() -> Option<u64> {
+    let done = TRANSFERS_DONE.load(Ordering::Acquire);
+    (TRANSFERS_BEGUN.load(Ordering::Acquire) == done).then_some(done)
 }
 
-/// To be called in the child of a fork: the threads that were about to finish passings are not there.
+/// To be called in the child of a fork: the threads that were about to finish transfers are not there.
 #[cfg(unix)]
-fn abandon_passings() {
-    PASSINGS_DONE.store(PASSINGS_BEGUN.load(Ordering::Acquire), Ordering::Release);
+fn abandon_transfers() {
+    TRANSFERS_DONE.store(TRANSFERS_BEGUN.load(Ordering::Acquire), Ordering::Release);
 }
 
 impl Account {
@@ -200,13 +200,13 @@ impl Account {
     }
 
     /// Announces a thread, context or inner region that can bring allocations here.
-    pub fn hold(&self) {
-        self.holders.fetch_add(1, Ordering::SeqCst);
+    pub fn add_reference(&self) {
+        self.references.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The opposite of [`hold`](Self::hold); `id` is the account's own.
-    pub fn let_go(&self, id: RegionId) {
-        if self.holders.fetch_sub(1, Ordering::SeqCst) == 1 {
+    /// The opposite of [`add_reference`](Self::add_reference); `id` is the account's own.
+    pub fn remove_reference(&self, id: RegionId) {
+        if self.references.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.clear_if_over(id);
         }
     }
@@ -214,7 +214,7 @@ impl Account {
     /// Gives back what the shards of a region hold when it is closed and nobody can work for it any
     /// more.
     fn clear_if_over(&self, id: RegionId) {
-        let over = self.holders.load(Ordering::SeqCst) == 0
+        let over = self.references.load(Ordering::SeqCst) == 0
             && self
                 .state
                 .compare_exchange(CLOSED, CLEARING, Ordering::SeqCst, Ordering::Relaxed)
@@ -222,9 +222,9 @@ impl Account {
         if !over {
             return;
         }
-        PASSINGS_BEGUN.fetch_add(1, Ordering::AcqRel);
+        TRANSFERS_BEGUN.fetch_add(1, Ordering::AcqRel);
         shard::let_go(id, &self.pinned);
-        PASSINGS_DONE.fetch_add(1, Ordering::AcqRel);
+        TRANSFERS_DONE.fetch_add(1, Ordering::AcqRel);
         if self.pinned.is_empty() {
             self.free();
         } else {
@@ -237,7 +237,7 @@ impl Account {
         let parent = self.parent.swap(0, Ordering::AcqRel);
         self.state.store(FREE, Ordering::Release);
         if let Some(account) = get(parent) {
-            account.let_go(parent);
+            account.remove_reference(parent);
         }
     }
 
@@ -317,7 +317,7 @@ impl Account {
 
     /// Live bytes of the region and those inside it, and the most that there were: what is cheap to read
     /// for who looks often, with what a thread is just telling perhaps counted twice; `id` is the account's own.
-    pub fn live_and_peak(&self, id: RegionId) -> (u64, u64) {
+    pub fn live_and_peak_bytes(&self, id: RegionId) -> (u64, u64) {
         let live = shard::of(id).fold(self.live_bytes(), |live, shard| live + shard.untold());
         let peak = self.peak.load(Ordering::Relaxed);
         (live.max(0) as u64, peak.max(0) as u64)

@@ -12,7 +12,7 @@ use crate::volume::Volume;
 
 /// Adds what was not sampled to the call sites that it probably comes from. Returns what is left:
 /// all of it where nothing was sampled.
-pub(crate) fn deal_out(unsampled: Volume, sites: &mut [SiteCount]) -> Volume {
+pub(crate) fn apportion(unsampled: Volume, sites: &mut [SiteCount]) -> Volume {
     let weights = |part: fn(Volume) -> u64| -> Vec<f64> {
         let sampled = sites.iter().map(SiteCount::uncertain);
         sampled.map(|sampled| part(sampled) as f64 * unsampled_to_each(sampled)).collect()
@@ -65,7 +65,7 @@ mod tests {
     }
 
     fn dealt(unsampled: Volume, mut sites: Vec<SiteCount>) -> (Vec<Volume>, Volume) {
-        let left = deal_out(unsampled, &mut sites);
+        let left = apportion(unsampled, &mut sites);
         (sites.into_iter().map(|site| site.retained).collect(), left)
     }
 

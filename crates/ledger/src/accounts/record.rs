@@ -12,13 +12,13 @@ use super::shard::Shard;
 use crate::call_site::{MOST_SITES, SiteId};
 use crate::volume::Volume;
 use leakcheck_system::arena::{Arena, Zeroed};
-use leakcheck_system::counter::{LocalCounter, Tally};
+use leakcheck_system::counter::{LocalCounter, LocalVolume};
 
 /// One cache line.
 #[repr(C, align(64))]
 pub struct Record {
-    allocated: Tally,
-    freed: Tally,
+    allocated: LocalVolume,
+    freed: LocalVolume,
     /// Freed by threads that the record does not belong to; less than nothing where they made
     /// blocks larger.
     freed_elsewhere_bytes: AtomicI64,
@@ -116,8 +116,8 @@ impl Record {
     pub fn sum(&self) -> Sum {
         let elsewhere_bytes = self.freed_elsewhere_bytes.load(Ordering::Acquire);
         let elsewhere_blocks = self.freed_elsewhere_blocks.load(Ordering::Acquire);
-        let freed_bytes = self.freed.bytes.atomic().load(Ordering::Acquire);
-        let freed_blocks = self.freed.blocks.atomic().load(Ordering::Acquire);
+        let freed_bytes = self.freed.bytes.as_atomic().load(Ordering::Acquire);
+        let freed_blocks = self.freed.blocks.as_atomic().load(Ordering::Acquire);
         Sum {
             freed_bytes: freed_bytes + elsewhere_bytes.max(0) as u64,
             freed_blocks: freed_blocks + elsewhere_blocks,

@@ -42,7 +42,7 @@ impl Sampler {
     pub(crate) fn picks(&self, size: u64) -> bool {
         // Where assembly has found that the block is picked, its size was taken off already: twice is
         // as good as once.
-        if !self.until.take_overdraws(size) {
+        if !self.until.sub_is_negative(size) {
             return false;
         }
         self.draw();
@@ -126,9 +126,9 @@ mod tests {
         let (whole, taken) = (sampler(1), sampler(1));
         for _ in 0..100 {
             while !whole.picks(100) {
-                assert!(!taken.until.take_overdraws(100));
+                assert!(!taken.until.sub_is_negative(100));
             }
-            assert!(taken.until.take_overdraws(100));
+            assert!(taken.until.sub_is_negative(100));
             assert!(taken.picks(100));
             assert_eq!(whole.until.get(), taken.until.get());
         }

@@ -17,7 +17,7 @@ use super::sites::Sites;
 use crate::call_site;
 use crate::volume::Volume;
 use leakcheck_system::arena::{Arena, Zeroed};
-use leakcheck_system::counter::{LocalCounter, Slot};
+use leakcheck_system::counter::{LocalCounter, LocalRef};
 use leakcheck_unwind as unwind;
 use leakcheck_unwind::walk_cache::WalkCache;
 
@@ -47,9 +47,9 @@ pub struct Shard {
     moved_bytes: LocalCounter,
     moved_blocks: LocalCounter,
     /// The record of blocks whose call site is unknown.
-    siteless: Slot<Record>,
+    siteless: LocalRef<Record>,
     /// The record of the stack that the walk cache holds.
-    latest: Slot<Record>,
+    latest: LocalRef<Record>,
     /// 1 while the thread is at work on its cache and tables: what a signal's handler allocates meanwhile
     /// has no call site.
     busy: LocalCounter,
@@ -76,7 +76,7 @@ static SHARDS: Arena<Shard> = Arena::new(2);
 
 /// Takes a shard of a region for the calling thread, which has to hold the region's account. `None`
 /// when memory is used up.
-pub fn take(region: RegionId) -> Option<&'static Shard> {
+pub fn attach(region: RegionId) -> Option<&'static Shard> {
     let vacant = |shard: &&Shard| {
         shard.region.load(Ordering::Relaxed) == region && shard.change(VACANT, TAKEN)
     };
@@ -214,7 +214,7 @@ impl Shard {
     }
 
     /// To be called by the thread that has it after a change.
-    pub fn keep_up(&self) {
+    pub fn refresh(&self) {
         // Another thread may have told the account of what it left: the next block is a new height.
         self.high.set(self.live() as u64);
         self.room.set(0);
@@ -224,7 +224,7 @@ impl Shard {
     }
 
     /// To be called by the thread that has it when it works for the region no more.
-    pub fn give_back(&self, account: &Account) {
+    pub fn detach(&self, account: &Account) {
         self.tell(account);
         self.state.store(VACANT, Ordering::Release);
     }
@@ -237,7 +237,7 @@ impl Shard {
     #[inline(always)]
     pub fn allocated(&self, record: &Record, size: u64) {
         record.count_allocated(size);
-        if self.room.take_overdraws(size) {
+        if self.room.sub_is_negative(size) {
             self.rise();
         }
     }
@@ -299,7 +299,7 @@ impl Shard {
     pub fn reallocated(&self, old: u64, new: u64) {
         self.reallocations.add(1);
         self.reallocated_bytes.add(new.wrapping_sub(old));
-        if self.room.take_overdraws(new.wrapping_sub(old)) {
+        if self.room.sub_is_negative(new.wrapping_sub(old)) {
             self.rise();
         }
     }

@@ -8,7 +8,7 @@ use std::ptr::null_mut;
 
 use super::record::Record;
 use crate::call_site::Site;
-use leakcheck_system::own_heap;
+use leakcheck_system::overhead;
 use leakcheck_unwind::walk_cache::WalkCache;
 
 #[repr(C)]
@@ -104,7 +104,7 @@ impl Sites {
         if entries.is_null() {
             return false;
         }
-        own_heap::table_came(layout.size());
+        overhead::add_table(layout.size());
         let mut old = Self { entries, mask: room - 1, used: self.used };
         std::mem::swap(self, &mut old);
         if !old.entries.is_null() {
@@ -126,7 +126,7 @@ impl Sites {
         if let Ok(layout) = Layout::array::<Entry>(self.mask + 1) {
             // SAFETY: `grow` allocated the table with this layout, and it is forgotten below.
             unsafe { System.dealloc(self.entries.cast(), layout) };
-            own_heap::table_went(layout.size());
+            overhead::remove_table(layout.size());
         }
         *self = Self { entries: null_mut(), mask: 0, used: 0 };
     }

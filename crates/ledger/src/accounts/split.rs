@@ -44,16 +44,16 @@ pub fn by_call_site(owners: &[RegionId]) -> Split {
         }
         same
     });
-    let siteless = estimate::deal_out(siteless, &mut sites);
+    let siteless = estimate::apportion(siteless, &mut sites);
     Split { sites, siteless }
 }
 
 /// Read again when records passed from shards to accounts meanwhile: some may have been missed.
 fn retained(owners: &[RegionId]) -> Split {
     loop {
-        let before = account::passings();
+        let before = account::transfers();
         let split = retained_now(owners);
-        if before.is_some() && account::passings() == before {
+        if before.is_some() && account::transfers() == before {
             return split;
         }
         std::thread::yield_now();

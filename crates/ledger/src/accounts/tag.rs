@@ -12,7 +12,7 @@ impl Tag {
     /// No region's.
     pub(crate) const UNOWNED: Self = Self(std::ptr::null());
     /// leakcheck's own, which no figure ever shows.
-    pub(crate) const OURS: Self = Self(std::ptr::without_provenance(Self::LAST_CONSTANT));
+    pub(crate) const UNTRACKED: Self = Self(std::ptr::without_provenance(Self::LAST_CONSTANT));
     /// No record lies at an address up to here.
     pub(crate) const LAST_CONSTANT: usize = 1;
 
@@ -33,8 +33,8 @@ impl Tag {
     }
 
     #[cfg(holders)]
-    pub fn is_ours(self) -> bool {
-        self == Self::OURS
+    pub fn is_untracked(self) -> bool {
+        self == Self::UNTRACKED
     }
 
     pub fn owner(self) -> RegionId {
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn constants_have_no_record() {
-        assert!(Tag::UNOWNED.record().is_none() && Tag::OURS.record().is_none());
-        assert_eq!((Tag::UNOWNED.owner(), Tag::OURS.owner()), (0, 0));
+        assert!(Tag::UNOWNED.record().is_none() && Tag::UNTRACKED.record().is_none());
+        assert_eq!((Tag::UNOWNED.owner(), Tag::UNTRACKED.owner()), (0, 0));
     }
 }

@@ -9,10 +9,10 @@ use std::ffi::c_void;
 use std::mem::transmute;
 use std::ptr::null_mut;
 
-use super::header::{Header, MALLOC_ALIGN, SIZE};
-use super::{Alloc, moved_by_hand};
-use crate::deferred_free::{FREE, keep};
+use super::{Alloc, realloc_by_copy};
+use crate::deferred_free::{FREE, free_later};
 use crate::events;
+use crate::header::{Header, MALLOC_ALIGN, SIZE};
 
 /// Counts over the C library's allocator.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ unsafe fn moved(start: *mut Header, layout: Layout, new_size: usize) -> *mut c_v
     let outer = |size: usize| Layout::from_size_align(size + SIZE, MALLOC_ALIGN);
     let (Ok(old), Ok(new)) = (outer(layout.size()), outer(new_size)) else { return null_mut() };
     // SAFETY: the C library's blocks are those of `System` up to this alignment.
-    unsafe { moved_by_hand(&FreedLater, start.cast(), (old, new), layout).cast() }
+    unsafe { realloc_by_copy(&FreedLater, start.cast(), (old, new), layout).cast() }
 }
 
 /// The C library's allocator, but for what takes blocks back.
@@ -71,7 +71,7 @@ unsafe impl GlobalAlloc for FreedLater {
 
     unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
         // SAFETY: the block is the C library's, and nobody has it any more.
-        unsafe { keep(block.cast()) };
+        unsafe { free_later(block.cast()) };
     }
 }
 
@@ -149,7 +149,7 @@ unsafe impl GlobalAlloc for Installed {
         let start = (block as usize - SIZE) as *mut Header;
         // SAFETY: a header was written there when the block was handed out.
         let tag = unsafe { (*start).tag };
-        let start = if events::moves_by_hand() {
+        let start = if events::reallocates_by_copy() {
             // SAFETY: as for the other.
             unsafe { moved(start, layout, new_size) }
         } else {

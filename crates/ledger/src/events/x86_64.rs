@@ -12,7 +12,7 @@ use crate::accounts::record::Record;
 use crate::accounts::sample;
 use crate::accounts::shard::{self, Shard};
 use crate::epoch::EPOCH;
-use crate::thread::{CAPTURE, SAMPLE, TALLY, Thread};
+use crate::thread::{CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread};
 use leakcheck_unwind::walk_cache::Outcome;
 use leakcheck_unwind::{self as unwind, Registers};
 
@@ -160,8 +160,8 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         cache = const Shard::WALK_CACHE_AT,
         room = const Shard::ROOM_AT,
         allocated = const Record::ALLOCATED_AT,
-        capture = const CAPTURE,
-        sample = const SAMPLE,
+        capture = const CAPTURE_ALL,
+        sample = const CAPTURE_SAMPLED,
         large = const sample::LARGE,
         until_sample = const Shard::UNTIL_SAMPLE_AT,
         rules = sym unwind::RULES,
@@ -173,11 +173,11 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         address = const offset_of!(Registers, address),
         stack_pointer = const offset_of!(Registers, stack_pointer),
         frame_pointer = const offset_of!(Registers, frame_pointer),
-        in_rust = sym allocated_the_rust_way,
+        in_rust = sym allocated_by_rust,
     )
 }
 
-extern "sysv64" fn allocated_the_rust_way(size: usize, place: usize, from: &Registers) -> Tag {
+extern "sysv64" fn allocated_by_rust(size: usize, place: usize, from: &Registers) -> Tag {
     allocated_in_rust(size, place, from)
 }
 
@@ -228,7 +228,7 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, place: usize) {
         epoch = sym EPOCH,
         shard = const offset_of!(Thread, shard),
         flags = const offset_of!(Thread, flags),
-        tally = const TALLY,
+        tally = const COUNT_PROCESS,
         constants = const Tag::LAST_CONSTANT,
         owned_by = const Record::SHARD_AT,
         freed = const Record::FREED_AT,
@@ -241,10 +241,10 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, place: usize) {
         address = const offset_of!(Registers, address),
         stack_pointer = const offset_of!(Registers, stack_pointer),
         frame_pointer = const offset_of!(Registers, frame_pointer),
-        in_rust = sym freed_the_rust_way,
+        in_rust = sym freed_by_rust,
     )
 }
 
-extern "sysv64" fn freed_the_rust_way(tag: Tag, size: usize, place: usize, from: &Registers) {
+extern "sysv64" fn freed_by_rust(tag: Tag, size: usize, place: usize, from: &Registers) {
     freed_in_rust(tag, size, place, from);
 }

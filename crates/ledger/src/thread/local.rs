@@ -1,8 +1,8 @@
-//! The place of a thread's state.
+//! The thread-local variable that holds a thread's state.
 //!
-//! On x86_64 Linux it is a thread-local of our own, two instructions away. The standard library's
-//! needs four calls in a build without optimisation, which is what its users' tests are, and every
-//! allocation and every free looks here first. Elsewhere it is the standard library's.
+//! On x86_64 Linux the variable is defined in assembly and accessed in two instructions, because
+//! every allocation and every free reads it. `std::thread_local!` takes four calls in unoptimized
+//! builds, which is how most tests are built. Other targets use it.
 
 use super::Thread;
 
@@ -21,25 +21,26 @@ std::arch::global_asm!(
     align = const align_of::<Thread>(),
 );
 
-/// The state of the calling thread. It is not to be kept: the thread may end.
+/// See [`thread::current`](super::current).
 #[cfg(asm_hot_path)]
 #[inline(always)]
-pub(crate) fn here() -> &'static Thread {
-    let place: *const Thread;
-    // SAFETY: reads the thread pointer, which the ABI keeps at `fs:0`, and adds the offset at which
-    // the dynamic linker has put the variable above in every thread's block (the initial-exec
-    // model).
+pub(super) fn current() -> &'static Thread {
+    let thread: *const Thread;
+    // SAFETY: the ABI keeps the thread pointer at `fs:0`, and in the initial-exec model the dynamic
+    // linker stores the variable's offset from it in the global offset table. The code only reads
+    // these two words.
     unsafe {
         std::arch::asm!(
-            "mov {place}, fs:0",
-            "add {place}, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
-            place = out(reg) place,
+            "mov {thread}, fs:0",
+            "add {thread}, qword ptr [rip + leakcheck_thread@GOTTPOFF]",
+            thread = out(reg) thread,
             options(nostack, pure, readonly),
         );
     }
-    // SAFETY: the block of a thread lives as long as the thread, all zeros is a `Thread`, and only
-    // its own thread gets here. A `Thread` has no destructor.
-    unsafe { &*place }
+    // SAFETY: the variable has the size and alignment of a `Thread`, all zeros is a valid `Thread`,
+    // and only this thread accesses it. It has no destructor and lives as long as the thread, and
+    // callers do not keep the reference longer.
+    unsafe { &*thread }
 }
 
 #[cfg(not(asm_hot_path))]
@@ -47,12 +48,12 @@ thread_local! {
     static THREAD: Thread = const { Thread::new() };
 }
 
-/// The state of the calling thread. It is not to be kept: the thread may end.
+/// See [`thread::current`](super::current).
 #[cfg(not(asm_hot_path))]
 #[inline(always)]
-pub(crate) fn here() -> &'static Thread {
-    let place = THREAD.with(std::ptr::from_ref);
-    // SAFETY: the variable has no destructor and lives as long as its thread, and the caller does
-    // not keep it.
-    unsafe { &*place }
+pub(super) fn current() -> &'static Thread {
+    let thread = THREAD.with(std::ptr::from_ref);
+    // SAFETY: the variable has no destructor and lives as long as the thread, and callers do not
+    // keep the reference longer.
+    unsafe { &*thread }
 }

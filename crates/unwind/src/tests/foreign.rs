@@ -60,7 +60,7 @@ static SEEN: Mutex<Vec<[Vec<usize>; 2]>> = Mutex::new(Vec::new());
 extern "C" fn handle(_: c_int) {
     let mut cache = cache();
     let base = BASE.load(Ordering::Relaxed);
-    walk_anyhow(&mut cache, &Registers::here(), base);
+    walk_anyhow(&mut cache, &Registers::current(), base);
     let walker = Walker::new(base);
     SEEN.lock().unwrap().push([cache.frames().to_vec(), walker.by_platform()]);
 }

@@ -73,7 +73,7 @@ impl Since {
     fn without_unowned_threads(&self, owners: &[RegionId]) -> bool {
         unowned::ended_count() == self.ended
             && !unowned::any_alive()
-            && !running::any_of_others(owners)
+            && !running::any_outside(owners)
     }
 
     #[cfg(not(interposed))]

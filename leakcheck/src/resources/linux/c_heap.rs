@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use libc::mallinfo2;
 
 use leakcheck_ledger::accounts::account::Counts;
-use leakcheck_system::own_heap;
+use leakcheck_system::overhead;
 
 type MallInfo = unsafe extern "C" fn() -> mallinfo2;
 
@@ -44,12 +44,12 @@ impl Baseline {
     /// Reads the heap's size. Called last when a region opens, after leakcheck's own allocations.
     pub(super) fn new() -> Option<Self> {
         let holds_blocks = holds_blocks()?;
-        Some(Self { in_use: in_use()?, own: own_heap::bytes(holds_blocks), holds_blocks })
+        Some(Self { in_use: in_use()?, own: overhead::bytes(holds_blocks), holds_blocks })
     }
 
     /// The growth since, at least. `counts` must cover all blocks of the process.
     pub(super) fn growth(&self, counts: &Counts) -> Option<i64> {
-        let grown = in_use()? - self.in_use - (own_heap::bytes(self.holds_blocks) - self.own);
+        let grown = in_use()? - self.in_use - (overhead::bytes(self.holds_blocks) - self.own);
         Some(if self.holds_blocks { grown - max_growth_by_blocks(counts) } else { grown })
     }
 }

@@ -26,7 +26,7 @@ impl CallsInProgress {
     /// are not counted, because [`retry`](Self::retry) waits for all that are.
     #[inline(always)]
     pub(crate) fn begin(&self) -> bool {
-        let is_counted = epoch::any_open();
+        let is_counted = epoch::any_region_open();
         if is_counted {
             self.0.fetch_add(1, Ordering::SeqCst);
         }

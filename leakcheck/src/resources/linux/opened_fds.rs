@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use leakcheck_ledger::{SiteId, epoch, thread};
 use leakcheck_system::arena::Zeroed;
-use leakcheck_system::fixed_table::Table;
+use leakcheck_system::fixed_table::FixedTable;
 use leakcheck_unwind::Registers;
 
 use super::creation::Creation;
@@ -27,7 +27,7 @@ struct OpenedFd {
 unsafe impl Zeroed for OpenedFd {}
 
 /// The descriptors by number. Larger numbers are not recorded.
-static FDS: Table<OpenedFd> = Table::new(1 << 16);
+static FDS: FixedTable<OpenedFd> = FixedTable::new(1 << 16);
 
 /// One more than the largest number that was recorded.
 static END: AtomicUsize = AtomicUsize::new(0);
@@ -43,7 +43,7 @@ pub(crate) fn prepare() {
 #[inline(always)]
 pub(crate) fn opened(fd: c_int, from: &Registers) {
     if let Some(opened) = get(fd) {
-        if epoch::any_open() {
+        if epoch::any_region_open() {
             record(opened, fd, from);
         } else {
             opened.creation.set_owner(Owner::UNKNOWN);
@@ -56,25 +56,26 @@ fn record(opened: &OpenedFd, fd: c_int, from: &Registers) {
     if is_borrowed() {
         return;
     }
-    let thread = thread::here();
-    let owner = Owner::here(thread);
-    // Readers must not combine the new identity with the previous owner.
-    opened.creation.set_owner(Owner::UNKNOWN);
-    opened.identity.store(current_identity(fd), Ordering::Relaxed);
-    if owner != Owner::NOBODY && owner != Owner::LEAKCHECK {
-        opened.creation.record_stack(thread, from);
-    }
-    opened.creation.set_owner(owner);
-    if END.load(Ordering::Relaxed) <= fd as usize {
-        END.fetch_max(fd as usize + 1, Ordering::Relaxed);
-    }
+    thread::with(|thread| {
+        let owner = Owner::here(thread);
+        // Readers must not combine the new identity with the previous owner.
+        opened.creation.set_owner(Owner::UNKNOWN);
+        opened.identity.store(current_identity(fd), Ordering::Relaxed);
+        if owner != Owner::NOBODY && owner != Owner::LEAKCHECK {
+            opened.creation.record_stack(thread, from);
+        }
+        opened.creation.set_owner(owner);
+        if END.load(Ordering::Relaxed) <= fd as usize {
+            END.fetch_max(fd as usize + 1, Ordering::Relaxed);
+        }
+    });
 }
 
 /// Records that an open descriptor was made to refer to another file, as by `dup2`.
 ///
 /// The descriptor keeps its owner, because the call has not added one to the process.
 pub(crate) fn replaced(fd: c_int) {
-    let Some(opened) = get(fd).filter(|_| epoch::any_open()) else { return };
+    let Some(opened) = get(fd).filter(|_| epoch::any_region_open()) else { return };
     if is_borrowed() {
         return;
     }

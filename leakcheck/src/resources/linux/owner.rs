@@ -2,7 +2,7 @@
 
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account;
-use leakcheck_ledger::thread::{Thread, working_for};
+use leakcheck_ledger::thread::Thread;
 
 /// An owner in one word, so that it can be stored atomically.
 ///
@@ -31,7 +31,7 @@ impl Owner {
         if thread.untracked.get() {
             return Self::LEAKCHECK;
         }
-        match working_for(thread) {
+        match thread.current_region() {
             0 => Self::NOBODY,
             region => Self::region(region),
         }

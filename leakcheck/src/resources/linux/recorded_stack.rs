@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use leakcheck_ledger::epoch::{Capture, capture};
+use leakcheck_ledger::epoch::{CaptureMode, capture_mode};
 use leakcheck_ledger::thread::Thread;
 use leakcheck_ledger::{SiteId, call_site};
 use leakcheck_unwind::{self as unwind, Registers};
@@ -27,7 +27,7 @@ impl RecordedStack {
     /// Records the stack of the calling thread. No other thread may write this value meanwhile.
     pub(super) fn record(&self, thread: &Thread, from: &Registers) {
         let (mut count, mut omitted) = (0, 0);
-        if capture() != Capture::Off {
+        if capture_mode() != CaptureMode::Off {
             unwind::walk_by_rules(from, thread.stack_base.get() as usize, |address| {
                 match self.frames.get(count as usize) {
                     Some(frame) => {
@@ -52,8 +52,10 @@ impl RecordedStack {
         }
         let newest = self.frames[..count].iter().map(|frame| frame.load(Ordering::Relaxed));
         let oldest_first: Vec<usize> = newest.rev().collect();
-        let site =
-            call_site::of_addresses(&oldest_first, self.omitted.load(Ordering::Relaxed) as usize);
+        let site = call_site::intern_addresses(
+            &oldest_first,
+            self.omitted.load(Ordering::Relaxed) as usize,
+        );
         self.site.store(site, Ordering::Relaxed);
         site
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use leakcheck_ledger::{SiteId, epoch, thread};
 use leakcheck_system::arena::Zeroed;
-use leakcheck_system::fixed_table::Table;
+use leakcheck_system::fixed_table::FixedTable;
 use leakcheck_unwind::Registers;
 
 use super::calls_in_progress::STARTING;
@@ -31,7 +31,7 @@ const BEING_WRITTEN: c_int = -1;
 /// The number of children that are recorded at a time.
 const MAX_CHILDREN: usize = 1 << 10;
 
-static CHILDREN: Table<StartedChild> = Table::new(MAX_CHILDREN);
+static CHILDREN: FixedTable<StartedChild> = FixedTable::new(MAX_CHILDREN);
 
 /// Creates the table. Called when a region opens.
 pub(crate) fn prepare() {
@@ -42,7 +42,7 @@ pub(crate) fn prepare() {
 
 /// Records that the calling thread has started a child. Negative numbers are failed calls.
 pub(crate) fn started(pid: c_int, from: &Registers) {
-    if pid > 0 && epoch::any_open() {
+    if pid > 0 && epoch::any_region_open() {
         keeping_errno(|| record(pid, from));
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn start_own_child(start: &mut dyn FnMut() -> c_int) -> c_int {
     let is_counted = STARTING.begin();
     let pid = start();
     if pid != 0 {
-        started(pid, &Registers::here());
+        started(pid, &Registers::current());
         STARTING.end(is_counted);
     }
     pid
@@ -68,12 +68,13 @@ fn record(pid: c_int, from: &Registers) {
     if is_borrowed() {
         return;
     }
-    let thread = thread::here();
-    let owner = Owner::here(thread);
-    let Some(child) = claim(pid) else { return };
-    child.creation.set_owner(owner);
-    child.creation.record_stack(thread, from);
-    child.pid.store(pid, Ordering::Release);
+    thread::with(|thread| {
+        let owner = Owner::here(thread);
+        let Some(child) = claim(pid) else { return };
+        child.creation.set_owner(owner);
+        child.creation.record_stack(thread, from);
+        child.pid.store(pid, Ordering::Release);
+    });
 }
 
 /// Claims an entry: that of an earlier child with the same number, an unused one, or one whose child
