@@ -98,6 +98,36 @@ fn the_docs_list_every_argument_of_the_attribute_and_no_other() {
 }
 
 #[test]
+fn the_architecture_lists_the_files_with_unsafe_and_no_other() {
+    let page = read("ARCHITECTURE.md");
+    let mut listed = BTreeSet::new();
+    for row in section(&page, "## Where `unsafe` is").lines().filter(|line| line.starts_with("| `"))
+    {
+        let mut quoted = row.split('`').skip(1).step_by(2);
+        let folder = quoted.next().expect("a row begins with a folder");
+        for names in quoted {
+            listed.extend(expanded(names).into_iter().map(|name| format!("{folder}/{name}")));
+        }
+    }
+    let published = published();
+    let in_published = |file: &&File| {
+        let is_source = |krate: &String| file.path.starts_with(&format!("{krate}/src/"));
+        file.is_rust() && published.iter().any(is_source)
+    };
+    let found: BTreeSet<String> = files()
+        .iter()
+        .filter(in_published)
+        .filter(|file| !file.path.contains("/tests/") && !file.path.ends_with("/tests.rs"))
+        .filter(|file| has_unsafe(&file.text()))
+        .map(|file| file.path.clone())
+        .collect();
+    let missing: Vec<_> = found.difference(&listed).collect();
+    let stale: Vec<_> = listed.difference(&found).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md does not list {missing:?}");
+    assert!(stale.is_empty(), "ARCHITECTURE.md lists {stale:?}, which have no `unsafe`");
+}
+
+#[test]
 fn the_readme_is_short() {
     let lines = read("README.md").lines().count();
     assert!(lines <= 200, "README.md has {lines} lines; reference material goes to docs/");
@@ -214,6 +244,24 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
 fn rows(text: &str) -> BTreeSet<&str> {
     let first = text.lines().filter_map(|line| line.strip_prefix("| `"));
     first.filter_map(|row| row.split([' ', '`']).next()).collect()
+}
+
+/// The names that a pattern such as `alloc/{header,installed}.rs` stands for.
+fn expanded(pattern: &str) -> Vec<String> {
+    let Some((before, rest)) = pattern.split_once('{') else { return vec![pattern.to_owned()] };
+    let (names, after) = rest.split_once('}').expect("a brace that is opened is closed");
+    names.split(',').map(|name| format!("{before}{name}{after}")).collect()
+}
+
+/// Whether code has `unsafe` in it, outside of comments.
+fn has_unsafe(text: &str) -> bool {
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let words: Vec<&str> = code.flat_map(str::split_whitespace).collect();
+    words.windows(2).any(|pair| {
+        let word = pair[0].rsplit(['(', '|', '!', '*', '&']).next().unwrap_or_default();
+        let opens = ["{", "fn", "impl", "extern"].iter().any(|open| pair[1].starts_with(open));
+        (word == "unsafe" && opens) || pair[0].starts_with("#[unsafe(")
+    })
 }
 
 /// The anchors of a page's headings, as GitHub makes them.
