@@ -35,6 +35,17 @@ macro_rules! __origin {
 
 pub use crate::__origin as origin;
 
+/// The names of interposed functions whose real ones were not resolved before `main`.
+#[cfg(interposed)]
+pub fn unresolved_hooks() -> Vec<&'static std::ffi::CStr> {
+    crate::hooks::unresolved().collect()
+}
+
+#[cfg(not(interposed))]
+pub fn unresolved_hooks() -> Vec<&'static std::ffi::CStr> {
+    Vec::new()
+}
+
 /// `check_all!` is written in the program.
 #[cfg(interposed)]
 pub use crate::suite::{check_all, program_ends};

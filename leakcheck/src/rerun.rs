@@ -1,9 +1,10 @@
-//! Reruns a failing test in a process of its own, in which all live blocks are listed from the start.
+//! Reruns a failing test in a process of its own, in which all live blocks are listed from the
+//! start.
 //!
 //! A reference path leads through blocks that are older than the test, so all blocks have to be
-//! known, and a passing test has not listed them. The rerun runs that one test, takes a snapshot when
-//! its check comes to its verdict, and writes what it found to a file that an environment variable
-//! names. Its other output is discarded.
+//! known, and a passing test has not listed them. The rerun runs that one test, takes a snapshot
+//! when its check comes to its verdict, and writes what it found to a file that an environment
+//! variable names. Its other output is discarded.
 
 mod handoff;
 
@@ -45,8 +46,8 @@ pub(crate) fn is_about(check: &str) -> bool {
     env::var_os(NAME).is_none_or(|name| name == *check)
 }
 
-/// Reruns the test of the calling thread, or the one of that name, and returns what keeps the blocks
-/// of these call sites alive, by their indices.
+/// Reruns the test of the calling thread, or the one of that name, and returns what keeps the
+/// blocks of these call sites alive, by their indices.
 ///
 /// # Errors
 ///
@@ -81,8 +82,8 @@ pub(crate) fn send(path: &Path, call_sites: &[CallSite]) {
     _ = handoff::write(path, &found);
 }
 
-/// Runs the test of the calling thread again, or the one by that name, where the thread is at its end
-/// and knows no name of its own. `took` is how long it took the first time.
+/// Runs the test of the calling thread again, or the one by that name, where the thread is at its
+/// end and knows no name of its own. `took` is how long it took the first time.
 ///
 /// # Errors
 ///

@@ -1,9 +1,10 @@
-//! Other things that a region leaves behind: open file descriptors, child processes, a larger C heap.
+//! Other things that a region leaves behind: open file descriptors, child processes, a larger C
+//! heap.
 //!
 //! What the region's own threads opened or started is the region's for certain, whatever else runs:
-//! [hooks](crate::hooks) record who opened what. What merely appeared while the region was open may be
-//! anyone's. It counts where the region was the only one at work, and otherwise the figure is not
-//! judged.
+//! [hooks](crate::hooks) record who opened what. What merely appeared while the region was open may
+//! be anyone's. It counts where the region was the only one at work, and otherwise the figure is
+//! not judged.
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;

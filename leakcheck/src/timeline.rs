@@ -1,13 +1,15 @@
 //! Live bytes over time, where `LEAK_TIMELINE` asks for them.
 //!
-//! A thread of leakcheck's own reads the live bytes of every recorded region at a fixed interval. The
-//! other way would be to note a point whenever a thread tells its region's account what it did. That
-//! costs those who allocate, a clock and a lock for every kilobyte that moves and a question where
-//! nothing is recorded, and says nothing while nobody allocates. What a thread that only looks can
-//! miss is what comes and goes between two looks, and of that the account keeps the peak anyway.
+//! A thread of leakcheck's own reads the live bytes of every recorded region at a fixed interval.
+//! The other way would be to note a point whenever a thread tells its region's account what it did.
+//! That costs those who allocate, a clock and a lock for every kilobyte that moves and a question
+//! where nothing is recorded, and says nothing while nobody allocates. What a thread that only
+//! looks can miss is what comes and goes between two looks, and of that the account keeps the peak
+//! anyway.
 //!
-//! The thread is started before the first recorded region opens and then waits while none is open. It
-//! allocates nothing and runs no handler of the program's, so that nothing of it is in any figure.
+//! The thread is started before the first recorded region opens and then waits while none is open.
+//! It allocates nothing and runs no handler of the program's, so that nothing of it is in any
+//! figure.
 
 mod recorder;
 mod series;

@@ -1,8 +1,8 @@
 //! DominatorTree of a flow graph: what all ways to a node lead through.
 //!
-//! The algorithm is the simple one of Lengauer and Tarjan, *A Fast Algorithm for Finding DominatorTree
-//! in a Flowgraph* (ACM TOPLAS 1(1), 1979), in O(m log n) for any graph; a list of a million nodes
-//! is as good as a bush. It recurses nowhere: what it notes is in arrays.
+//! The algorithm is the simple one of Lengauer and Tarjan, *A Fast Algorithm for Finding
+//! DominatorTree in a Flowgraph* (ACM TOPLAS 1(1), 1979), in O(m log n) for any graph; a list of a
+//! million nodes is as good as a bush. It recurses nowhere: what it notes is in arrays.
 
 use crate::budget::Exhausted;
 use crate::heap::NONE;
@@ -100,8 +100,8 @@ pub(crate) fn dominators(flow: &impl Flow) -> Result<DominatorTree, Exhausted> {
 }
 
 impl DominatorTree {
-    /// Numbers all nodes that an entry leads to, in depth first order, and counts the edges that enter
-    /// each node.
+    /// Numbers all nodes that an entry leads to, in depth first order, and counts the edges that
+    /// enter each node.
     fn search(
         &mut self,
         flow: &impl Flow,
@@ -248,8 +248,8 @@ impl Forest {
         self.label.get(number) as usize
     }
 
-    /// Leads all on the way from a number to the top straight there. On the way up each points to the
-    /// one below, so that there is a way back down without a stack.
+    /// Leads all on the way from a number to the top straight there. On the way up each points to
+    /// the one below, so that there is a way back down without a stack.
     fn compress(&self, number: usize) {
         let mut below = 0;
         let mut here = number;

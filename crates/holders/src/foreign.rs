@@ -61,8 +61,8 @@ unsafe fn chunk(place: usize) -> (usize, bool) {
     (size & !7, size & 1 != 0)
 }
 
-/// The word by which glibc knows, in front of what a small free chunk still holds, that a thread keeps
-/// it for itself. It is the same in the whole process. 0 where it cannot be found out.
+/// The word by which glibc knows, in front of what a small free chunk still holds, that a thread
+/// keeps it for itself. It is the same in the whole process. 0 where it cannot be found out.
 pub(crate) fn free_mark() -> usize {
     // Sizes of which a thread hardly keeps any.
     let marks = [984, 952].map(|size| {
@@ -141,7 +141,8 @@ impl Graph<'_> {
     fn scan_gap(&mut self, root: &Root, (start, end): (usize, usize), next: usize, scan: Scan) {
         let place = start - TO_BLOCK;
         let size = if place >= root.start {
-            // SAFETY: the block is live, and what `malloc` gave for it begins with a chunk's header.
+            // SAFETY: the block is live, and what `malloc` gave for it begins with a chunk's
+            // header.
             unsafe { chunk(place) }.0
         } else {
             0

@@ -149,8 +149,8 @@ pub(crate) fn short(name: &str) -> String {
     spaced
 }
 
-/// Closures and the like without their numbers, and without what they were made for: that is where they
-/// are, once more.
+/// Closures and the like without their numbers, and without what they were made for: that is where
+/// they are, once more.
 fn with_closures(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
     let mut rest = text;

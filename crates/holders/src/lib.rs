@@ -1,12 +1,12 @@
-//! What keeps a leaked block alive: the reference path from the static, thread-local or stack that it
-//! is reachable from, or that there is none.
+//! What keeps a leaked block alive: the reference path from the static, thread-local or stack that
+//! it is reachable from, or that there is none.
 //!
 //! Internal to leakcheck, no stability promise.
 //!
 //! A [snapshot](snapshot) of the process is taken at the verdict. All live blocks are known in it,
-//! and so are the [roots]. Whatever looks like a pointer leads from there further ([`reach`]). Blocks
-//! that are not reached are [`lost`]. The child that holds the snapshot answers with addresses
-//! ([`answer`]), which get their [names] here.
+//! and so are the [roots]. Whatever looks like a pointer leads from there further ([`reach`]).
+//! Blocks that are not reached are [`lost`]. The child that holds the snapshot answers with
+//! addresses ([`answer`]), which get their [names] here.
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 #[cfg(holders)]
@@ -71,8 +71,9 @@ pub use stack::{StackSnapshot, clear_dead};
 
 use leakcheck_ledger::{RegionId, SiteId};
 
-/// Starts a child process by the given call, which returns its number, or 0 in the child. The caller
-/// of a query marks the child as leakcheck's own meanwhile. Nothing else may be done in the child.
+/// Starts a child process by the given call, which returns its number, or 0 in the child. The
+/// caller of a query marks the child as leakcheck's own meanwhile. Nothing else may be done in the
+/// child.
 pub type StartChild = fn(start: &mut dyn FnMut() -> i32) -> i32;
 
 /// Which blocks are asked about.

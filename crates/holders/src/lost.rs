@@ -1,7 +1,7 @@
 //! What nothing that is alive leads to: forgotten, in a cycle, or hanging on such blocks.
 //!
-//! The strongly connected components of that graph are found as Tarjan (1972) does it, with the stack in
-//! arrays. StrongComponents that no other component leads to are where the loss began.
+//! The strongly connected components of that graph are found as Tarjan (1972) does it, with the
+//! stack in arrays. StrongComponents that no other component leads to are where the loss began.
 
 use crate::budget::Exhausted;
 use crate::evidence::{Evidence, counts, evidence};
@@ -76,8 +76,8 @@ impl Graph<'_> {
         Ok(components)
     }
 
-    /// Tarjan's algorithm. Numbers are given in the order of the visits, from 1 on; a block's lowest
-    /// number becomes its component's when it is complete.
+    /// Tarjan's algorithm. Numbers are given in the order of the visits, from 1 on; a block's
+    /// lowest number becomes its component's when it is complete.
     fn strong_components(&mut self) -> Result<StrongComponents, Exhausted> {
         let count = self.heap.count;
         let array = || Array::<u32>::new(count).ok_or(Exhausted::Memory);
@@ -197,8 +197,8 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// How the counts at the beginning of a block, if there are such, go with the pointers to it that
-    /// were found.
+    /// How the counts at the beginning of a block, if there are such, go with the pointers to it
+    /// that were found.
     fn balance(&self, block: usize, components: &StrongComponents) -> Balance {
         let pointers = components.pointers.get(block) as usize;
         let bytes = 8 * self.heap.words(block);
@@ -217,8 +217,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Finds out for each component how its loss can have begun, and which block stands for it where the
-    /// counts do not tell.
+    /// Finds out for each component how its loss can have begun, and which block stands for it
+    /// where the counts do not tell.
     fn judge_components(&self, components: &mut StrongComponents) -> Result<(), Exhausted> {
         for component in 0..components.count {
             components.representatives.set(component, NONE);
@@ -250,13 +250,13 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// What a block is that belongs to a component that nothing leads to; `None` for those that hang on
-    /// others.
+    /// What a block is that belongs to a component that nothing leads to; `None` for those that
+    /// hang on others.
     ///
     /// In a cycle of reference counts every count is explained by a pointer that was found. Where a
-    /// pointer is missing, it was forgotten, and what points back are `Weak`s or plain pointers. Where
-    /// there are no counts it is a list that points both ways or the like, and the block to which
-    /// the fewest pointers lead stands for it.
+    /// pointer is missing, it was forgotten, and what points back are `Weak`s or plain pointers.
+    /// Where there are no counts it is a list that points both ways or the like, and the block to
+    /// which the fewest pointers lead stands for it.
     fn reachability_of_source(
         &self,
         block: usize,

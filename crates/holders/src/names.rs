@@ -49,8 +49,8 @@ impl Default for FieldAt {
     }
 }
 
-/// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find it
-/// taken.
+/// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find
+/// it taken.
 static CACHE: Mutex<Option<NameCache>> = Mutex::new(None);
 
 impl Drop for Names<'_> {
@@ -284,8 +284,8 @@ impl<'a> Names<'a> {
         self.types.entry(module).or_insert_with(|| Types::open(path)).as_ref()
     }
 
-    /// Those of the given call sites, sorted, that make blocks with reference counts, and those that
-    /// make others.
+    /// Those of the given call sites, sorted, that make blocks with reference counts, and those
+    /// that make others.
     pub(crate) fn split_by_refcounts(&mut self, sites: &[SiteId]) -> (Vec<SiteId>, Vec<SiteId>) {
         let known: Vec<(SiteId, bool)> = sites
             .iter()

@@ -36,7 +36,8 @@ pub(crate) struct Graph<'a> {
     pub(crate) from: Array<u32>,
     /// At which word of it.
     pub(crate) at: Array<u32>,
-    /// The same for the first uncertain sign, with one more than the block or root; 0 where there is none.
+    /// The same for the first uncertain sign, with one more than the block or root; 0 where there
+    /// is none.
     possible_from: Array<u32>,
     possible_at: Array<u32>,
     /// Blocks in the order in which they were found.
@@ -144,8 +145,8 @@ impl<'a> Graph<'a> {
         self.marks.set(block, self.marks.get(block) | ENTRY);
     }
 
-    /// Whether a pointer in a block of one class keeps one of another class: what is certain is kept
-    /// by what is certain, and what is lost by all that points to it.
+    /// Whether a pointer in a block of one class keeps one of another class: what is certain is
+    /// kept by what is certain, and what is lost by all that points to it.
     pub(crate) fn keeps_alive(
         &self,
         from: Reachability,
@@ -325,8 +326,8 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// Calls `each` with every block that a block points into, the word and the pointer, from word `at`
-    /// on, until it says that it has enough. Returns where it stopped.
+    /// Calls `each` with every block that a block points into, the word and the pointer, from word
+    /// `at` on, until it says that it has enough. Returns where it stopped.
     pub(crate) fn each_pointer(
         &self,
         block: usize,

@@ -124,7 +124,8 @@ impl RetainedSizes {
     }
 }
 
-/// Ways through a dominator tree: of each number the first one below it, and the next one beside it.
+/// Ways through a dominator tree: of each number the first one below it, and the next one beside
+/// it.
 struct TreeWalk {
     first_child: Array<u32>,
     next_sibling: Array<u32>,

@@ -16,11 +16,11 @@ use crate::reach::{Graph, SnapshotQuery};
 use crate::roots::Roots;
 use crate::{StartChild, threads};
 
-/// How much processor time the child may take. Three million blocks take up to 40 seconds in a build without
-/// optimisation.
+/// How much processor time the child may take. Three million blocks take up to 40 seconds in a
+/// build without optimisation.
 const MAX_WORK: Duration = Duration::from_secs(120);
-/// How long the parent waits for a child that gets no processor time at all. What the child may take
-/// is not measured by the clock, so that a busy machine makes no difference.
+/// How long the parent waits for a child that gets no processor time at all. What the child may
+/// take is not measured by the clock, so that a busy machine makes no difference.
 const MAX_STALL: Duration = Duration::from_secs(120);
 
 /// Why there is no answer.
@@ -90,8 +90,8 @@ fn answer_query(
 fn clone(start_child: StartChild, work: impl FnOnce()) -> Option<libc::pid_t> {
     let before = block_signals();
     let child = start_child(&mut || {
-        // SAFETY: without flags, all memory of the child is its own and it goes on with the stack as it
-        // is. It runs nothing but `work`, which does not return from here.
+        // SAFETY: without flags, all memory of the child is its own and it goes on with the stack
+        // as it is. It runs nothing but `work`, which does not return from here.
         unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) as libc::pid_t }
     });
     if child == 0 {

@@ -24,8 +24,8 @@ fn tidy(function: &str) -> String {
     if let Some(at) = name.rfind(".llvm.") {
         name.truncate(at);
     }
-    // As builds with line tables only call a function that was inlined: without its path, but with the
-    // types that it was made for, which may be hundreds of letters.
+    // As builds with line tables only call a function that was inlined: without its path, but with
+    // the types that it was made for, which may be hundreds of letters.
     let is_word = |start: &str| start.chars().all(|c| c.is_alphanumeric() || c == '_');
     if let Some((start, _)) = name.split_once('<')
         && !start.is_empty()

@@ -1,8 +1,9 @@
 //! Names by the debug information and the symbol tables of what is loaded, on Linux with glibc.
 //!
-//! Which file an address lies in is what the kernel says at every look-up ([`maps`]), so that a library counts
-//! as soon as it is loaded. To open a file takes longer than to find some names in it. Most processes look up once, all
-//! addresses of a report together, and nothing of a file is kept after that; where they come again, it is.
+//! Which file an address lies in is what the kernel says at every look-up ([`maps`]), so that a
+//! library counts as soon as it is loaded. To open a file takes longer than to find some names in
+//! it. Most processes look up once, all addresses of a report together, and nothing of a file is
+//! kept after that; where they come again, it is.
 
 mod elf;
 #[allow(unsafe_code, reason = "maps files into memory")]

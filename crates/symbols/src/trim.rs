@@ -1,5 +1,5 @@
-//! Which frames of a call stack a reader has a use for: the allocator on top of it and the harness below
-//! it are cut off.
+//! Which frames of a call stack a reader has a use for: the allocator on top of it and the harness
+//! below it are cut off.
 
 use leakcheck_report::{Class, Frame};
 
@@ -50,9 +50,9 @@ pub fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
     frames
 }
 
-/// Whether a stack, captured from the beginning of its thread on, is of what libtest and the standard
-/// library do before and after a test or a thread's closure. Both call those through a function of
-/// that name, which is never inlined. Without names, nothing can be told.
+/// Whether a stack, captured from the beginning of its thread on, is of what libtest and the
+/// standard library do before and after a test or a thread's closure. Both call those through a
+/// function of that name, which is never inlined. Without names, nothing can be told.
 pub fn is_around_test(frames: &[Frame]) -> bool {
     let names = || frames.iter().filter_map(|frame| frame.function.as_deref());
     let has = |part: &str| names().any(|name| name.contains(part));

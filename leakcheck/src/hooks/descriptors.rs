@@ -1,55 +1,61 @@
-//! Records who opens and closes file descriptors.
+//! Hooks of the functions that open and close file descriptors.
 //!
-//! Each hook calls the real function and records the outcome. What the C library opens and closes
-//! within itself does not pass through here, nor do system calls that a program makes itself.
+//! They do not see what the C library opens internally, nor system calls that a program makes
+//! directly.
 //!
 //! `open` and `fcntl` are variadic in C. On x86_64 and aarch64 Linux a variadic integer or pointer
-//! arrives in the same register as a named argument, so a hook can name it and pass it on, whether
-//! the caller gave one or not. The cancellation of a thread may leave a real function: no value with
-//! a destructor is alive meanwhile.
+//! is passed in the same register as a named parameter, so a hook can declare it as one and pass it
+//! on, whether or not the caller supplied it.
+//!
+//! Canceling a thread unwinds from a real function without running destructors, so no value with a
+//! destructor may be alive during the call.
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
-
-use libc::{DIR, FILE, mode_t, sockaddr, socklen_t};
+use std::ptr::null_mut;
 
 use leakcheck_ledger::epoch;
 use leakcheck_unwind::Registers;
+use libc::{DIR, FILE, mode_t, sockaddr, socklen_t};
 
 use crate::resources::calls_in_progress::OPENING;
 use crate::resources::opened_fds::{closed, closing, closing_range, opened, replaced};
 use crate::resources::process::keeping_errno;
 
-/// Calls the real function and records the descriptor that it returns.
+/// Calls the real function and records the descriptor that it returns, or that `$to_fd` takes from
+/// what it returns.
 macro_rules! opening {
-    ($call:expr) => {{
+    ($call:expr) => {
+        opening!($call, |fd| fd)
+    };
+    ($call:expr, |$result:ident| $to_fd:expr) => {{
         let is_counted = OPENING.begin();
-        // SAFETY: the caller's promise, unchanged.
-        let fd = unsafe { $call };
-        opened(fd, &Registers::current());
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
+        let $result = unsafe { $call };
+        opened($to_fd, &Registers::current());
         OPENING.end(is_counted);
-        fd
+        $result
     }};
 }
 
-/// As `opening`, for a call that may block.
-macro_rules! waiting {
+/// Like `opening!`, for a call that may block and is therefore not counted as in progress.
+macro_rules! blocking {
     ($call:expr) => {{
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
         let fd = unsafe { $call };
         opened(fd, &Registers::current());
         fd
     }};
 }
 
-/// Calls the real function and records the two descriptors that it has put into a place of the caller's.
+/// Calls the real function and records the two descriptors that it writes to `$pair`.
 macro_rules! opening_two {
-    ($call:expr, $place:ident) => {{
+    ($call:expr, $pair:ident) => {{
         let is_counted = OPENING.begin();
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
         let outcome = unsafe { $call };
         if outcome == 0 {
-            // SAFETY: without an error the function has written two descriptors there.
-            let [one, other] = unsafe { $place.cast::<[c_int; 2]>().read_unaligned() };
+            // SAFETY: the call succeeded, so `pair` points to two descriptors.
+            let [one, other] = unsafe { $pair.cast::<[c_int; 2]>().read_unaligned() };
             opened(one, &Registers::current());
             opened(other, &Registers::current());
         }
@@ -58,12 +64,13 @@ macro_rules! opening_two {
     }};
 }
 
-/// Calls the real function, which gives one descriptor the number of another one that may be open.
+/// Calls the real function, which duplicates a descriptor as number `$to`, replacing what is open
+/// there.
 macro_rules! replacing {
     ($call:expr, $to:ident) => {{
         let is_counted = OPENING.begin();
         let was_open = is_open($to);
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
         let fd = unsafe { $call };
         if was_open && fd >= 0 {
             replaced(fd);
@@ -75,12 +82,25 @@ macro_rules! replacing {
     }};
 }
 
-/// Calls the real function, which closes a descriptor.
+/// Calls the real `fcntl` and records the descriptor that it returns if `$command` duplicates one.
+/// Other commands may block.
+macro_rules! duplicating {
+    ($call:expr, $command:ident) => {{
+        if duplicates($command) {
+            opening!($call)
+        } else {
+            // SAFETY: the caller upholds the contract of `fcntl`, and the arguments are unchanged.
+            unsafe { $call }
+        }
+    }};
+}
+
+/// Calls the real function, which closes a descriptor, and forgets it.
 macro_rules! closing {
     ($call:expr, $fd:expr) => {{
         let fd = $fd;
         let is_recorded = closing(fd);
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
         let outcome = unsafe { $call };
         if is_recorded {
             closed(fd);
@@ -118,9 +138,9 @@ hooks! {
     fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int, -1,
         |real| opening_two!(real(domain, kind, protocol, pair), pair)
     fn accept(fd: c_int, from: *mut sockaddr, length: *mut socklen_t) -> c_int, -1,
-        |real| waiting!(real(fd, from, length))
+        |real| blocking!(real(fd, from, length))
     fn accept4(fd: c_int, from: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int, -1,
-        |real| waiting!(real(fd, from, length, flags))
+        |real| blocking!(real(fd, from, length, flags))
 
     fn pipe(pair: *mut c_int) -> c_int, -1, |real| opening_two!(real(pair), pair)
     fn pipe2(pair: *mut c_int, flags: c_int) -> c_int, -1, |real| opening_two!(real(pair, flags), pair)
@@ -128,7 +148,8 @@ hooks! {
     fn timerfd_create(clock: c_int, flags: c_int) -> c_int, -1, |real| opening!(real(clock, flags))
     fn signalfd(fd: c_int, mask: *const c_void, flags: c_int) -> c_int, -1, |real| {
         if fd >= 0 {
-            // SAFETY: the caller's promise, unchanged; it changes what is open already.
+            // SAFETY: the caller upholds the contract of `signalfd`, and the arguments are
+            // unchanged. The call changes an open descriptor and opens none.
             return unsafe { real(fd, mask, flags) };
         }
         opening!(real(fd, mask, flags))
@@ -141,61 +162,31 @@ hooks! {
     fn dup(fd: c_int) -> c_int, -1, |real| opening!(real(fd))
     fn dup2(fd: c_int, to: c_int) -> c_int, -1, |real| replacing!(real(fd, to), to)
     fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int, -1, |real| replacing!(real(fd, to, flags), to)
-    fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int, -1, |real| {
-        let is_counted = opens_by_fcntl(command);
-        // SAFETY: the caller's promise, unchanged.
-        let outcome = unsafe { real(fd, command, argument) };
-        opened_by_fcntl(command, outcome, &Registers::current());
-        OPENING.end(is_counted);
-        outcome
-    }
-    fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int, -1, |real| {
-        let is_counted = opens_by_fcntl(command);
-        // SAFETY: the caller's promise, unchanged.
-        let outcome = unsafe { real(fd, command, argument) };
-        opened_by_fcntl(command, outcome, &Registers::current());
-        OPENING.end(is_counted);
-        outcome
-    }
+    fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int, -1,
+        |real| duplicating!(real(fd, command, argument), command)
+    fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int, -1,
+        |real| duplicating!(real(fd, command, argument), command)
 
-    fn fopen(path: Name, mode: Name) -> *mut FILE, std::ptr::null_mut(), |real| {
-        let is_counted = OPENING.begin();
-        // SAFETY: the caller's promise, unchanged.
-        let file = unsafe { real(path, mode) };
-        opened(number_of_file(file), &Registers::current());
-        OPENING.end(is_counted);
-        file
-    }
-    fn fopen64(path: Name, mode: Name) -> *mut FILE, std::ptr::null_mut(), |real| {
-        let is_counted = OPENING.begin();
-        // SAFETY: the caller's promise, unchanged.
-        let file = unsafe { real(path, mode) };
-        opened(number_of_file(file), &Registers::current());
-        OPENING.end(is_counted);
-        file
-    }
-    fn opendir(path: Name) -> *mut DIR, std::ptr::null_mut(), |real| {
-        let is_counted = OPENING.begin();
-        // SAFETY: the caller's promise, unchanged.
-        let directory = unsafe { real(path) };
-        opened(number_of_directory(directory), &Registers::current());
-        OPENING.end(is_counted);
-        directory
-    }
+    fn fopen(path: Name, mode: Name) -> *mut FILE, null_mut(),
+        |real| opening!(real(path, mode), |file| fd_of_stream(file))
+    fn fopen64(path: Name, mode: Name) -> *mut FILE, null_mut(),
+        |real| opening!(real(path, mode), |file| fd_of_stream(file))
+    fn opendir(path: Name) -> *mut DIR, null_mut(),
+        |real| opening!(real(path), |directory| fd_of_directory(directory))
 
     fn close(fd: c_int) -> c_int, -1, |real| closing!(real(fd), fd)
-    fn fclose(file: *mut FILE) -> c_int, -1, |real| closing!(real(file), number_of_file(file))
-    fn closedir(directory: *mut DIR) -> c_int, -1, |real| closing!(real(directory), number_of_directory(directory))
+    fn fclose(file: *mut FILE) -> c_int, -1, |real| closing!(real(file), fd_of_stream(file))
+    fn closedir(directory: *mut DIR) -> c_int, -1, |real| closing!(real(directory), fd_of_directory(directory))
     fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int, -1, |real| {
         if flags as c_uint & libc::CLOSE_RANGE_CLOEXEC == 0 {
             closing_range(first as usize, last as usize);
         }
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
         unsafe { real(first, last, flags) }
     }
     fn closefrom(first: c_int) -> (), (), |real| {
         closing_range(first.max(0) as usize, usize::MAX);
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of the function, and the arguments are unchanged.
         unsafe { real(first) }
     }
 }
@@ -204,44 +195,35 @@ fn duplicates(command: c_int) -> bool {
     command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC
 }
 
-/// Setting a lock may take as long as it likes.
-fn opens_by_fcntl(command: c_int) -> bool {
-    duplicates(command) && OPENING.begin()
-}
-
-fn opened_by_fcntl(command: c_int, outcome: c_int, from: &Registers) {
-    if duplicates(command) {
-        opened(outcome, from);
-    }
-}
-
-/// Whether a descriptor is open, where that matters.
+/// Whether a descriptor is open. Not checked while no region is.
 fn is_open(fd: c_int) -> bool {
     if !epoch::any_region_open() {
         return false;
     }
     let mut open = false;
-    // SAFETY: asks for flags.
+    // SAFETY: `F_GETFD` takes no argument and accepts any number.
     keeping_errno(|| open = unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0);
     open
 }
 
-/// -1 where there is none.
-fn number_of_file(file: *mut FILE) -> c_int {
-    let mut number = -1;
+/// The descriptor of a stream, or -1 for a null pointer.
+fn fd_of_stream(file: *mut FILE) -> c_int {
+    let mut fd = -1;
     if !file.is_null() {
-        // SAFETY: the caller of `fopen` or `fclose` has an open file.
-        keeping_errno(|| number = unsafe { libc::fileno(file) });
+        // SAFETY: the stream comes from `fopen`, or from a caller of `fclose`, who must pass an
+        // open one.
+        keeping_errno(|| fd = unsafe { libc::fileno(file) });
     }
-    number
+    fd
 }
 
-/// -1 where there is none.
-fn number_of_directory(directory: *mut DIR) -> c_int {
-    let mut number = -1;
+/// The descriptor of a directory stream, or -1 for a null pointer.
+fn fd_of_directory(directory: *mut DIR) -> c_int {
+    let mut fd = -1;
     if !directory.is_null() {
-        // SAFETY: the caller of `opendir` or `closedir` has an open directory.
-        keeping_errno(|| number = unsafe { libc::dirfd(directory) });
+        // SAFETY: the stream comes from `opendir`, or from a caller of `closedir`, who must pass an
+        // open one.
+        keeping_errno(|| fd = unsafe { libc::dirfd(directory) });
     }
-    number
+    fd
 }

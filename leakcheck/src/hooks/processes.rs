@@ -1,7 +1,7 @@
-//! Records who starts child processes.
+//! Hooks of the functions that start child processes.
 //!
-//! `vfork` has no hook: its child returns from it first, and a function in between would be left
-//! twice by one call. Children that it starts are found, without their call stack.
+//! `vfork` has none: the child returns first and reuses the stack frame of any function in between.
+//! Children started by it are found in `/proc`, without a call stack.
 
 use std::ffi::{c_char, c_int};
 
@@ -15,19 +15,20 @@ type Actions = *const posix_spawn_file_actions_t;
 type Attributes = *const posix_spawnattr_t;
 type Strings = *const *mut c_char;
 
-/// Starts a child by the real function, which writes its id to the place that it is given, and
-/// records the child, whether or not the caller wants to know its id.
+/// Starts a child by the real function and records it. The id is written to a local variable first,
+/// because the caller may pass a null pointer for it.
 macro_rules! spawning {
-    ($pid:ident, |$place:ident| $call:expr) => {{
+    ($pid:ident, |$id:ident| $call:expr) => {{
         let mut child: pid_t = 0;
-        let $place = &raw mut child;
+        let $id = &raw mut child;
         let is_counted = STARTING.begin();
-        // SAFETY: the caller's promise, with a place of our own for the child's id.
+        // SAFETY: the caller upholds the contract of the function. The only changed argument points
+        // to `child`, which is writable.
         let error = unsafe { $call };
         if error == 0 {
             started(child, &Registers::current());
             if !$pid.is_null() {
-                // SAFETY: the caller gives null or a place for the id.
+                // SAFETY: the caller must pass null or a pointer to which the id can be written.
                 unsafe { $pid.write(child) };
             }
         }
@@ -39,7 +40,7 @@ macro_rules! spawning {
 hooks! {
     fn fork() -> pid_t, -1, |real| {
         let is_counted = STARTING.begin();
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of `fork`.
         let pid = unsafe { real() };
         if pid != 0 {
             started(pid, &Registers::current());

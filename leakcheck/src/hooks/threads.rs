@@ -1,7 +1,7 @@
-//! Follows threads from their start to their end.
+//! The hook of `pthread_create`, which follows threads from start to end.
 //!
-//! A thread starts with the region of the one that started it. It is over when its thread-specific
-//! data are destroyed, which is after the destructors of Rust's and C++'s thread-locals.
+//! A thread starts in the region of the thread that started it. It ends when its thread-specific
+//! data are destroyed, which is after the destructors of thread-locals in Rust and C++.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_int, c_void};
@@ -18,7 +18,7 @@ use crate::suite;
 
 type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
-/// What a new thread needs to know, handed over in memory of the system's.
+/// What a new thread receives from the one that starts it, in a block of the system allocator.
 struct Start {
     routine: StartRoutine,
     argument: *mut c_void,
@@ -41,10 +41,11 @@ hooks! {
             not_started(region, entry);
             return EAGAIN;
         };
-        // SAFETY: the caller's promise; the start routine takes the argument that is meant for it.
+        // SAFETY: the caller upholds the contract of `pthread_create`. `begin` expects the changed
+        // argument and passes the original one to the original routine.
         let error = unsafe { real(thread, attributes, begin, start.cast()) };
         if error != 0 {
-            // SAFETY: no thread was started that could have taken it.
+            // SAFETY: no thread was started, so `start` has not been taken.
             _ = unsafe { Start::take(start) };
             not_started(region, entry);
         }
@@ -59,46 +60,48 @@ fn not_started(region: RegionId, entry: EntryId) {
     running::ended(entry);
 }
 
-/// The first code of a followed thread.
+/// The start routine of every followed thread.
 ///
 /// # Safety
 ///
 /// `start` must come from [`Start::hand_over`] and be given to one thread only.
 unsafe extern "C-unwind" fn begin(start: *mut c_void) -> *mut c_void {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees that `start` comes from `hand_over` and is passed to this
+    // thread only.
     let start = unsafe { Start::take(start.cast()) };
     let here = 0_u8;
     thread::with(|thread| thread.on_start(start.region, start.by_main, &raw const here as usize));
     if start.region == 0 && start.by_main {
         suite::thread_begins();
     }
-    // SAFETY: asks the kernel for a number.
+    // SAFETY: `gettid` has no preconditions.
     let tid = unsafe { libc::gettid() };
     running::started(start.entry, tid, kernel_name());
-    announce_end(start.entry);
-    // Stacks are reused, with what the last thread has left there.
+    run_at_end(start.entry);
+    // The stack may have belonged to another thread, whose stale pointers are still on it.
     leakcheck_holders::clear_dead();
-    // SAFETY: the routine and its argument were given to `pthread_create` for this thread.
+    // SAFETY: the caller of `pthread_create` passed this routine and this argument for one call.
     let result = unsafe { (start.routine)(start.argument) };
     suite::routine_is_over();
     result
 }
 
-/// The name of this thread as the kernel knows it: up to 15 bytes and a zero.
+/// The kernel's name of the calling thread: up to 15 bytes and a zero.
 fn kernel_name() -> [u64; 2] {
     let mut name = [0_u64; 2];
-    // SAFETY: the kernel writes at most 16 bytes there.
+    // SAFETY: `name` has 16 bytes, the most that `PR_GET_NAME` writes.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
     name
 }
 
-/// Sees to it that the end of this thread is noticed, however it ends. What is kept for that is never null, for
-/// which no destructor would run.
-fn announce_end(entry: EntryId) {
+/// Arranges for [`end`] to run when the calling thread ends, however it does.
+///
+/// The value of the key is never null, because no destructor runs for null.
+fn run_at_end(entry: EntryId) {
     static KEY: OnceLock<Option<pthread_key_t>> = OnceLock::new();
     let key = KEY.get_or_init(|| {
         let mut key = 0;
-        // SAFETY: `key` is writable, and the destructor accepts any value that `announce_end` sets.
+        // SAFETY: `key` is writable, and `end` accepts every value that is set below.
         (unsafe { libc::pthread_key_create(&mut key, Some(end)) } == 0).then_some(key)
     });
     if let Some(key) = *key {
@@ -107,17 +110,17 @@ fn announce_end(entry: EntryId) {
     }
 }
 
-/// The last code of a followed thread.
+/// The destructor of the key: the last code that a followed thread runs.
 unsafe extern "C" fn end(entry: *mut c_void) {
     thread::with(Thread::on_exit);
-    // Threads of its region have to hear of what it left.
+    // The other threads must see the figures that this one has passed to its region.
     epoch::advance();
     suite::thread_ends();
     running::ended((entry.addr() - 1) as EntryId);
 }
 
 impl Start {
-    /// What a thread takes over from the calling one, which starts it.
+    /// Collects what a thread receives from the calling one, which starts it.
     #[inline(always)]
     fn new(routine: StartRoutine, argument: *mut c_void, from: &Registers) -> Self {
         let (region, by_main) = thread::with(|thread| match thread.untracked.get() {
@@ -137,26 +140,28 @@ impl Start {
         Self { routine, argument, region, by_main, entry }
     }
 
-    /// `None` when memory is used up.
+    /// Moves the value to the heap, or returns `None` when memory is exhausted.
     fn hand_over(self) -> Option<*mut Self> {
-        // SAFETY: the layout is not empty.
-        let place = unsafe { System.alloc(Layout::new::<Self>()) }.cast::<Self>();
-        if place.is_null() {
+        // SAFETY: the layout has a nonzero size.
+        let block = unsafe { System.alloc(Layout::new::<Self>()) }.cast::<Self>();
+        if block.is_null() {
             return None;
         }
-        // SAFETY: the block is fresh and has the layout of a `Start`.
-        unsafe { place.write(self) };
-        Some(place)
+        // SAFETY: the block is new and has the layout of a `Start`.
+        unsafe { block.write(self) };
+        Some(block)
     }
 
     /// # Safety
     ///
-    /// `place` must come from [`Start::hand_over`] and be taken once.
-    unsafe fn take(place: *mut Self) -> Self {
-        // SAFETY: `hand_over` wrote a `Start` there.
-        let start = unsafe { place.read() };
-        // SAFETY: `hand_over` allocated the block with this layout, and nobody reads it again.
-        unsafe { System.dealloc(place.cast(), Layout::new::<Self>()) };
-        start
+    /// `start` must come from [`Start::hand_over`] and must not be taken twice.
+    unsafe fn take(start: *mut Self) -> Self {
+        // SAFETY: `hand_over` wrote a `Start` to the block, and the caller guarantees that it was
+        // not taken.
+        let value = unsafe { start.read() };
+        // SAFETY: `hand_over` allocated the block with this layout, and its value has been moved
+        // out.
+        unsafe { System.dealloc(start.cast(), Layout::new::<Self>()) };
+        value
     }
 }

@@ -93,7 +93,8 @@ impl Baseline {
 
     /// The resources that `owners`, the region and those nested in it, have left behind.
     ///
-    /// `everyone` contains the regions of allowed code as well, and `counts` are the figures of all.
+    /// `everyone` contains the regions of allowed code as well, and `counts` are the figures of
+    /// all.
     pub(crate) fn since(
         &self,
         owners: &[RegionId],

@@ -25,8 +25,8 @@ struct State {
     recorded: Vec<Recorded>,
     /// The number of the next recording.
     next: u64,
-    /// Recordings with a smaller number are of the process that this one is a fork of. They are not taken
-    /// out at the fork, when an allocator may not be asked to free anything yet.
+    /// Recordings with a smaller number are of the process that this one is a fork of. They are not
+    /// taken out at the fork, when an allocator may not be asked to free anything yet.
     first: u64,
 }
 
@@ -115,8 +115,8 @@ pub(crate) fn threads() -> u64 {
     u64::from(RECORDER.lock().stage == Stage::Runs)
 }
 
-/// The recorder's thread. It was started outside of regions and opens none, and it is no stranger: nothing
-/// that it does is anybody's.
+/// The recorder's thread. It was started outside of regions and opens none, and it is no stranger:
+/// nothing that it does is anybody's.
 pub(super) fn run() -> ! {
     let _untracked = Untracked::new();
     thread::with(Thread::before_region_opens);
@@ -175,7 +175,8 @@ impl Recorder {
     }
 }
 
-/// To be called in the child of a fork: the recorder is not there, and what it read is not the child's.
+/// To be called in the child of a fork: the recorder is not there, and what it read is not the
+/// child's.
 #[cfg(unix)]
 fn forked() {
     let mut state = RECORDER.lock();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::report::Timeline;
 
 /// Between two readings, as long as a series is not full. The chart of a test that takes some
-/// milliseconds has a few points then, and the thread that reads takes well under one hundredth of a
-/// processor.
+/// milliseconds has a few points then, and the thread that reads takes well under one hundredth of
+/// a processor.
 pub(super) const INTERVAL: Duration = Duration::from_millis(5);
 
 /// The most readings in a series: as many as a chart has columns.
@@ -53,7 +53,8 @@ impl Series {
         self.points.push(Point { at, bytes });
     }
 
-    /// Keeps of each two points the higher one, but for the first, and reads half as often from here on.
+    /// Keeps of each two points the higher one, but for the first, and reads half as often from
+    /// here on.
     fn halve(&mut self) {
         let mut kept = 1;
         for first in (1..self.points.len()).step_by(2) {
@@ -66,8 +67,8 @@ impl Series {
         self.interval *= 2;
     }
 
-    /// What was seen until a region was measured. The last point is what was live then; a peak since the
-    /// last reading comes before it.
+    /// What was seen until a region was measured. The last point is what was live then; a peak
+    /// since the last reading comes before it.
     pub(super) fn until(&self, at: Duration, live: u64, peak: u64) -> Timeline {
         let end = Point { at, bytes: live };
         let new_peak = Point { at, bytes: peak };
@@ -131,7 +132,8 @@ mod tests {
         assert_eq!(series.interval, INTERVAL);
         let series = of(1..MOST as u64 + 1);
         assert_eq!(series.interval, 2 * INTERVAL);
-        // The first, of 511 the higher ones of each two and the one that is left over, and the new one.
+        // The first, of 511 the higher ones of each two and the one that is left over, and the new
+        // one.
         assert_eq!(series.points.len(), 1 + 256 + 1);
         let bytes: Vec<u64> = series.points.iter().map(|point| point.bytes).take(4).collect();
         assert_eq!(bytes, [0, 2, 4, 6]);

@@ -3,8 +3,8 @@
 /// Starts the thread, which never ends.
 ///
 /// By the system's own function and not by the standard library's, which hands on the buffer that
-/// libtest captures a test's output in, for as long as the thread lives. Signals are blocked in it: the
-/// program's handlers run on the program's threads.
+/// libtest captures a test's output in, for as long as the thread lives. Signals are blocked in it:
+/// the program's handlers run on the program's threads.
 ///
 /// # Errors
 ///
@@ -21,8 +21,8 @@ pub(super) fn spawn() -> Result<(), String> {
     // SAFETY: the first set was written above, and the second is written here.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
     let mut thread = MaybeUninit::uninit();
-    // SAFETY: the thread's number is written there; no attributes are the default ones, and `begin` takes
-    // any argument.
+    // SAFETY: the thread's number is written there; no attributes are the default ones, and `begin`
+    // takes any argument.
     let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), null(), begin, null_mut()) };
     // SAFETY: the set was written above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };

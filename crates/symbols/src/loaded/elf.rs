@@ -194,8 +194,8 @@ impl<'a> Symbol<'a> {
         Some(Self { kind, start, end, name: text(names, four(entry, 0)?)? })
     }
 
-    /// Whether this one says better what an address in both of them is: the one that begins later, and
-    /// of several names for the same, the one that is least of an inner name.
+    /// Whether this one says better what an address in both of them is: the one that begins later,
+    /// and of several names for the same, the one that is least of an inner name.
     pub(super) fn is_rather_than(&self, other: &Self) -> bool {
         let underscores =
             |symbol: &Self| symbol.name.iter().take_while(|byte| **byte == b'_').count();

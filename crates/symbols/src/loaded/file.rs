@@ -37,8 +37,8 @@ impl Files {
             Contents::Own(bytes) => bytes.as_slice(),
         };
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(contents);
-        // SAFETY: mapped or on the heap, the bytes stay in place when their owner moves. It is in the list
-        // as long as `self` is there, and nobody changes it.
+        // SAFETY: mapped or on the heap, the bytes stay in place when their owner moves. It is in
+        // the list as long as `self` is there, and nobody changes it.
         unsafe { &*bytes }
     }
 }
@@ -65,17 +65,17 @@ impl Mapping {
     }
 
     fn bytes(&self) -> *const [u8] {
-        // To be read while the mapping is there. Code runs from the file, which is mapped for that too: who
-        // cuts it off or writes into it takes the program's own code away. That is why linkers and packages
-        // put new files in the place of old ones.
+        // To be read while the mapping is there. Code runs from the file, which is mapped for that
+        // too: who cuts it off or writes into it takes the program's own code away. That is why
+        // linkers and packages put new files in the place of old ones.
         slice_from_raw_parts(self.start.as_ptr(), self.size)
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made for this value, and the list that it is in lives as long as what was
-        // given away of it.
+        // SAFETY: the mapping was made for this value, and the list that it is in lives as long as
+        // what was given away of it.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
     }
 }

@@ -1,5 +1,5 @@
-//! A program or a library as a source of names: the file that was loaded, and the ones that its debug
-//! information was put into.
+//! A program or a library as a source of names: the file that was loaded, and the ones that its
+//! debug information was put into.
 
 #[allow(unsafe_code, reason = "borrows from files that the object keeps")]
 pub mod types;
@@ -37,8 +37,8 @@ pub(super) struct Object {
 impl Object {
     pub(super) fn open(path: &Path) -> Option<Self> {
         let owned = Arc::<Files>::default();
-        // SAFETY: the files stay where they are and are there until all else of the object is dropped.
-        // Nothing that borrows from them is given away: what is said of calls is a copy.
+        // SAFETY: the files stay where they are and are there until all else of the object is
+        // dropped. Nothing that borrows from them is given away: what is said of calls is a copy.
         let files: &'static Files = unsafe { &*Arc::as_ptr(&owned) };
         let loaded = files.map(path).and_then(Elf::parse)?;
         let beside =
@@ -161,7 +161,8 @@ fn section<'a>(elf: &Elf<'a>, files: &'a Files, name: &str) -> Slice<'a> {
     Slice::new(elf.section(name, files).unwrap_or_default(), NativeEndian)
 }
 
-/// Debug information that was split off its program, in files of its own or put together again in one.
+/// Debug information that was split off its program, in files of its own or put together again in
+/// one.
 struct SplitOff<'a> {
     files: &'a Files,
     package: Option<DwarfPackage<Slice<'a>>>,

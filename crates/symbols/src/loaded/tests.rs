@@ -77,8 +77,8 @@ impl Library {
         Loaded::default().calls(&inside).concat()
     }
 
-    /// The function that calls back, what was inlined into it first, and the one that calls it are named
-    /// with their lines.
+    /// The function that calls back, what was inlined into it first, and the one that calls it are
+    /// named with their lines.
     #[track_caller]
     fn check_lines(&self) {
         let place = |function: &str, marker: &str| Call {
@@ -274,7 +274,8 @@ fn a_child_of_a_fork_has_names_while_others_look_up() {
 /// How the child of a fork ended that said whether something holds, or did not end for long.
 fn in_child(holds: impl Fn() -> bool) -> c_int {
     let mut status = -1;
-    // SAFETY: the child makes nothing but the call and ends without running what the parent has yet to do.
+    // SAFETY: the child makes nothing but the call and ends without running what the parent has yet
+    // to do.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: the signal's own action is the end of the child.

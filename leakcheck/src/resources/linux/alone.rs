@@ -1,9 +1,9 @@
-//! Whether a region was the only one active in its process, so that handles without a recorded owner
-//! are its own.
+//! Whether a region was the only one active in its process, so that handles without a recorded
+//! owner are its own.
 //!
 //! It was if the test has a process to itself. Otherwise no other region may have been open, no
-//! thread of an earlier region may remain, and every thread that was started outside of regions must
-//! have opened one since, which the threads of unchecked tests never do.
+//! thread of an earlier region may remain, and every thread that was started outside of regions
+//! must have opened one since, which the threads of unchecked tests never do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,8 +29,8 @@ pub(super) struct Since {
     opened: u64,
     #[cfg(interposed)]
     ended: u64,
-    /// Only libtest's main thread, the test's and leakcheck's own existed, and libtest runs one test
-    /// at a time.
+    /// Only libtest's main thread, the test's and leakcheck's own existed, and libtest runs one
+    /// test at a time.
     #[cfg(not(interposed))]
     had_one_test: bool,
 }
@@ -57,7 +57,8 @@ impl Since {
         }
     }
 
-    /// Whether no other region has been active since. `owners` are the region and those nested in it.
+    /// Whether no other region has been active since. `owners` are the region and those nested in
+    /// it.
     pub(super) fn was_alone(&self, owners: &[RegionId]) -> bool {
         if settings::of_process().is_ok_and(settings::Settings::has_own_process) {
             return true;

@@ -1,11 +1,12 @@
 //! Growth of the C library's heap by anything but Rust's blocks.
 //!
-//! glibc reports how many bytes of its heap are in use in the whole process. By default Rust's blocks
-//! and leakcheck's own data are part of it. The ledger knows the sizes of Rust's blocks, which bound
-//! the sizes of their chunks. The upper bound is subtracted, so the reported growth is a lower bound.
+//! glibc reports how many bytes of its heap are in use in the whole process. By default Rust's
+//! blocks and leakcheck's own data are part of it. The ledger knows the sizes of Rust's blocks,
+//! which bound the sizes of their chunks. The upper bound is subtracted, so the reported growth is
+//! a lower bound.
 //!
-//! The error is at most 16 bytes for each Rust block allocated or freed. Chunks in a thread's cache,
-//! up to about 200 KiB a thread, count as in use.
+//! The error is at most 16 bytes for each Rust block allocated or freed. Chunks in a thread's
+//! cache, up to about 200 KiB a thread, count as in use.
 
 use std::ffi::c_void;
 use std::hint::black_box;

@@ -22,8 +22,8 @@ pub(crate) static OPENING: CallsInProgress = CallsInProgress(AtomicUsize::new(0)
 pub(crate) static STARTING: CallsInProgress = CallsInProgress(AtomicUsize::new(0));
 
 impl CallsInProgress {
-    /// Counts a call that is about to begin and returns whether it was counted. Calls that may block
-    /// are not counted, because [`retry`](Self::retry) waits for all that are.
+    /// Counts a call that is about to begin and returns whether it was counted. Calls that may
+    /// block are not counted, because [`retry`](Self::retry) waits for all that are.
     #[inline(always)]
     pub(crate) fn begin(&self) -> bool {
         let is_counted = epoch::any_region_open();

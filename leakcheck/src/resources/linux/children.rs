@@ -53,7 +53,8 @@ fn children() -> Vec<c_int> {
     }
     let of_threads = numbers_in(c"/proc/self/task").and_then(|tasks| {
         let of = |task| fs::read_to_string(format!("/proc/self/task/{task}/children")).ok();
-        // A thread may have ended meanwhile. If no thread has a list, the kernel is built without them.
+        // A thread may have ended meanwhile. If no thread has a list, the kernel is built without
+        // them.
         let lists: Vec<String> = tasks.into_iter().filter_map(of).collect();
         (!lists.is_empty()).then_some(lists)
     });

@@ -1,6 +1,7 @@
 //! Which region opened each file descriptor, and where, as the [hooks](crate::hooks) record it.
 //!
-//! Recording never allocates, locks or waits: signal handlers and children of `fork` open files too.
+//! Recording never allocates, locks or waits: signal handlers and children of `fork` open files
+//! too.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -18,8 +19,8 @@ use super::process::{is_borrowed, keeping_errno};
 #[repr(C)]
 struct OpenedFd {
     creation: Creation,
-    /// The [identity] of the file when it was opened. It differs when the descriptor was closed by a
-    /// call that no hook sees and opened again.
+    /// The [identity] of the file when it was opened. It differs when the descriptor was closed by
+    /// a call that no hook sees and opened again.
     identity: AtomicU64,
 }
 

@@ -1,5 +1,5 @@
-//! Call stacks recorded in signal handlers and children of `fork`, where leakcheck must not allocate
-//! or lock.
+//! Call stacks recorded in signal handlers and children of `fork`, where leakcheck must not
+//! allocate or lock.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 

@@ -77,8 +77,8 @@ fn record(pid: c_int, from: &Registers) {
     });
 }
 
-/// Claims an entry: that of an earlier child with the same number, an unused one, or one whose child
-/// has been waited for.
+/// Claims an entry: that of an earlier child with the same number, an unused one, or one whose
+/// child has been waited for.
 fn claim(pid: c_int) -> Option<&'static StartedChild> {
     let take = |child: &StartedChild, previous| {
         let (taken, order) = (BEING_WRITTEN, Ordering::AcqRel);
@@ -135,7 +135,8 @@ mod tests {
         let mut found = Owner::UNKNOWN;
         crate::check(crate::Options::new().name("starts leakcheck's own child"), || {
             let _untracked = thread::Untracked::new();
-            // SAFETY: the child has a copy of this stack and only waits for the signal that ends it.
+            // SAFETY: the child has a copy of this stack and only waits for the signal that ends
+            // it.
             let child = start_own_child(&mut || unsafe {
                 libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as c_int
             });

@@ -140,9 +140,9 @@ impl Types {
         })
     }
 
-    /// Where in the description of all units a symbol may be named: as an offset into the strings, of
-    /// which there is one for each text. Units are not told by their crates, as an incremental build
-    /// calls them by numbers; and to go through all of them takes seconds.
+    /// Where in the description of all units a symbol may be named: as an offset into the strings,
+    /// of which there is one for each text. Units are not told by their crates, as an incremental
+    /// build calls them by numbers; and to go through all of them takes seconds.
     fn mentions(&self, symbol: &str) -> Vec<usize> {
         let strings = self.dwarf.debug_str.reader().slice();
         let mut text = symbol.as_bytes().to_vec();
@@ -200,8 +200,8 @@ impl Types {
         fields
     }
 
-    /// Whether a pointer may be at a byte of a type: not in a gap between fields, where anything may be
-    /// left, nor over a field that is smaller.
+    /// Whether a pointer may be at a byte of a type: not in a gap between fields, where anything
+    /// may be left, nor over a field that is smaller.
     pub fn may_point(&self, of: Type, offset: u64) -> bool {
         let look = |unit: &Unit, _| may_point(unit, UnitOffset(of.entry), offset, MOST_DEPTH);
         self.with_unit(of.unit, look).unwrap_or(true)
@@ -406,8 +406,8 @@ fn may_point(unit: &Unit, of: UnitOffset, offset: u64, depth: usize) -> bool {
     }
 }
 
-/// Whether there are members below an entry, in its variants too, and whether one of them may have a
-/// pointer there.
+/// Whether there are members below an entry, in its variants too, and whether one of them may have
+/// a pointer there.
 fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (bool, bool) {
     let (mut any, mut there) = (false, false);
     let Ok(mut tree) = unit.entries_tree(Some(at)) else { return (false, true) };
@@ -436,7 +436,8 @@ fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (boo
     (any, there)
 }
 
-/// Where some bytes are in others. The C library's search is as fast in a build without optimisation.
+/// Where some bytes are in others. The C library's search is as fast in a build without
+/// optimisation.
 pub fn find(all: &[u8], some: &[u8]) -> Option<usize> {
     let (start, len) = (all.as_ptr().cast(), all.len());
     // SAFETY: both are slices.
@@ -444,8 +445,8 @@ pub fn find(all: &[u8], some: &[u8]) -> Option<usize> {
     (!place.is_null()).then(|| place.addr() - all.as_ptr().addr())
 }
 
-/// Which types of a unit lie in other crates than the standard library's and those that do the same as
-/// it does: their fields have names that tell something.
+/// Which types of a unit lie in other crates than the standard library's and those that do the same
+/// as it does: their fields have names that tell something.
 fn foreign(dwarf: &Dwarf<'static>, unit: &Unit) -> HashMap<usize, bool> {
     const STD: [&[u8]; 9] = [
         b"std",
