@@ -252,7 +252,7 @@ fn a_leak_that_does_not_come_twice_is_not_reproduced() {
     let test = "only_once";
     let run = HELD.run().only(test).env("LEAK_HOLDERS", "auto").env("ONLY_ONCE", file).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let why = "no reference paths: not reproduced: when the test was run again by itself, it did not leak";
+    let why = "no reference paths: not reproduced: the rerun of this test on its own did not leak";
     assert!(run.said(test).contains(why), "{}", run.said(test));
 }
 
@@ -267,7 +267,7 @@ fn what_libtest_does_not_run_is_not_run_again() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("leaked 55 B"), "{said}");
-    let why = "no reference paths: only tests that libtest runs can be run again for it";
+    let why = "no reference paths: only tests that libtest runs can be rerun";
     assert!(said.contains(why), "{said}");
 }
 

@@ -102,7 +102,7 @@ fn what_could_not_be_recorded_is_said() {
     assert_eq!(run.outcome("has_no_room_for_a_thread"), Outcome::Passed, "{}", run.stdout());
     let json = &run.report("without a recorder").json;
     let why = json["timeline_unknown"].as_str().expect("a reason");
-    assert!(why.starts_with("a thread for it cannot be started: "), "{why}");
+    assert!(why.starts_with("cannot start a thread: "), "{why}");
     assert_eq!(json.get("timeline"), None);
     assert_eq!(mistake_in(json), None, "{json:#}");
     let told = format!("leakcheck: live bytes over time are not recorded: {why}\n");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use leakcheck_holders::{Query, StackSnapshot};
+
 use crate::draft::Draft;
 use crate::measurement::Measurement;
 use crate::message;
@@ -12,14 +14,13 @@ use crate::rerun;
 use crate::resources::start_own_child as start_child;
 use crate::settings::{Holders, Settings};
 use crate::verdict::{Excess, Figure, Limits, Unjudged};
-use leakcheck_holders::{Query, StackSnapshot};
 
 /// A region whose body has run.
 pub(crate) struct Explanation<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) limits: &'a Limits,
     pub(crate) region: &'a Region,
-    /// The stack as it was before the body.
+    /// The stack before the body ran.
     pub(crate) stack_before: &'a StackSnapshot,
     /// How long the body took.
     pub(crate) took: Duration,
@@ -33,7 +34,7 @@ pub(crate) fn judges_lost_memory(limits: &Limits, measurement: &Measurement) -> 
 }
 
 impl Explanation<'_> {
-    /// Compares lost memory with its limit, where it has one.
+    /// Compares lost memory with its limit, if it has one.
     pub(crate) fn judge_lost_memory(&self, mut draft: Draft) -> Draft {
         let Some(limit) = &self.limits.lost_bytes else { return draft };
         self.add_holders(&mut draft);
@@ -55,7 +56,7 @@ impl Explanation<'_> {
         draft
     }
 
-    /// Adds to the report of a leak what keeps its blocks alive, as `LEAK_HOLDERS` asks for it.
+    /// Adds the holders of leaked blocks to a report, by the method that `LEAK_HOLDERS` selects.
     pub(crate) fn add_holders(&self, draft: &mut Draft) {
         if draft.report.call_sites.is_empty() || draft.report.knows_holders() {
             return;
@@ -76,7 +77,7 @@ impl Explanation<'_> {
             draft.add_holders(found);
         } else if self.settings.holders == Holders::Auto && rerun::handoff().is_none() {
             let call_sites = &draft.report.call_sites;
-            let found = rerun::run_again(&check, self.libtest_name, self.took, call_sites);
+            let found = rerun::rerun(&check, self.libtest_name, self.took, call_sites);
             draft.report.holders_by = found.is_ok().then_some(FoundBy::Rerun);
             draft.add_holders(found);
         }
@@ -86,7 +87,7 @@ impl Explanation<'_> {
     }
 }
 
-/// Nothing records child processes here.
+/// Starts a child. No hook records it on this system.
 #[cfg(not(target_os = "linux"))]
 fn start_child(start: &mut dyn FnMut() -> i32) -> i32 {
     start()

@@ -63,9 +63,8 @@ mod next;
 mod processes;
 mod threads;
 
-use next::Next;
-
 use crate::resources::process::keeping_errno;
+use next::Next;
 
 /// The names of functions that the C library has and that are not resolved yet.
 pub(crate) fn unresolved() -> impl Iterator<Item = &'static CStr> {

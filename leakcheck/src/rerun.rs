@@ -1,10 +1,9 @@
-//! Reruns a failing test in a process of its own, in which all live blocks are listed from the
-//! start.
+//! Reruns a failing test in a process that lists all live blocks from the start.
 //!
-//! A reference path leads through blocks that are older than the test, so all blocks have to be
-//! known, and a passing test has not listed them. The rerun runs that one test, takes a snapshot
-//! when its check comes to its verdict, and writes what it found to a file that an environment
-//! variable names. Its other output is discarded.
+//! Reference paths lead through blocks that are older than the test, so a process that has not
+//! listed its blocks cannot find them. The rerun runs one test, takes a snapshot at its verdict,
+//! and writes the holders to the file that an environment variable names. Its other output is
+//! discarded.
 
 mod handoff;
 
@@ -21,38 +20,40 @@ use leakcheck_system::fork::ForkMutex;
 
 use crate::report::{CallSite, Frame, Holder};
 
-/// The least time that a test gets, and the most; in between, several times what it took.
-const LEAST: Duration = Duration::from_secs(20);
-const MOST: Duration = Duration::from_secs(120);
-const TIMES: u32 = 10;
-/// When so much time went to running tests again, the others are not.
-const MOST_IN_ALL: Duration = Duration::from_secs(30);
-/// Caps for a body that repeats itself: who holds what it leaks shows after few calls.
-const FEW: [(&str, &str); 2] = [("LEAK_ITERATIONS_MAX", "255"), ("LEAK_ITERATIONS_SECONDS", "1")];
+/// A rerun is stopped after this multiple of the test's own time, within the two bounds below.
+const TIME_FACTOR: u32 = 10;
+const MIN_TIME: Duration = Duration::from_secs(20);
+const MAX_TIME: Duration = Duration::from_secs(120);
+/// No further test is rerun once reruns have taken this long together.
+const MAX_TOTAL_TIME: Duration = Duration::from_secs(30);
+/// Limits for a repeated body, whose holders are known after few iterations.
+const ITERATION_LIMITS: [(&str, &str); 2] =
+    [("LEAK_ITERATIONS_MAX", "255"), ("LEAK_ITERATIONS_SECONDS", "1")];
 
-/// What the second run found, by the frames of call sites.
-type Found = Vec<(Vec<Frame>, Holder)>;
+/// The holders that a rerun found, with the frames of their call sites.
+type RerunHolders = Vec<(Vec<Frame>, Holder)>;
 
-/// The file to write to, in a process that runs a test again.
+/// The file to which this process writes its holders, if it is a rerun.
 pub(crate) fn handoff() -> Option<PathBuf> {
     env::var_os(live::RERUN.to_str().unwrap_or_default()).map(PathBuf::from)
 }
 
-/// Which check a second run is about.
-const NAME: &str = "LEAKCHECK_HOLDERS_OF_CHECK";
+/// The environment variable that names the check of a rerun.
+const CHECK_NAME: &str = "LEAKCHECK_HOLDERS_OF_CHECK";
 
-/// Whether this is the check that the process was started for.
+/// Whether this rerun was started for the check.
 pub(crate) fn is_about(check: &str) -> bool {
-    env::var_os(NAME).is_none_or(|name| name == *check)
+    env::var_os(CHECK_NAME).is_none_or(|name| name == *check)
 }
 
-/// Reruns the test of the calling thread, or the one of that name, and returns what keeps the
-/// blocks of these call sites alive, by their indices.
+/// Reruns a test and returns the holders of the given call sites, with the indices of the sites.
+///
+/// `test` is libtest's name of the test; without it, the calling thread must be the test's.
 ///
 /// # Errors
 ///
-/// In words, when there is no answer.
-pub(crate) fn run_again(
+/// Returns the reason why no holders were found, as text for the report.
+pub(crate) fn rerun(
     check: &str,
     test: Option<&str>,
     took: Duration,
@@ -60,43 +61,46 @@ pub(crate) fn run_again(
 ) -> Result<Vec<(usize, Holder)>, String> {
     let _untracked = Untracked::new();
     let found = run(check, test, took)?;
-    let of = |frames: &[Frame]| {
-        call_sites.iter().position(|site| handoff::read_the_same(&site.frames, frames))
+    let index_of = |frames: &[Frame]| {
+        call_sites.iter().position(|site| handoff::reads_alike(&site.frames, frames))
     };
-    let holders: Vec<(usize, Holder)> =
-        found.into_iter().filter_map(|(frames, holder)| Some((of(&frames)?, holder))).collect();
+    let holders: Vec<(usize, Holder)> = found
+        .into_iter()
+        .filter_map(|(frames, holder)| Some((index_of(&frames)?, holder)))
+        .collect();
     if holders.is_empty() {
-        return Err("not reproduced: the rerun of this test on its own leaked elsewhere".to_owned());
+        return Err("not reproduced: the rerun of this test on its own leaked at other call sites"
+            .to_owned());
     }
     Ok(holders)
 }
 
-/// Writes what was found for the process that started this rerun.
+/// Writes the holders of a report for the process that started this rerun.
 pub(crate) fn send(path: &Path, call_sites: &[CallSite]) {
-    let of = |site: &CallSite| {
+    let of_site = |site: &CallSite| {
         let frames = site.frames.clone();
         site.holders.clone().into_iter().map(move |holder| (frames.clone(), holder))
     };
-    let found: Vec<_> = call_sites.iter().flat_map(of).collect();
-    // The process that waits for it reports that there is nothing.
+    let found: Vec<_> = call_sites.iter().flat_map(of_site).collect();
+    // The process that started this rerun reports a missing file.
     _ = handoff::write(path, &found);
 }
 
-/// Runs the test of the calling thread again, or the one by that name, where the thread is at its
-/// end and knows no name of its own. `took` is how long it took the first time.
+/// Reruns a test that took `took` the first time.
 ///
 /// # Errors
 ///
-/// In words, when nothing was found.
-fn run(check: &str, test: Option<&str>, took: Duration) -> Result<Found, String> {
-    static SPENT: ForkMutex<Duration> = ForkMutex::new(15, Duration::ZERO);
+/// Returns the reason why no holders were found, as text for the report.
+fn run(check: &str, test: Option<&str>, took: Duration) -> Result<RerunHolders, String> {
+    static TOTAL_TIME: ForkMutex<Duration> = ForkMutex::new(15, Duration::ZERO);
     let (test, on_main) =
-        known_as(check, test).ok_or("only tests that libtest runs can be run again for it")?;
-    let program = env::current_exe().map_err(|error| format!("the program is gone: {error}"))?;
-    // One at a time: what else runs has a claim to the processors too.
-    let mut spent = SPENT.lock();
-    if *spent > MOST_IN_ALL {
-        return Err("too many tests had to be run again for it".to_owned());
+        known_as(check, test).ok_or("only tests that libtest runs can be rerun")?;
+    let program = env::current_exe()
+        .map_err(|error| format!("the path of the test program is unknown: {error}"))?;
+    // Only one rerun at a time, because other tests need the processors too.
+    let mut total_time = TOTAL_TIME.lock();
+    if *total_time > MAX_TOTAL_TIME {
+        return Err("reruns of other tests have taken too long".to_owned());
     }
     let start = Instant::now();
     let handoff = HandoffFile::new();
@@ -104,16 +108,15 @@ fn run(check: &str, test: Option<&str>, took: Duration) -> Result<Found, String>
     command
         .args([&test, "--exact", "--include-ignored"])
         .args(["--test-threads", if on_main { "1" } else { "2" }])
-        .env(NAME, check);
-    let outcome = run_bounded(command, &handoff.0, (TIMES * took).clamp(LEAST, MOST));
-    *spent += start.elapsed();
+        .env(CHECK_NAME, check);
+    let outcome = run_bounded(command, &handoff.0, (TIME_FACTOR * took).clamp(MIN_TIME, MAX_TIME));
+    *total_time += start.elapsed();
     outcome?;
-    handoff::read(&handoff.0).ok_or_else(|| {
-        "not reproduced: when the test was run again by itself, it did not leak".to_owned()
-    })
+    handoff::read(&handoff.0)
+        .ok_or_else(|| "not reproduced: the rerun of this test on its own did not leak".to_owned())
 }
 
-/// A path that no other run writes to; what is there goes with it.
+/// The path of a file for one rerun, which is removed on drop.
 struct HandoffFile(PathBuf);
 
 impl HandoffFile {
@@ -132,10 +135,10 @@ impl Drop for HandoffFile {
     }
 }
 
-fn run_bounded(mut command: Command, handoff: &Path, most: Duration) -> Result<(), String> {
+fn run_bounded(mut command: Command, handoff: &Path, limit: Duration) -> Result<(), String> {
     command
         .env(live::RERUN.to_str().unwrap_or_default(), handoff)
-        .envs(FEW)
+        .envs(ITERATION_LIMITS)
         .env_remove("LEAK_HOLDERS")
         .env_remove("LEAK_RECORD")
         .env_remove("LEAK_TIMELINE")
@@ -143,14 +146,14 @@ fn run_bounded(mut command: Command, handoff: &Path, most: Duration) -> Result<(
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let start = Instant::now();
-    let failed = |error| format!("the program cannot be run again: {error}");
+    let failed = |error| format!("the test program cannot be rerun: {error}");
     let mut child = command.spawn().map_err(failed)?;
     let mut pause = Duration::from_millis(2);
     while child.try_wait().map_err(failed)?.is_none() {
-        if start.elapsed() > most {
+        if start.elapsed() > limit {
             _ = child.kill();
             _ = child.wait();
-            return Err(format!("the test, run again, was not done in {} s", most.as_secs()));
+            return Err(format!("the rerun of this test did not end within {} s", limit.as_secs()));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
@@ -158,10 +161,10 @@ fn run_bounded(mut command: Command, handoff: &Path, most: Duration) -> Result<(
     Ok(())
 }
 
-/// The name by which libtest knows the test, where libtest runs it, and whether that is on the main
-/// thread, where it has to run again.
+/// libtest's name of the test and whether it runs on the main thread, where the rerun must run it
+/// too. `None` if libtest does not run it.
 fn known_as(check: &str, test: Option<&str>) -> Option<(String, bool)> {
-    // A thread that is over has no handle of itself.
+    // The handle of a thread is not available while the thread ends.
     let thread = test.is_none().then(std::thread::current);
     let name = test.or_else(|| thread.as_ref()?.name());
     let on_main = name == Some("main");
@@ -174,11 +177,11 @@ fn known_as(check: &str, test: Option<&str>) -> Option<(String, bool)> {
     Some((if on_main { check.to_owned() } else { name?.to_owned() }, on_main))
 }
 
-/// Whether the program is one of libtest's: others do with arguments what they like.
+/// Whether the program is a libtest program. Others may give its arguments another meaning.
 fn is_libtest() -> bool {
     let program = env::current_exe().unwrap_or_default();
     has_function(&program, b"test_main_static").unwrap_or_else(|| {
-        // In one piece, the name would be found here.
+        // A literal of the whole name would be found in every program that contains leakcheck.
         has_bytes(&program, ["RUST_TEST_", "SHUFFLE_SEED"].concat().as_bytes())
     })
 }

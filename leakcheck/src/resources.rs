@@ -1,20 +1,15 @@
-//! Other things that a region leaves behind: open file descriptors, child processes, a larger C
-//! heap.
+//! The resources other than memory that a region leaves behind: open file descriptors, child
+//! processes, and growth of the C heap.
 //!
-//! What the region's own threads opened or started is the region's for certain, whatever else runs:
-//! [hooks](crate::hooks) record who opened what. What merely appeared while the region was open may
-//! be anyone's. It counts where the region was the only one at work, and otherwise the figure is
-//! not judged.
+//! [Hooks](crate::hooks) record which region opened a descriptor or started a child, so those of
+//! the region's own threads are attributed to it even when tests run in parallel. A handle without
+//! a recorded owner may belong to any code in the process. It counts if the region was the only
+//! active one; otherwise the figure is not judged.
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
-
-#[cfg(not(target_os = "linux"))]
-use elsewhere as platform;
-#[cfg(target_os = "linux")]
-use linux as platform;
 
 use leakcheck_ledger::SiteId;
 
@@ -22,6 +17,10 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::report::Resource;
 use crate::verdict::{Figure, Unjudged};
+#[cfg(not(target_os = "linux"))]
+use elsewhere as platform;
+#[cfg(target_os = "linux")]
+use linux as platform;
 
 pub(crate) use platform::Baseline;
 #[cfg(target_os = "linux")]
@@ -29,31 +28,31 @@ pub(crate) use platform::{
     calls_in_progress, keep_call_sites, opened_fds, process, start_own_child, started_children,
 };
 
-/// The most entries of a list that are described.
-const MOST_LISTED: usize = 100;
+/// The maximum number of handles of each kind that are described.
+const MAX_LISTED: usize = 100;
 
-/// What a region has left behind by now.
+/// The resources that a region has left behind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resources {
     pub(crate) fds: Handles,
     pub(crate) children: Handles,
-    /// Bytes by which the C heap has grown, at least.
+    /// The growth of the C heap in bytes, at least.
     pub(crate) c_heap: Count,
 }
 
-/// Descriptors or child processes that a region has left behind.
+/// File descriptors or child processes that a region has left behind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handles {
     pub(crate) count: Count,
-    /// Their numbers in the system.
+    /// Descriptor numbers or process ids.
     numbers: Vec<i32>,
 }
 
-/// How much of a resource a region has left behind, as far as that is known.
+/// How much of a resource a region has left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
     Known(i64),
-    /// There may be more than the region is known to have left.
+    /// The region may have left more than is attributed to it.
     NotJudged {
         at_least: i64,
         why: &'static str,
@@ -64,27 +63,27 @@ pub(crate) enum Count {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fd {
     pub(crate) number: i32,
-    /// What it points to, in words.
+    /// The file, socket or other object that it refers to.
     pub(crate) target: String,
-    /// 0 where that is not known.
+    /// 0 where the call site is unknown.
     pub(crate) opened_at: SiteId,
 }
 
-/// A child process that nobody has waited for.
+/// A child process that has not been waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Child {
     pub(crate) pid: i32,
     pub(crate) command: String,
     pub(crate) exited: bool,
-    /// 0 where that is not known.
+    /// 0 where the call site is unknown.
     pub(crate) started_at: SiteId,
 }
 
-/// Whether what has a limit can be seen at all.
+/// Checks that this system reports every resource that the options limit.
 ///
 /// # Errors
 ///
-/// When a limit was asked for that could never be exceeded here.
+/// Fails for a limit that could never be exceeded here.
 pub(crate) fn can_see(options: &Options) -> Result<(), Error> {
     if options.fds.is_some() && !platform::SEES_HANDLES {
         return Err(Error::left_unseen("fds", "Linux, where open file descriptors can be listed"));
@@ -98,15 +97,15 @@ pub(crate) fn can_see(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a limit of the C heap needs.
+/// What a limit on the C heap requires.
 const C_HEAP_NEEDS: &str =
-    "glibc 2.33 or later, dynamically linked, which tells how much of its heap is in use";
+    "glibc 2.33 or later, dynamically linked, which reports how much of its heap is in use";
 
-/// Why nothing is known of the C heap where the C library does not tell.
-const C_HEAP_UNSEEN: &str = "the C library does not tell how much of its heap is in use";
+/// Why the C heap is not judged where the C library does not report its size.
+const C_HEAP_UNSEEN: &str = "the C library does not report how much of its heap is in use";
 
 impl Resources {
-    /// How much of each resource there certainly is, for a check that watches it grow.
+    /// The amount of each resource that is attributed to the region, for checks that repeat a body.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (Resource, i64)> {
         [
             (Resource::Fds, self.fds.count.at_least()),
@@ -116,19 +115,19 @@ impl Resources {
         .into_iter()
     }
 
-    /// The descriptors that are still open, as they are now, up to [`MOST_LISTED`].
+    /// Describes the open descriptors, up to [`MAX_LISTED`].
     pub(crate) fn open_fds(&self) -> Vec<Fd> {
-        let listed = self.fds.numbers.iter().take(MOST_LISTED);
+        let listed = self.fds.numbers.iter().take(MAX_LISTED);
         listed.copied().map(platform::describe_fd).collect()
     }
 
-    /// The children that nobody has waited for, as they are now, up to [`MOST_LISTED`].
+    /// Describes the children that have not been waited for, up to [`MAX_LISTED`].
     pub(crate) fn unwaited_children(&self) -> Vec<Child> {
-        let listed = self.children.numbers.iter().take(MOST_LISTED);
+        let listed = self.children.numbers.iter().take(MAX_LISTED);
         listed.copied().filter_map(platform::describe_child).collect()
     }
 
-    /// The figures that are not known well enough to be judged.
+    /// The figures that cannot be judged, with the reasons.
     pub(crate) fn unjudged(&self) -> Vec<Unjudged> {
         let counts = [
             (Figure::Fds, self.fds.count),
@@ -142,18 +141,18 @@ impl Resources {
 }
 
 impl Count {
-    fn none(why: &'static str) -> Self {
+    fn unknown(why: &'static str) -> Self {
         Self::NotJudged { at_least: 0, why }
     }
 
-    /// What it certainly comes to.
+    /// The amount that is attributed to the region.
     pub(crate) fn at_least(self) -> i64 {
         match self {
             Self::Known(number) | Self::NotJudged { at_least: number, .. } => number,
         }
     }
 
-    /// What it comes to, where that is known.
+    /// The exact amount, or `None` where the figure is not judged.
     pub(crate) fn known(self) -> Option<i64> {
         match self {
             Self::Known(number) => Some(number),
@@ -161,7 +160,7 @@ impl Count {
         }
     }
 
-    /// Why it may come to more, if it may.
+    /// The reason why the figure is not judged, if it is not.
     pub(crate) fn not_judged(self) -> Option<&'static str> {
         match self {
             Self::Known(_) => None,

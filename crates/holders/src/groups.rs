@@ -1,12 +1,13 @@
 //! The answer: blocks of the region by call site and holder, each group with a path.
 
+use leakcheck_report::Reachability;
+
 use crate::answer::{Answer, Group, MAX_GROUPS, MAX_STEPS, Step};
 use crate::budget::Exhausted;
 use crate::heap::NONE;
 use crate::lost::StrongComponents;
 use crate::pool::Array;
 use crate::reach::{Graph, ROOT};
-use leakcheck_report::Reachability;
 
 /// What tells one group from another.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! All live blocks by their addresses, for the child of a snapshot.
 
+use leakcheck_ledger::{RegionId, SiteId, live};
+
 use crate::pool::Array;
-use leakcheck_ledger::RegionId;
-use leakcheck_ledger::SiteId;
-use leakcheck_ledger::live;
 
 /// No block.
 pub(crate) const NONE: u32 = u32::MAX;

@@ -3,12 +3,13 @@
 //! The strongly connected components of that graph are found as Tarjan (1972) does it, with the
 //! stack in arrays. StrongComponents that no other component leads to are where the loss began.
 
+use leakcheck_report::Reachability;
+
 use crate::budget::Exhausted;
 use crate::evidence::{Evidence, counts, evidence};
 use crate::heap::NONE;
 use crate::pool::Array;
 use crate::reach::Graph;
-use leakcheck_report::Reachability;
 
 /// The strongly connected components of what is lost.
 #[derive(Debug)]

@@ -4,9 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::answer::{Group, Step};
-use crate::labels;
-use crate::roots::{Root, RootKind, Roots};
 use leakcheck_ledger::thread::running;
 use leakcheck_ledger::{SiteId, call_site};
 use leakcheck_report::{self as report, Amount, Frame, Holder, reference_path};
@@ -14,6 +11,10 @@ use leakcheck_report::{Class as FrameClass, Reachability};
 use leakcheck_symbols::types::{Type, Types};
 use leakcheck_symbols::variables::{Variables, readable};
 use leakcheck_symbols::{self as symbols, CallStack};
+
+use crate::answer::{Group, Step};
+use crate::labels;
+use crate::roots::{Root, RootKind, Roots};
 
 /// What names are made of.
 pub(crate) struct Names<'a> {

@@ -3,6 +3,9 @@
 //! Conservative, word by word. From statics first, then thread-locals, then stacks; what only a
 //! uncertain sign points to comes last.
 
+use leakcheck_ledger::{RegionId, SiteId};
+use leakcheck_report::Reachability;
+
 use crate::answer::Answer;
 use crate::budget::{Budget, Exhausted};
 use crate::evidence::{Evidence, evidence};
@@ -10,9 +13,6 @@ use crate::heap::{Heap, NONE, word};
 use crate::pool::Array;
 use crate::roots::{Root, RootKind, Roots};
 use crate::stack::StackSnapshot;
-use leakcheck_ledger::RegionId;
-use leakcheck_ledger::SiteId;
-use leakcheck_report::Reachability;
 
 /// In place of a block that leads to another one: a root, whose index is in the other bits.
 pub(crate) const ROOT: u32 = 1 << 31;

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use leakcheck_ledger::live;
+
 use crate::modules::{self, Module};
 use crate::threads::{self, ThreadState};
-use leakcheck_ledger::live;
 
 /// What a stretch of memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

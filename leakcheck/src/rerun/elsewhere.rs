@@ -1,4 +1,4 @@
-//! Where reference paths cannot be found, so that a rerun has no use.
+//! Stands in for reruns where reference paths cannot be found.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) fn is_about(_check: &str) -> bool {
     false
 }
 
-pub(crate) fn run_again(
+pub(crate) fn rerun(
     _check: &str,
     _test: Option<&str>,
     _took: Duration,

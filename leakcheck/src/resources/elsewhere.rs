@@ -1,4 +1,4 @@
-//! Where no resources can be seen.
+//! Stands in for `linux` on systems that report no resources.
 
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account::Counts;
@@ -14,7 +14,7 @@ pub(super) fn sees_c_heap() -> bool {
     false
 }
 
-/// Nothing is known of what was there when a region opened.
+/// Contains nothing, because this system lists no resources.
 #[derive(Debug)]
 pub(crate) struct Baseline;
 
@@ -24,9 +24,11 @@ impl Baseline {
     }
 
     pub(crate) fn since(&self, _: &[RegionId], _: &[RegionId], _: &Counts) -> Resources {
-        let unseen =
-            || Handles { count: Count::none("not seen on this system"), ..Handles::default() };
-        Resources { fds: unseen(), children: unseen(), c_heap: Count::none(C_HEAP_UNSEEN) }
+        let unseen = || Handles {
+            count: Count::unknown("not reported on this system"),
+            ..Handles::default()
+        };
+        Resources { fds: unseen(), children: unseen(), c_heap: Count::unknown(C_HEAP_UNSEEN) }
     }
 
     pub(crate) fn closes(&self, _: RegionId, _: RegionId) {}

@@ -113,12 +113,12 @@ impl Baseline {
 
     fn c_heap(&self, everyone: &[RegionId], counts: &Counts) -> Count {
         if self.scope != Scope::Process {
-            return Count::none(C_HEAP_IS_THE_PROCESS);
+            return Count::unknown(C_HEAP_IS_THE_PROCESS);
         }
         match self.c_heap.as_ref().and_then(|baseline| baseline.growth(counts)) {
-            None => Count::none(C_HEAP_UNSEEN),
+            None => Count::unknown(C_HEAP_UNSEEN),
             Some(grown) if self.since.was_alone(everyone) => Count::Known(grown),
-            Some(_) => Count::none(alone::IN_PARALLEL),
+            Some(_) => Count::unknown(alone::IN_PARALLEL),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The thread that reads, and what it is to read.
+//! The thread that reads live bytes, and the list of regions that it reads.
 
 use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use leakcheck_system::fork::ForkMutex;
 
 use super::series::Series;
 
-/// What the recorder and those who record share.
+/// The state that the recorder shares with the threads that open regions.
 #[derive(Debug)]
 struct Recorder {
     state: ForkMutex<State>,
@@ -25,20 +25,20 @@ struct State {
     recorded: Vec<Recorded>,
     /// The number of the next recording.
     next: u64,
-    /// Recordings with a smaller number are of the process that this one is a fork of. They are not
-    /// taken out at the fork, when an allocator may not be asked to free anything yet.
+    /// Recordings with a smaller number belong to the process that this one was forked from. They
+    /// are not removed in the fork handler, where the allocator may be locked.
     first: u64,
 }
 
-/// Whether there is a recorder.
+/// Whether the recorder runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    None,
+    NotStarted,
     Starting,
-    Runs,
+    Running,
 }
 
-/// One region.
+/// A recorded region.
 #[derive(Debug)]
 struct Recorded {
     number: u64,
@@ -50,29 +50,29 @@ struct Recorded {
 static RECORDER: Recorder = Recorder {
     state: ForkMutex::new(
         70,
-        State { stage: Stage::None, recorded: Vec::new(), next: 0, first: 0 },
+        State { stage: Stage::NotStarted, recorded: Vec::new(), next: 0, first: 0 },
     ),
     changed: Condvar::new(),
 };
 
-/// Starts the thread, by the function given, if it does not run yet, and waits until it does.
+/// Starts the recorder by `spawn` unless it runs already, and waits until it runs.
 ///
 /// # Errors
 ///
-/// In words, when it cannot be started.
+/// Returns the error of `spawn`.
 pub(super) fn start(spawn: fn() -> Result<(), String>) -> Result<(), String> {
     let mut state = RECORDER.lock();
     loop {
         match state.stage {
-            Stage::Runs => return Ok(()),
+            Stage::Running => return Ok(()),
             Stage::Starting => state = RECORDER.wait(state),
-            Stage::None => {
+            Stage::NotStarted => {
                 state.stage = Stage::Starting;
                 drop(state);
                 let spawned = spawn();
                 state = RECORDER.lock();
                 if spawned.is_err() {
-                    state.stage = Stage::None;
+                    state.stage = Stage::NotStarted;
                     RECORDER.changed.notify_all();
                     return spawned;
                 }
@@ -81,7 +81,7 @@ pub(super) fn start(spawn: fn() -> Result<(), String>) -> Result<(), String> {
     }
 }
 
-/// Adds a region that has just opened, and returns the number of its recording.
+/// Starts to record a region that has just opened, and returns the number of the recording.
 pub(super) fn add(region: RegionId, opened: Instant) -> u64 {
     let series = Series::new();
     let mut state = RECORDER.lock();
@@ -93,7 +93,7 @@ pub(super) fn add(region: RegionId, opened: Instant) -> u64 {
     number
 }
 
-/// Takes a recording out.
+/// Ends a recording.
 pub(super) fn remove(number: u64) {
     let mut state = RECORDER.lock();
     let at = state.recorded.iter().position(|recorded| recorded.number == number);
@@ -102,26 +102,28 @@ pub(super) fn remove(number: u64) {
     drop(recorded);
 }
 
-/// Looks at the series of a recording. `None` where this process has none of that number.
-pub(super) fn series<T>(number: u64, look: impl FnOnce(&Series) -> T) -> Option<T> {
+/// Calls `read` with the series of a recording, or returns `None` if this process does not have it.
+pub(super) fn series<T>(number: u64, read: impl FnOnce(&Series) -> T) -> Option<T> {
     let state = RECORDER.lock();
-    let is_it = |recorded: &&Recorded| recorded.number == number && number >= state.first;
-    state.recorded.iter().find(is_it).map(|recorded| look(&recorded.series))
+    let is_wanted = |recorded: &&Recorded| recorded.number == number && number >= state.first;
+    state.recorded.iter().find(is_wanted).map(|recorded| read(&recorded.series))
 }
 
-/// How many threads of the process are the recorder's.
+/// The number of threads that the recorder has.
 #[cfg(all(target_os = "linux", not(interposed)))]
 pub(crate) fn threads() -> u64 {
-    u64::from(RECORDER.lock().stage == Stage::Runs)
+    u64::from(RECORDER.lock().stage == Stage::Running)
 }
 
-/// The recorder's thread. It was started outside of regions and opens none, and it is no stranger:
-/// nothing that it does is anybody's.
+/// The body of the recorder's thread, which never ends.
+///
+/// The thread counts as one that is about to open a region. Otherwise it would be an unowned
+/// thread, in whose presence no region is alone.
 pub(super) fn run() -> ! {
     let _untracked = Untracked::new();
     thread::with(Thread::before_region_opens);
     let mut state = RECORDER.lock();
-    state.stage = Stage::Runs;
+    state.stage = Stage::Running;
     RECORDER.changed.notify_all();
     loop {
         let now = Instant::now();
@@ -137,7 +139,7 @@ pub(super) fn run() -> ! {
 }
 
 impl State {
-    /// When the next series is to be read.
+    /// The time of the next reading.
     fn due(&self) -> Option<Instant> {
         let own = self.recorded.iter().filter(|recorded| recorded.number >= self.first);
         own.map(Recorded::due).min()
@@ -147,7 +149,7 @@ impl State {
         for recorded in self.recorded.iter_mut().filter(|recorded| recorded.due() <= now) {
             let Some(account) = account::get(recorded.region) else { continue };
             let (live, peak) = account.live_and_peak_bytes(recorded.region);
-            recorded.series.see(now.saturating_duration_since(recorded.opened), live, peak);
+            recorded.series.add(now.saturating_duration_since(recorded.opened), live, peak);
         }
     }
 }
@@ -175,12 +177,12 @@ impl Recorder {
     }
 }
 
-/// To be called in the child of a fork: the recorder is not there, and what it read is not the
-/// child's.
+/// Resets the state in the child of a fork, which has neither the recorder's thread nor the regions
+/// that it recorded.
 #[cfg(unix)]
 fn forked() {
     let mut state = RECORDER.lock();
-    state.stage = Stage::None;
+    state.stage = Stage::NotStarted;
     state.first = state.next;
 }
 
@@ -189,11 +191,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_cannot_be_started_is_said_and_tried_again() {
+    fn a_thread_that_cannot_start_is_an_error_and_tried_again() {
         let fails = || Err("the system has no threads left".to_owned());
         assert_eq!(start(fails), Err("the system has no threads left".to_owned()));
         assert_eq!(start(super::super::spawn::spawn), Ok(()));
-        // There is one for the process.
+        // It runs already, so `fails` is not called.
         assert_eq!(start(fails), Ok(()));
     }
 }

@@ -1,23 +1,24 @@
-//! A series of readings that stays as short as it is meant to be.
+//! A series of readings of bounded length.
 
 use std::time::Duration;
 
 use crate::report::Timeline;
 
-/// Between two readings, as long as a series is not full. The chart of a test that takes some
-/// milliseconds has a few points then, and the thread that reads takes well under one hundredth of
-/// a processor.
+/// The interval between two readings until a series is full.
+///
+/// A test of a few milliseconds gets a few points, and the recorder takes less than 1 % of a
+/// processor.
 pub(super) const INTERVAL: Duration = Duration::from_millis(5);
 
-/// The most readings in a series: as many as a chart has columns.
-const MOST: usize = 512;
+/// The maximum number of points in a series, which is the number of columns of a chart.
+const MAX_POINTS: usize = 512;
 
 /// Live bytes at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Point {
-    /// Since the region opened.
+    /// The time since the region opened.
     at: Duration,
-    /// The most that is known to have been live since the point before.
+    /// The highest known number of live bytes since the previous point.
     bytes: u64,
 }
 
@@ -26,26 +27,26 @@ struct Point {
 pub(super) struct Series {
     points: Vec<Point>,
     interval: Duration,
-    /// The peak as far as it is in the points.
+    /// The peak that the points contain.
     peak: u64,
 }
 
 impl Series {
-    /// Of a region that has just opened. All the memory that it will take is taken here.
+    /// The series of a region that has just opened. It never allocates again.
     pub(super) fn new() -> Self {
-        let mut points = Vec::with_capacity(MOST);
+        let mut points = Vec::with_capacity(MAX_POINTS);
         points.push(Point { at: Duration::ZERO, bytes: 0 });
         Self { points, interval: INTERVAL, peak: 0 }
     }
 
-    /// When it is to be read next.
+    /// The time of the next reading.
     pub(super) fn due(&self) -> Duration {
         self.points.last().map_or(Duration::ZERO, |point| point.at + self.interval)
     }
 
-    /// Adds a reading. A peak that is new was there at some time since the last one.
-    pub(super) fn see(&mut self, at: Duration, live: u64, peak: u64) {
-        if self.points.len() >= MOST {
+    /// Adds a reading. A new peak was reached at some time since the previous reading.
+    pub(super) fn add(&mut self, at: Duration, live: u64, peak: u64) {
+        if self.points.len() >= MAX_POINTS {
             self.halve();
         }
         let bytes = if peak > self.peak { peak } else { live.min(peak) };
@@ -53,8 +54,8 @@ impl Series {
         self.points.push(Point { at, bytes });
     }
 
-    /// Keeps of each two points the higher one, but for the first, and reads half as often from
-    /// here on.
+    /// Merges pairs of points into the higher of the two, except for the first point, and doubles
+    /// the interval.
     fn halve(&mut self) {
         let mut kept = 1;
         for first in (1..self.points.len()).step_by(2) {
@@ -67,8 +68,8 @@ impl Series {
         self.interval *= 2;
     }
 
-    /// What was seen until a region was measured. The last point is what was live then; a peak
-    /// since the last reading comes before it.
+    /// The timeline up to a measurement, which is the last point. A peak since the last reading
+    /// becomes the point before it.
     pub(super) fn until(&self, at: Duration, live: u64, peak: u64) -> Timeline {
         let end = Point { at, bytes: live };
         let new_peak = Point { at, bytes: peak };
@@ -86,12 +87,12 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Reads a series whenever it is due, until it has seen so many values.
-    fn of(values: impl Iterator<Item = u64>) -> Series {
+    /// A series that has read each of these values when it was due.
+    fn series_of(values: impl Iterator<Item = u64>) -> Series {
         let (mut series, mut peak) = (Series::new(), 0);
         for live in values {
             peak = peak.max(live);
-            series.see(series.due(), live, peak);
+            series.add(series.due(), live, peak);
         }
         series
     }
@@ -108,9 +109,9 @@ mod tests {
     #[test]
     fn a_peak_between_two_readings_is_seen() {
         let mut series = Series::new();
-        series.see(5 * MS, 10, 10);
-        series.see(10 * MS, 20, 900);
-        series.see(15 * MS, 40, 900);
+        series.add(5 * MS, 10, 10);
+        series.add(10 * MS, 20, 900);
+        series.add(15 * MS, 40, 900);
         let timeline = series.until(17 * MS, 0, 900);
         assert_eq!(timeline.bytes, [0, 10, 900, 40, 0]);
         assert_eq!(timeline.ms, [0.0, 5.0, 10.0, 15.0, 17.0]);
@@ -119,21 +120,20 @@ mod tests {
     #[test]
     fn a_reading_is_never_above_the_peak() {
         let mut series = Series::new();
-        series.see(5 * MS, 100, 100);
-        // What a thread was just telling its account may be read twice.
-        series.see(10 * MS, 190, 100);
+        series.add(5 * MS, 100, 100);
+        // An update that a thread is passing to its account may be counted twice.
+        series.add(10 * MS, 190, 100);
         assert_eq!(series.until(15 * MS, 100, 100).bytes, [0, 100, 100, 100]);
     }
 
     #[test]
     fn a_full_series_keeps_every_second_point_and_goes_on_half_as_often() {
-        let series = of(1..MOST as u64);
-        assert_eq!(series.points.len(), MOST);
+        let series = series_of(1..MAX_POINTS as u64);
+        assert_eq!(series.points.len(), MAX_POINTS);
         assert_eq!(series.interval, INTERVAL);
-        let series = of(1..MOST as u64 + 1);
+        let series = series_of(1..MAX_POINTS as u64 + 1);
         assert_eq!(series.interval, 2 * INTERVAL);
-        // The first, of 511 the higher ones of each two and the one that is left over, and the new
-        // one.
+        // The first point, the other 511 merged into 256, and the new one.
         assert_eq!(series.points.len(), 1 + 256 + 1);
         let bytes: Vec<u64> = series.points.iter().map(|point| point.bytes).take(4).collect();
         assert_eq!(bytes, [0, 2, 4, 6]);
@@ -142,13 +142,13 @@ mod tests {
 
     #[test]
     fn a_peak_survives_however_often_a_series_is_halved() {
-        let readings = 6 * MOST as u64;
+        let readings = 6 * MAX_POINTS as u64;
         for spike in [1, 7, 256, 511, 512, 513, 3000, readings - 1] {
             let values = (0..readings).map(|n| if n == spike { 1_000_000 } else { 1000 + n % 3 });
-            let series = of(values);
+            let series = series_of(values);
             let timeline = series.until(series.due(), 5, 1_000_000);
             assert_eq!(timeline.bytes.iter().max(), Some(&1_000_000), "a spike at {spike}");
-            assert!(timeline.bytes.len() <= MOST + 2);
+            assert!(timeline.bytes.len() <= MAX_POINTS + 2);
             assert_eq!((timeline.ms[0], timeline.bytes[0]), (0.0, 0));
             assert_eq!(timeline.bytes.last(), Some(&5));
             assert!(timeline.ms.is_sorted(), "{:?}", timeline.ms);
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_series_never_takes_more_memory() {
-        let series = of((0..10 * MOST as u64).rev());
+        let series = series_of((0..10 * MAX_POINTS as u64).rev());
         assert_eq!(series.points.capacity(), Series::new().points.capacity());
     }
 }

@@ -1,14 +1,14 @@
-//! Starts the recorder's thread.
+//! Starting the recorder's thread.
 
 /// Starts the thread, which never ends.
 ///
-/// By the system's own function and not by the standard library's, which hands on the buffer that
-/// libtest captures a test's output in, for as long as the thread lives. Signals are blocked in it:
-/// the program's handlers run on the program's threads.
+/// The standard library's function would make the thread keep the buffer in which libtest captures
+/// a test's output, so this calls `pthread_create`. Signals are blocked in the thread so that the
+/// program's handlers run on the program's threads.
 ///
 /// # Errors
 ///
-/// In words, when there is no thread to be had.
+/// Returns the error of the operating system as text.
 #[cfg(unix)]
 pub(super) fn spawn() -> Result<(), String> {
     use std::io;
@@ -16,23 +16,23 @@ pub(super) fn spawn() -> Result<(), String> {
     use std::ptr::{null, null_mut};
 
     let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-    // SAFETY: writes a set of signals there.
+    // SAFETY: `all` has room for a signal set.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: the first set was written above, and the second is written here.
+    // SAFETY: `sigfillset` has initialized `all`, and `before` has room for a signal set.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
     let mut thread = MaybeUninit::uninit();
-    // SAFETY: the thread's number is written there; no attributes are the default ones, and `begin`
-    // takes any argument.
+    // SAFETY: `thread` has room for the identifier, null attributes mean the defaults, and `begin`
+    // accepts any argument.
     let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), null(), begin, null_mut()) };
-    // SAFETY: the set was written above.
+    // SAFETY: the first call of `pthread_sigmask` has initialized `before`.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
     if error != 0 {
         let error = io::Error::from_raw_os_error(error);
-        return Err(format!("a thread for it cannot be started: {error}"));
+        return Err(format!("cannot start a thread: {error}"));
     }
-    // SAFETY: there is a thread, whose number was written above.
+    // SAFETY: `pthread_create` succeeded, so it has written the identifier.
     let thread = unsafe { thread.assume_init() };
-    // SAFETY: nobody has joined or detached it yet.
+    // SAFETY: the thread was created joinable and has been neither joined nor detached.
     unsafe { libc::pthread_detach(thread) };
     Ok(())
 }
@@ -40,7 +40,7 @@ pub(super) fn spawn() -> Result<(), String> {
 #[cfg(unix)]
 extern "C" fn begin(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
     #[cfg(target_os = "linux")]
-    // SAFETY: a name of this thread, of up to 15 bytes and a zero.
+    // SAFETY: the name is a C string of at most 15 bytes.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"leakcheck".as_ptr())
     };
@@ -51,12 +51,12 @@ extern "C" fn begin(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
 ///
 /// # Errors
 ///
-/// In words, when there is no thread to be had.
+/// Returns the error of the operating system as text.
 #[cfg(not(unix))]
 pub(super) fn spawn() -> Result<(), String> {
     let thread = std::thread::Builder::new().name("leakcheck".to_owned());
     match thread.spawn::<_, ()>(|| super::recorder::run()) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("a thread for it cannot be started: {error}")),
+        Err(error) => Err(format!("cannot start a thread: {error}")),
     }
 }

@@ -13,10 +13,9 @@ use std::hint::black_box;
 use std::mem::transmute;
 use std::sync::OnceLock;
 
-use libc::mallinfo2;
-
 use leakcheck_ledger::accounts::account::Counts;
 use leakcheck_system::overhead;
+use libc::mallinfo2;
 
 type MallInfo = unsafe extern "C" fn() -> mallinfo2;
 
