@@ -153,10 +153,16 @@ fn of_child(child: resources::Child, frames: impl Fn(SiteId) -> Vec<Frame>) -> C
     Child::new(child.pid, child.command, state, frames(child.started_at))
 }
 
-/// The call sites that retain memory, with names, the largest first.
-pub(crate) fn call_sites(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
-    let (listed, _) = first(sites.to_vec(), usize::MAX, |_| false);
-    named(&listed, body)
+impl Measurement {
+    /// The call sites that retain memory, the largest first, with names. With
+    /// `LEAK_STACKS=sampled` their figures are estimates.
+    ///
+    /// Looking the names up reads the program's debug information, which takes some milliseconds
+    /// the first time.
+    pub fn call_sites(&self) -> Vec<CallSite> {
+        let (listed, _) = first(self.sites.clone(), usize::MAX, |_| false);
+        named(&listed, None)
+    }
 }
 
 fn named(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::verdict::NotJudged;
+use leakcheck_report::NotJudged;
 
 /// Why a check could not be made.
 ///

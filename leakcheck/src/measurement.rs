@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use stats_alloc::Stats;
 
-use crate::draft;
-use crate::report::{CallSite, Events, Timeline};
+use crate::report::{Events, Timeline};
 use crate::resources::Resources;
 use leakcheck_ledger::SiteId;
 use leakcheck_ledger::thread::running::RunningThread;
@@ -79,15 +78,6 @@ impl Measurement {
         events.bytes_deallocated = bytes_deallocated as u64;
         events.bytes_reallocated = bytes_reallocated as i64;
         events
-    }
-
-    /// The call sites that retain memory, the largest first, with names. With
-    /// `LEAK_STACKS=sampled` their figures are estimates.
-    ///
-    /// Looking the names up reads the program's debug information, which takes some milliseconds
-    /// the first time.
-    pub fn call_sites(&self) -> Vec<CallSite> {
-        draft::call_sites(&self.sites, None)
     }
 
     /// The names of the threads that the region started and that still run, as the kernel knows

@@ -12,11 +12,11 @@ mod elsewhere;
 mod linux;
 
 use leakcheck_ledger::SiteId;
+use leakcheck_report::{Figure, Unjudged};
 
 use crate::error::Error;
 use crate::options::Options;
 use crate::report::Resource;
-use crate::verdict::{Figure, Unjudged};
 #[cfg(not(target_os = "linux"))]
 use elsewhere as platform;
 #[cfg(target_os = "linux")]

@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::options::{Iterations, Kind, Options, Scope, mb_to_bytes};
 use crate::report::Stacks;
 use crate::suppress::{self, Suppression};
-use crate::verdict::{Limit, LimitSource, Limits, Skip};
 use leakcheck_growth::{Caps, Plan, WARM_UP};
 use leakcheck_ledger::thread::Untracked;
+use leakcheck_report::{Limit, LimitSource, Limits, Skip};
 
 /// Every variable that leakcheck knows.
 pub(crate) const VARIABLES: [&str; 17] = [

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::origin::Origin;
 use crate::region::{self, Region};
 use crate::settings::{self, Mode};
-use crate::verdict::NotJudged;
+use leakcheck_report::NotJudged;
 
 /// Makes the origin of a test of the program from its name.
 type OriginOf = fn(String) -> Origin;

@@ -6,6 +6,7 @@
 //! loaded itself ([`loaded`]); elsewhere the `backtrace` crate does it ([`platform`]).
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
+mod call;
 mod class;
 mod frame;
 #[cfg(all(

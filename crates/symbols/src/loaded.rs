@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::names::Call;
+use crate::call::Call;
 use maps::Maps;
 use object::Object;
 

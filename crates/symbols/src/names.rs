@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard};
 
 use leakcheck_report::Frame;
 use leakcheck_system::fork::ForkMutex;
 
+use crate::call::Call;
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",
@@ -80,14 +80,6 @@ struct Names {
     loaded: Loaded,
 }
 
-/// A function that was at work at an address, and the line that it was on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Call {
-    pub(crate) function: Option<String>,
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) line: Option<u32>,
-}
-
 impl Names {
     fn with<T>(use_them: impl FnOnce(&mut Self) -> T) -> T {
         let mut names: MutexGuard<'_, Option<Self>> = NAMES.lock();
@@ -113,13 +105,6 @@ impl Names {
             let frames = new.iter().zip(calls).map(|(at, calls)| (*at, frames_of(*at, calls)));
             self.at.extend(frames);
         }
-    }
-}
-
-impl Call {
-    /// Whether the function is named with its crate.
-    pub(crate) fn has_path(&self) -> bool {
-        self.function.as_ref().is_some_and(|function| function.contains("::"))
     }
 }
 

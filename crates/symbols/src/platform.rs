@@ -7,7 +7,7 @@ mod symtab;
 use std::path::Path;
 use std::ptr::without_provenance_mut;
 
-use crate::names::Call;
+use crate::call::Call;
 
 /// What is loaded, which the crate keeps to itself.
 #[derive(Default)]

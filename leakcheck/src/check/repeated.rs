@@ -6,9 +6,9 @@ use std::pin::pin;
 
 use super::{Panicked, Polled, told};
 use crate::options::Options;
-use crate::verdict::BodyEnd;
 use crate::watch::{Watch, Watching};
 use leakcheck_ledger::thread::Untracked;
+use leakcheck_report::BodyEnd;
 
 /// As [`check_with`](super::check_with), and the body is repeated where that was asked for.
 #[track_caller]

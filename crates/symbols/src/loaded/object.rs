@@ -15,7 +15,7 @@ use addr2line::{Context, FunctionName, LookupContinuation, LookupResult, SplitDw
 
 use super::elf::{Elf, Symbol};
 use super::file::Files;
-use crate::names::Call;
+use crate::call::Call;
 
 /// Where distributions put debug information.
 const DEBUG_FILES: &str = "/usr/lib/debug";
