@@ -10,7 +10,7 @@ use leakcheck_system::fork::ForkMutex;
 
 use crate::measurement::{Allowed, Amount};
 
-/// An inner region whose blocks stay out of the verdict of the regions around it.
+/// A nested region whose blocks do not count for the verdicts of the enclosing regions.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowance {
     pub(crate) region: RegionId,
@@ -21,12 +21,12 @@ pub(crate) struct Allowance {
 /// The allowances of all open regions.
 static ALLOWANCES: ForkMutex<Vec<Allowance>> = ForkMutex::new(30, Vec::new());
 
-/// Leaves what a closure allocates out of the verdict, and has the report list it with the reason.
+/// Excludes what a closure allocates from the verdict, and lists it in the report with the reason.
 ///
-/// For memory that is meant to stay: a registry that lives as long as the process, an interned
-/// name, a deliberate `Box::leak`. What threads started by the closure allocate is left out too. A
-/// block that is later reallocated outside counts again from then on. Where nothing is checked, the
-/// closure just runs.
+/// Use it for memory that is meant to stay: a registry that lives as long as the process, an interned
+/// name, a deliberate `Box::leak`. Allocations of threads that the closure starts are excluded too. A
+/// block that is later reallocated outside of the closure counts again from then on. Outside of a
+/// check, the closure runs as usual.
 ///
 /// ```
 /// # use leakcheck::{Options, check};
@@ -62,7 +62,7 @@ fn find_or_open(parent: RegionId, why: Cow<'static, str>) -> Option<RegionId> {
     Some(region)
 }
 
-/// The outermost allowances that were made inside a region.
+/// The outermost allowances inside a region.
 pub(crate) fn inside(region: RegionId) -> Vec<Allowance> {
     let all = allowances();
     let inside = |allowance: &&Allowance| account::is_inside(allowance.parent, region);
@@ -77,8 +77,8 @@ pub(crate) fn inside(region: RegionId) -> Vec<Allowance> {
     all.iter().filter(inside).filter(outermost).cloned().collect()
 }
 
-/// Closes the allowances that were made inside a region that closes. They are remembered until the
-/// outermost region closes, whose verdict they stay out of too.
+/// Closes the allowances inside a region that closes. They are kept until the outermost region
+/// closes, because they do not count for its verdict either.
 pub(crate) fn close_inside(region: RegionId) {
     let outermost = account::get(region).is_none_or(|account| account.parent() == 0);
     allowances().retain(|allowance| {

@@ -1,4 +1,4 @@
-//! Runs a body inside a region, waits for it to settle, judges and reports.
+//! Runs bodies under a check.
 
 pub(crate) mod repeated;
 
@@ -20,9 +20,9 @@ use leakcheck_ledger::thread::Untracked;
 
 /// Runs a body and fails when it leaves more memory behind than its limits allow.
 ///
-/// This is what the attribute does, for custom harnesses, property tests and helpers. What the body
-/// returns is alive when it is judged, so it counts; what the body captured and did not give away
-/// is gone by then.
+/// The attribute does the same. Use the function in custom harnesses, property tests and helpers. The
+/// body's return value is alive when the check is judged, so it counts. What the body captured and
+/// did not return has been dropped by then.
 ///
 /// ```
 /// use leakcheck::{Options, check};
@@ -36,19 +36,19 @@ use leakcheck_ledger::thread::Untracked;
 ///
 /// # Panics
 ///
-/// With the report, when the body leaked. When the check could not see: the allocator is not
-/// installed, a `LEAK_*` variable cannot be read, or a check of process scope is nested. A body
-/// that panics, or returns what [`Outcome::is_failure`] says is a failure, fails as itself and is
-/// not judged.
+/// If the body leaked, with the report as its message. If the check is blind: the allocator is not
+/// installed, a `LEAK_*` variable is invalid, or a check of process scope is nested in another. A
+/// body that panics, or returns a value whose [`Outcome::is_failure`] is `true`, fails as itself and
+/// is not judged.
 #[track_caller]
 pub fn check<T: Outcome>(mut options: Options, body: impl FnOnce() -> T) -> T {
     options.origin = options.origin.at(Location::caller());
     check_with(options, body, T::is_failure)
 }
 
-/// [`check`] for a body that can be called again: it is repeated as often as [`Options::iterations`]
-/// or `LEAK_ITERATIONS` asks for, and judged by what keeps pace with the calls, as [the page on
-/// repetition](crate::repeated_checks) says. Returns what the last call returned.
+/// [`check`] for a body that can be called again. The body is repeated as often as
+/// [`Options::iterations`] or `LEAK_ITERATIONS` asks for. Growth in proportion to the calls is a leak,
+/// as [the page on repetition](crate::repeated_checks) describes. Returns the value of the last call.
 ///
 /// ```
 /// use leakcheck::{Iterations, Options, check_repeated};
@@ -57,7 +57,7 @@ pub fn check<T: Outcome>(mut options: Options, body: impl FnOnce() -> T) -> T {
 ///
 /// static SQUARES: LazyLock<Mutex<HashMap<u64, u64>>> = LazyLock::new(Mutex::default);
 ///
-/// // What is kept comes once, and not with every call.
+/// // The map grows once, and not with every call.
 /// let options = Options::new().name("remembers squares").iterations(Iterations::Auto);
 /// let square = check_repeated(options, || {
 ///     *SQUARES.lock().unwrap().entry(12).or_insert_with(|| 12 * 12)
@@ -74,7 +74,7 @@ pub fn check_repeated<T: Outcome>(mut options: Options, body: impl FnMut() -> T)
     repeated::check_repeatable_with(options, body, T::is_failure)
 }
 
-/// [`check`] for a future: the region is entered whenever the future is polled.
+/// [`check`] for a future. The region is entered whenever the future is polled.
 ///
 /// ```
 /// # use leakcheck::{Options, check_async};
@@ -134,8 +134,8 @@ fn once<T>(watch: &Watch, body: impl FnOnce() -> T, failed: impl FnOnce(&T) -> b
     }
 }
 
-/// For tests that must panic: the panic is what they are for, so they are judged after it. A leak
-/// lets them return normally, which is what libtest takes for a failure here.
+/// For tests that must panic. Their panic is expected, so they are judged after it. After a leak
+/// they return normally, which libtest takes for a failure here.
 #[track_caller]
 pub(crate) fn check_should_panic(
     options: Options,
@@ -149,7 +149,7 @@ pub(crate) fn check_should_panic(
     }
 }
 
-/// A panic would be just what the test is to end with.
+/// The test must not panic here: libtest would take that for the expected panic.
 fn told(problem: &str) {
     eprintln!("leakcheck: {problem}");
 }
@@ -157,7 +157,7 @@ fn told(problem: &str) {
 #[track_caller]
 fn panics_once(watch: &Watch, expected: Option<&'static str>, body: impl FnOnce()) {
     let panicked = Panicked::of(watch.run(body), expected);
-    // The region is still open, and in process scope it sees this thread too.
+    // The region is still open, and one of process scope counts this thread too.
     let _untracked = Untracked::new();
     match panicked {
         Panicked::Not => watch.not_judged(BodyEnd::DidNotPanic),
@@ -169,10 +169,10 @@ fn panics_once(watch: &Watch, expected: Option<&'static str>, body: impl FnOnce(
     }
 }
 
-/// How a body that must panic has ended.
+/// How a body that must panic ended.
 enum Panicked {
     Not,
-    /// With this message. The payload, which is the body's memory too, is dropped.
+    /// With this message. The payload belongs to the body and is dropped.
     AsExpected(Option<String>),
     Otherwise(Box<dyn Any + Send>),
 }
@@ -223,7 +223,7 @@ async fn await_once<T>(
     value
 }
 
-/// Polls the body inside its region, and drops it there when it is ready.
+/// Polls the body inside its region, and drops it there once it is ready.
 struct Polled<'a, F> {
     watch: &'a Watch,
     body: Pin<&'a mut Option<F>>,
@@ -244,7 +244,7 @@ impl<F: Future> Future for Polled<'_, F> {
     }
 }
 
-/// Runs a body and tells what it came to, without judging it.
+/// Runs a body and returns its figures without judging them.
 ///
 /// ```
 /// let measurement = leakcheck::measure(|| {
@@ -256,8 +256,7 @@ impl<F: Future> Future for Polled<'_, F> {
 ///
 /// # Panics
 ///
-/// When the allocator is not installed or a `LEAK_*` variable cannot be read, and when the body
-/// panics.
+/// If the allocator is not installed, if a `LEAK_*` variable is invalid, or if the body panics.
 #[track_caller]
 pub fn measure(body: impl FnOnce()) -> Measurement {
     let opened = settings::of_process().map_err(ToString::to_string).and_then(|settings| {

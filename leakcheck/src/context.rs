@@ -7,11 +7,10 @@ use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account;
 use leakcheck_ledger::thread::{self, EnterGuard, Thread};
 
-/// The region that a thread works for, to be carried into threads that outlive it.
+/// A handle to the region of a thread, for threads that outlive the test.
 ///
-/// Threads that a test starts belong to it by themselves. The threads of a pool that was there
-/// before do not: what they allocate on the test's behalf is *unattributed*, until they enter the
-/// test's context.
+/// A thread that a test starts belongs to the test automatically. A thread of an older pool does not:
+/// what it allocates on the test's behalf is *unattributed* unless it enters the test's context.
 ///
 /// ```
 /// use leakcheck::Context;
@@ -36,8 +35,8 @@ pub struct Context {
     region: RegionId,
 }
 
-/// While it lives, its thread works for the region of a [`Context`]. It stays on the thread that
-/// made it.
+/// Assigns its thread to the region of a [`Context`] until it is dropped. It cannot be sent to another
+/// thread.
 #[must_use = "the thread leaves the context when the guard is dropped"]
 pub struct ContextGuard<'a> {
     _entered: EnterGuard,
@@ -45,15 +44,15 @@ pub struct ContextGuard<'a> {
 }
 
 impl Context {
-    /// The context of the calling thread. Where nothing is checked, entering it changes nothing.
+    /// The context of the calling thread. Outside of a check, entering it has no effect.
     pub fn current() -> Self {
         let region = thread::with(Thread::current_region);
         account::get(region).inspect(|account| account.add_reference());
         Self { region }
     }
 
-    /// Makes the calling thread work for this context's region until the guard is dropped. Once the
-    /// region is closed, what the thread allocates is unattributed.
+    /// Assigns the calling thread to this context's region until the guard is dropped. Once the region
+    /// is closed, what the thread allocates is unattributed.
     pub fn enter(&self) -> ContextGuard<'_> {
         let (own, stack_base) =
             thread::with(|thread| (thread.region.get(), thread.stack_base.get() as usize));

@@ -6,7 +6,7 @@ use leakcheck_report::NotJudged;
 
 /// Why a check could not be made.
 ///
-/// A check that cannot see must fail, so checks turn this into a panic with the same words.
+/// A blind check must fail, so checks panic with this message.
 #[derive(Debug)]
 pub(crate) struct Error {
     kind: ErrorKind,
@@ -46,7 +46,7 @@ impl Error {
         ErrorKind::ThreadsUnseen.into()
     }
 
-    /// Of what is left behind beside memory, something that this build cannot see has a limit.
+    /// There is a limit for a resource that this build cannot see.
     pub(crate) fn left_unseen(argument: &'static str, needs: &'static str) -> Self {
         ErrorKind::LeftUnseen { argument, needs }.into()
     }
@@ -67,12 +67,12 @@ impl Error {
         ErrorKind::Suppressions { path: path.into(), problem: problem.into() }.into()
     }
 
-    /// Whether Miri or a sanitizer watches in our place.
+    /// Whether Miri or a sanitizer watches memory instead.
     pub(crate) fn is_pass_through(&self) -> bool {
         matches!(self.kind, ErrorKind::PassThrough)
     }
 
-    /// Why a check that it prevents is not judged.
+    /// The reason why a check is not judged, for its report.
     pub(crate) fn reason(&self) -> NotJudged {
         match self.kind {
             ErrorKind::NotInstalled => NotJudged::Blind,

@@ -1,4 +1,5 @@
-//! Who may run at the same time: regions of test scope together, a region of process scope alone.
+//! Which regions may be open at the same time: those of test scope together, one of process scope
+//! alone.
 
 use std::sync::{Condvar, MutexGuard};
 
@@ -6,12 +7,12 @@ use std::sync::{Condvar, MutexGuard};
 use leakcheck_system::fork;
 use leakcheck_system::fork::ForkMutex;
 
-/// What a region needs to itself while it is open.
+/// Whether other regions may be open at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Others may be open too.
+    /// They may.
     Shared,
-    /// Nobody else may be.
+    /// They may not.
     Alone,
 }
 
@@ -25,7 +26,7 @@ struct Gate {
 struct State {
     sharing: usize,
     alone: bool,
-    /// How many wait to be alone; new sharers wait behind them.
+    /// How many wait for [`Access::Alone`]. New sharers wait behind them.
     waiting_alone: usize,
 }
 
@@ -34,12 +35,12 @@ static GATE: Gate = Gate {
     changed: Condvar::new(),
 };
 
-/// The permission to be open; gives it back when dropped.
+/// The permission to be open, which is returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Pass(Access);
 
 impl Pass {
-    /// Waits until it may be given.
+    /// Blocks until the permission can be given.
     pub(crate) fn wait(access: Access) -> Self {
         let mut state = GATE.lock();
         match access {
@@ -66,7 +67,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = GATE.lock();
         match self.0 {
-            // A pass may have come along in a fork, to a gate that does not know it.
+            // In the child of a fork, a pass may be older than the reopened gate.
             Access::Shared => state.sharing = state.sharing.saturating_sub(1),
             Access::Alone => state.alone = false,
         }
@@ -74,7 +75,7 @@ impl Drop for Pass {
     }
 }
 
-/// Forgets who is inside: they are not in the child of a fork.
+/// Forgets all open regions: their threads do not exist in the child of a fork.
 #[cfg(unix)]
 fn reopen() {
     *GATE.lock() = State { sharing: 0, alone: false, waiting_alone: 0 };

@@ -251,9 +251,9 @@ pub use verdict::{
 #[cfg(feature = "install")]
 install!();
 
-/// Declares the counting allocator, over the system's, as the global one of a program.
+/// Declares the counting allocator over the system's as the program's global allocator.
 ///
-/// The default feature `install` does it for you.
+/// The default feature `install` does this for you.
 ///
 /// ```
 /// # #[cfg(not(feature = "install"))]
@@ -280,17 +280,17 @@ macro_rules! install {
 /// # fn main() {}
 /// ```
 ///
-/// A test is watched from the beginning to the end of the thread that libtest starts for it, with all
-/// threads that it starts, and held against the default limits of its kind and the `LEAK_*`
-/// variables. A leak is told on stderr with its report, and the program ends with the code of
-/// failure, though libtest says `ok`. Where a function has an attribute, that one's words hold, `skip`
+/// A test is watched from the start to the end of the thread that libtest starts for it, with all
+/// threads that it starts in turn. The default limits of its kind and the `LEAK_*` variables apply. The
+/// report of a leak goes to stderr, and the program ends with libtest's exit status for failures, even
+/// though libtest printed `ok`. Where a test has the attribute, the attribute's arguments apply, `skip`
 /// included.
 ///
-/// A test that fails is not judged. One that panicked and passed, as with `#[should_panic]`, is judged
-/// when the program ends, if no other test has failed.
+/// A test that fails is not judged. A test that panicked and passed, as with `#[should_panic]`, is
+/// judged when the program ends, unless another test failed.
 ///
-/// It works under nextest and with `--test-threads=1`, on Linux with glibc and the feature `threads`;
-/// elsewhere it does not compile. It knows libtest's tests; another harness calls [`check`].
+/// It works under nextest and with `--test-threads=1`, on Linux with glibc and the feature `threads`.
+/// Elsewhere it does not compile. It knows libtest's tests only: with another harness, call [`check`].
 #[cfg(interposed)]
 #[macro_export]
 macro_rules! check_all {
@@ -320,14 +320,14 @@ macro_rules! check_all {
     };
 }
 
-/// Checks every test of a program where threads can be followed, which this build cannot.
+/// Checks every test of a program where threads can be followed. In this build they cannot.
 #[cfg(all(not(interposed), any(miri, sanitized)))]
 #[macro_export]
 macro_rules! check_all {
     () => {};
 }
 
-/// Checks every test of a program where threads can be followed, which this build cannot.
+/// Checks every test of a program where threads can be followed. In this build they cannot.
 #[cfg(all(not(interposed), not(any(miri, sanitized))))]
 #[macro_export]
 macro_rules! check_all {

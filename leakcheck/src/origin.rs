@@ -1,9 +1,10 @@
-//! Where a check stands in the user's project.
+//! Where a check is in the user's project.
 
 use std::borrow::Cow;
 use std::panic::Location;
 
-/// What the compiler knows of a check's place. Without the attribute, only a name may be known.
+/// What the compiler knows about the location of a check. Without the attribute, only a name may be
+/// known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     pub(crate) name: Option<Cow<'static, str>>,
@@ -16,19 +17,18 @@ pub struct Origin {
     pub(crate) line: Option<u32>,
 }
 
-/// Where libtest runs a test on the main thread, and in threads without a name, the thread does not
-/// name the check.
+/// The name of the main thread. Where libtest runs a test on it, the thread does not name the check.
 const NO_NAME: &str = "main";
 
 impl Origin {
     /// Of a function with the attribute; `module` is its `module_path!()`.
     ///
-    /// Nothing is allocated here, where it would count for a check around this one.
+    /// It allocates nothing, because that would count for an enclosing check.
     pub fn of_function(module: &'static str, function: &'static str) -> Self {
         Self { function: Some((module, function)), ..Self::default() }
     }
 
-    /// Of a test that libtest has named, somewhere in the crate of `module`.
+    /// Of a test that libtest named, in the crate of `module`.
     pub fn of_test(module: &'static str, name: String) -> Self {
         Self { name: Some(name.into()), function: Some((module, "")), ..Self::default() }
     }
@@ -39,7 +39,7 @@ impl Origin {
         self.function.is_some() && self.name.is_none()
     }
 
-    /// What cargo says of the target at compile time: package, program and whether it is an
+    /// The target, as cargo describes it at compile time: package, program, and whether it is an
     /// integration test.
     pub fn in_target(
         mut self,
@@ -51,20 +51,20 @@ impl Origin {
         self
     }
 
-    /// Where the check is written.
+    /// The source location of the check.
     pub(crate) fn at(mut self, place: &Location<'static>) -> Self {
         self.file.get_or_insert(place.file());
         self.line.get_or_insert(place.line());
         self
     }
 
-    /// The crate that the function with the attribute is in.
+    /// The crate of the function with the attribute.
     pub(crate) fn krate(&self) -> Option<&'static str> {
         self.function.map(|(module, _)| module.split("::").next().unwrap_or(module))
     }
 
-    /// The name that reports know the check by: the one that it was given, else that of the thread,
-    /// else its place.
+    /// The name of the check in reports: the given one, else that of the thread, else its source
+    /// location.
     pub(crate) fn display_name(&self) -> String {
         if let Some(name) = &self.name {
             return name.clone().into_owned();

@@ -1,5 +1,4 @@
-//! The door for the attribute's expansion. Nothing here is for people, and all of it may change at
-//! any time.
+//! What the attribute expands to. It is not part of the public API and may change at any time.
 
 use std::future::Future;
 use std::panic::Location;
@@ -12,7 +11,7 @@ use crate::options::Options;
 pub use crate::origin::Origin;
 use crate::outcome::Outcome;
 
-/// What the feature `install` declares.
+/// The allocator that the feature `install` declares.
 #[cfg(not(asm_hot_path))]
 pub type Installed = crate::Alloc;
 #[cfg(not(asm_hot_path))]
@@ -20,7 +19,7 @@ pub const INSTALLED: Installed = crate::Alloc::system();
 #[cfg(asm_hot_path)]
 pub const INSTALLED: Installed = Installed;
 
-/// What the compiler knows of the function that the attribute is on.
+/// The origin of the function with the attribute.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __origin {
@@ -46,7 +45,7 @@ pub fn unresolved_hooks() -> Vec<&'static std::ffi::CStr> {
     Vec::new()
 }
 
-/// `check_all!` is written in the program.
+/// Called by the expansion of `check_all!`.
 #[cfg(interposed)]
 pub use crate::suite::{check_all, program_ends};
 
@@ -99,8 +98,8 @@ pub async fn check_async_repeatable<T, F: Future<Output = T>>(
     checks::repeated::check_async_repeatable_with(options, body, failed).await
 }
 
-/// Tells whether a value of any type is a failure: an [`Outcome`] by its own method, others by the
-/// one found second, on a reference more.
+/// Whether a value of any type is a failure. Method resolution finds the method of an [`Outcome`]
+/// first, and for other types the fallback, which needs one more reference.
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 

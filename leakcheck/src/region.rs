@@ -1,4 +1,4 @@
-//! A region: the stretch of a program that is watched.
+//! A region: a watched stretch of the program.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use crate::report::{Stacks, Timeline};
 use crate::resources::{Baseline, Resources};
 use crate::timeline::{self, Recording};
 
-/// Captures the call stacks of these blocks from now on, in the whole process.
+/// Selects the blocks whose call stacks are captured from now on, in the whole process.
 pub(crate) fn capture(stacks: Stacks) {
     epoch::set_capture_mode(match stacks {
         Stacks::Sampled => CaptureMode::Sampled,
@@ -42,31 +42,31 @@ pub(crate) struct Region {
     unattributed: stats_alloc::Region<'static, NullAlloc>,
     opened: Instant,
     baseline: Baseline,
-    /// When it was first measured, in microseconds from its opening on, 0 before that: what is done to settle and
-    /// to name call sites is not the body's time.
+    /// When the region was first measured, in microseconds after it opened; 0 before that. Settling
+    /// and naming call sites do not count as the body's time.
     measured: AtomicU64,
-    /// Its live bytes over time, or why they are not recorded, where that was asked for.
+    /// Its live bytes over time, or why they are not recorded; none where nobody asked.
     recording: Option<Result<Recording, String>>,
-    /// An inner region runs under the pass of the region around it.
+    /// None for an inner region, which runs under the pass of the enclosing one.
     _pass: Option<Pass>,
 }
 
 /// The figures of a region that a repetition watches.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    /// What is retained at each call site, but for what is allowed.
+    /// What is retained at each call site, without what is allowed.
     pub(crate) sites: Vec<SiteCount>,
-    /// What is retained at call sites that are not known.
+    /// What is retained at unknown call sites.
     pub(crate) siteless: Amount,
     pub(crate) released: Amount,
-    /// Threads that the region started and that still run.
+    /// How many threads that the region started still run.
     pub(crate) threads: usize,
     pub(crate) resources: Resources,
 }
 
 impl Region {
-    /// Opens a region, inside the one that this thread works for, if any. Waits while regions are
-    /// open that it may not run beside. `timeline` says whether its live bytes are recorded.
+    /// Opens a region, nested in the region of this thread if there is one. Blocks while regions are
+    /// open that may not run at the same time. `timeline` says whether live bytes are recorded.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl Region {
         Self::open_at(scope, timeline)
     }
 
-    /// Opens a region of test scope on a thread that has not begun its own work: it must not ask who
-    /// it is before the standard library has told it.
+    /// Opens a region of test scope on a thread that has not run any of its own code. It must not
+    /// call `thread::current()`, which the standard library sets later.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Region {
         })
     }
 
-    /// The calling thread works for the region from now on, until somebody says otherwise.
+    /// Assigns the calling thread to the region.
     #[cfg(interposed)]
     pub(crate) fn take_thread(&self) {
         thread::with(|thread| thread.set_region(self.id));
@@ -135,12 +135,12 @@ impl Region {
         self.scope
     }
 
-    /// Runs a part of the body; the calling thread works for the region meanwhile.
+    /// Runs a part of the body with the calling thread assigned to the region.
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> T {
         run_body(self.id, body)
     }
 
-    /// What the region has come to by now.
+    /// The figures of the region so far.
     pub(crate) fn measure(&self) -> Measurement {
         let _untracked = Untracked::new();
         let Some(account) = account::get(self.id) else { return Measurement::default() };
@@ -170,8 +170,8 @@ impl Region {
         }
     }
 
-    /// What the region retains by now, by call site, and what else can grow: less than a measurement,
-    /// for who looks often.
+    /// What the region retains so far, by call site, and the other resources that can grow. It is a
+    /// cheaper reading than [`measure`](Self::measure), for frequent polling.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let Some(account) = account::get(self.id) else { return Snapshot::default() };
         let mut owners = vec![self.id];
@@ -199,8 +199,8 @@ impl Region {
         regions
     }
 
-    /// The regions whose blocks count for a verdict: this one and those inside, but for what was
-    /// allowed.
+    /// The regions whose blocks count for a verdict: this one and those nested in it, without the
+    /// regions of what is allowed.
     pub(crate) fn owners(&self) -> Vec<RegionId> {
         let allowances = allow::inside(self.id);
         let mut owners = self.with_inner();
@@ -217,15 +217,15 @@ impl Region {
         }))
     }
 
-    /// For how long the body ran.
+    /// How long the body ran.
     pub(crate) fn elapsed(&self) -> Duration {
         let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         let first = self.measured.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         Duration::from_micros(first.map_or_else(|first| first, |_| now))
     }
 
-    /// Totals and their split by call site. Other threads may be at work, so they are read until
-    /// nothing has happened in between, or for a few times.
+    /// Totals and their split by call site. Other threads may allocate meanwhile, so both are read
+    /// again until the totals did not change, up to a few times.
     fn read(&self, account: &Account, owners: &[RegionId]) -> (Counts, Split) {
         let mut counts = account.counts(self.id);
         for _ in 0..5 {
@@ -268,8 +268,8 @@ impl Drop for Region {
 }
 
 /// The outermost frame that call stacks keep: they are cut above the address of its variable. It is
-/// never inlined, so that nothing of the caller is kept, and that the body, which may be inlined
-/// here, is.
+/// never inlined, so that the caller's frame is cut off and the body's frame, which may be inlined
+/// here, is kept.
 #[inline(never)]
 fn run_body<T>(region: RegionId, body: impl FnOnce() -> T) -> T {
     let here = 0_u8;
@@ -298,14 +298,14 @@ fn growth(stats: &Stats) -> Growth {
     }
 }
 
-/// Makes what the standard library keeps from its first use on, so that it is nobody's leak: the
-/// handle of this thread and the buffer of stdout.
+/// Initializes what the standard library keeps from its first use on, so that no test is charged for
+/// it: the handle of this thread and the buffer of stdout.
 fn make_lazy_state() {
     _ = std::thread::current();
     _ = std::io::stdout();
 }
 
-/// Plants a block and looks whether the ledger sees it: a check that is blind must fail.
+/// Plants a block and verifies that the ledger counts it. A blind check must fail.
 fn see_a_planted_block() -> Result<(), Error> {
     if PASS_THROUGH {
         return Err(Error::pass_through());

@@ -1,4 +1,4 @@
-//! Waiting for what is just ending: threads on their way out, values that another thread drops.
+//! Waits for threads that are ending and for values that other threads are dropping.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A bounded wait with back-off. What the looks in between take does not count: the first one may
-/// have to read debug information for longer than the whole wait is meant to be.
+/// A bounded wait with back-off. Time spent measuring is not charged to the wait: the first reading
+/// may parse debug information for longer than the whole wait.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     left: Duration,
@@ -25,24 +25,24 @@ impl Waiting {
         }
     }
 
-    /// A wait of so many of the shortest pauses.
+    /// A wait of a number of shortest pauses.
     pub(crate) fn short_pauses(number: u32) -> Self {
         Self { left: FIRST_PAUSE * number, pause: FIRST_PAUSE, longest: FIRST_PAUSE }
     }
 
-    /// A part of this wait, for the first of several looks.
+    /// Splits off a part of this wait.
     pub(crate) fn part(&mut self, of: u32) -> Self {
         let part = self.left / of;
         self.left -= part;
         Self { left: part, pause: FIRST_PAUSE, longest: LONGEST_PAUSE }
     }
 
-    /// What a part has left over.
+    /// Returns the unused rest of a part.
     pub(crate) fn give_back(&mut self, part: Self) {
         self.left += part.left;
     }
 
-    /// Pauses, and says whether another look is worth it: `false` when the time is over.
+    /// Pauses. `false` when the time is over.
     pub(crate) fn goes_on(&mut self) -> bool {
         if self.left.is_zero() {
             return false;

@@ -26,7 +26,7 @@ use leakcheck_report::NotJudged;
 /// Makes the origin of a test of the program from its name.
 type OriginOf = fn(String) -> Origin;
 
-/// What `check_all!` has said of this program; nothing where it was not written.
+/// Set by `check_all!`; empty in a program without it.
 static PROGRAM: OnceLock<OriginOf> = OnceLock::new();
 
 /// The tests that are running.
@@ -41,9 +41,9 @@ struct Unseen {
 /// A test that is running.
 struct Test {
     number: u64,
-    /// Or why the test cannot be checked.
+    /// The region, or why the test cannot be checked.
     region: Result<Region, Unseen>,
-    /// Known when the start routine has returned.
+    /// Known once the start routine has returned.
     name: Option<String>,
 }
 
@@ -53,16 +53,17 @@ thread_local! {
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From here on every test is checked. Runs before `main`.
+/// Checks every test from now on. It runs before `main`.
 pub fn check_all(origin: OriginOf) {
     if PROGRAM.set(origin).is_ok() {
-        // Otherwise the allocator tells which thread is the main one, and it may not be installed.
+        // Marks this thread as the main one even where the allocator, which usually does, is not
+        // installed.
         thread::with(Thread::ensure_started);
         at_exit::watch_the_status();
     }
 }
 
-/// The program ends, and all its exit handlers are over.
+/// To be called when the program ends, after its exit handlers.
 pub fn program_ends() {
     if at_exit::is_watched_process() {
         let untracked = Untracked::new();
@@ -72,7 +73,7 @@ pub fn program_ends() {
     }
 }
 
-/// A thread that libtest's main thread has started is about to run. Opens its region.
+/// Opens the region of a thread that libtest's main thread has started, before it runs.
 pub(crate) fn thread_begins() {
     if PROGRAM.get().is_none() {
         return;
@@ -90,7 +91,7 @@ pub(crate) fn thread_begins() {
     HERE.set(number);
 }
 
-/// The region of a test, or why there can be none; nothing where nothing is to be checked.
+/// The region of a test, or why it cannot be opened; none where checks are off.
 fn open() -> Option<Result<Region, Unseen>> {
     let settings = match settings::of_process() {
         Ok(settings) => settings,
@@ -104,7 +105,8 @@ fn open() -> Option<Result<Region, Unseen>> {
     Some(region.map_err(|error| (&error).into()))
 }
 
-/// The start routine of the thread has returned: the thread's name is the test's.
+/// To be called when the start routine of the thread has returned: by now the thread has the name of
+/// its test.
 pub(crate) fn routine_is_over() {
     let number = HERE.get();
     if number == 0 {
@@ -117,14 +119,14 @@ pub(crate) fn routine_is_over() {
     }
 }
 
-/// The thread ends: its thread-locals are gone.
+/// To be called when the thread's thread-locals are destroyed.
 pub(crate) fn thread_ends() {
     let number = HERE.replace(0);
     if number == 0 {
         return;
     }
     let _untracked = Untracked::new();
-    // Before the verdict's frames lie where the test's were.
+    // The verdict is about to reuse the test's stack, with its stale pointers.
     clear_dead();
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
     match (test.name, test.region) {
@@ -134,8 +136,8 @@ pub(crate) fn thread_ends() {
     }
 }
 
-/// The attribute is on a function that this thread's test is: its own words hold, and the check of
-/// the suite makes room for it.
+/// Drops the check of the suite where the attribute is on this thread's test: the attribute's
+/// arguments win.
 pub(crate) fn step_aside(check: &Origin) {
     let number = HERE.get();
     if number == 0 || !check.is_of_attribute() {
@@ -172,8 +174,7 @@ fn running() -> MutexGuard<'static, Vec<Test>> {
     RUNNING.lock()
 }
 
-/// Sees to it that a test's thread knows whether something panicked on it. What the program's hook does
-/// stays as it is.
+/// Records whether something panics on a test's thread. The program's own panic hook still runs.
 fn note_panics() {
     static NOTED: OnceLock<()> = OnceLock::new();
     NOTED.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! One check under way: from the opened region to the verdict and its report.
+//! One check, from its open region to its verdict and report.
 
 mod repeated;
 
@@ -25,24 +25,24 @@ use crate::resources;
 use crate::settings::{self, Mode, Settings};
 use crate::verdict::{BodyEnd, Limits, NotJudged, Verdict};
 
-/// Whether a body is watched.
+/// Whether a body runs under a check.
 pub(crate) enum Watching {
     Yes(Box<Watch>),
-    /// It just runs. A skipped body still does not run beside a region of process scope.
+    /// It runs unchecked. A skipped body still waits for a region of process scope to close.
     No(Option<Pass>),
 }
 
-/// One check under way.
+/// An open check.
 pub(crate) struct Watch {
     pub(crate) region: Region,
     settings: &'static Settings,
     options: Options,
     test: Test,
     limits: Limits,
-    /// How the body is repeated, if it is.
+    /// How the body is repeated; none where it runs once.
     plan: Option<Plan>,
     can_repeat: bool,
-    /// The stack as it was before the body, and when that was, for [`holders`].
+    /// The stack before the body, for [`holders`], and when the body started.
     before: OnceLock<(StackSnapshot, Instant)>,
 }
 
@@ -86,7 +86,7 @@ impl Watch {
         }
         let name = options.origin.display_name();
         let nested = thread::with(Thread::entered_region) != 0;
-        // A process of its own has one check that watches all of it.
+        // Under nextest the outermost check watches the whole process.
         let scope = match options.scope {
             None if nested => Scope::Test,
             _ => settings.scope(&options),
@@ -120,7 +120,7 @@ impl Watch {
         region::capture(settings.stacks);
         if settings.repeats(&options) && !can_repeat {
             message::to_stderr(&format!(
-                "`{}` is called once, whatever `LEAK_ITERATIONS` says: its body may use up what it takes",
+                "`{}` is called once in spite of `LEAK_ITERATIONS`: its body may consume its arguments",
                 test.name
             ));
         }
@@ -142,9 +142,10 @@ impl Watch {
         Ok(Watching::Yes(Box::new(watch)))
     }
 
-    /// Runs the body inside the region; the error is what it panicked with.
+    /// Runs the body inside the region. The error is the payload of its panic.
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
-        // Before the body's frames lie where others were, and before others lie where they were.
+        // Stale pointers in dead stack frames would look like references: clear them before the body
+        // reuses the stack, and after it has.
         holders::clear_dead();
         _ = self.before.get_or_init(|| (StackSnapshot::now(), Instant::now()));
         let outcome = catch_unwind(AssertUnwindSafe(|| self.region.run(body)));
@@ -152,8 +153,8 @@ impl Watch {
         outcome
     }
 
-    /// As [`not_judged`](Self::not_judged), in one of the calls of a repeated body, which is told where
-    /// the failing test tells the rest.
+    /// As [`not_judged`](Self::not_judged), for one iteration of a repeated body. It is printed to the
+    /// captured output, next to the panic message of the failing test.
     pub(crate) fn not_judged_in_call(&self, end: BodyEnd, call: u64) {
         let _untracked = Untracked::new();
         if call == 1 {
@@ -162,7 +163,7 @@ impl Watch {
         let reason = NotJudged::Body { end, iteration: Some(call) };
         eprintln!("leakcheck: {reason}");
         if self.settings.repeats(&self.options) {
-            eprintln!("  if it cannot be called again, say so: #[leak_check(iterations = 1)]");
+            eprintln!("  if it cannot be called again, exempt it: #[leak_check(iterations = 1)]");
         }
         self.record_not_judged(reason);
     }
@@ -247,7 +248,7 @@ impl Leak {
     }
 }
 
-/// The words of the panic are leakcheck's own and count for no check around this one.
+/// The message of the panic is untracked, so that it counts for no enclosing check.
 #[track_caller]
 pub(crate) fn fail_with(text: String) -> ! {
     let _untracked = Untracked::new();

@@ -10,7 +10,7 @@ use crate::watch::{Watch, Watching};
 use leakcheck_ledger::thread::Untracked;
 use leakcheck_report::BodyEnd;
 
-/// As [`check_with`](super::check_with), and the body is repeated where that was asked for.
+/// As [`check_with`](super::check_with), with the body repeated where that was asked for.
 #[track_caller]
 pub(crate) fn check_repeatable_with<T>(
     options: Options,
@@ -50,14 +50,14 @@ pub(crate) fn check_repeatable_with<T>(
     value.expect("a body is called at least once")
 }
 
-/// The value of the call before is dropped where it was made.
+/// The value of the previous iteration is dropped inside the region.
 fn fresh<T>(value: &mut Option<T>, body: &mut impl FnMut() -> T) -> T {
     drop(value.take());
     body()
 }
 
-/// As [`check_should_panic`](super::check_should_panic), and repeated where that was asked for:
-/// every call has to panic.
+/// As [`check_should_panic`](super::check_should_panic), with the body repeated where that was asked
+/// for. Every iteration has to panic.
 #[track_caller]
 pub(crate) fn check_repeatable_should_panic(
     options: Options,
@@ -74,7 +74,7 @@ pub(crate) fn check_repeatable_should_panic(
     };
     let mut message = None;
     while repetition.goes_on() {
-        // The payload is the body's memory, and goes before the figures are read.
+        // The payload belongs to the body and is dropped before the figures are read.
         match Panicked::of(watch.run(&mut body), expected) {
             Panicked::AsExpected(text) => message = text,
             Panicked::Not => {
@@ -90,8 +90,8 @@ pub(crate) fn check_repeatable_should_panic(
     super::end_of_panicking(watch.judge_repeated(&repetition), message)
 }
 
-/// As [`check_async_with`](super::check_async_with), and the future is made and awaited again where
-/// that was asked for.
+/// As [`check_async_with`](super::check_async_with), with a new future for every iteration where
+/// repetition was asked for.
 pub(crate) async fn check_async_repeatable_with<T, F: Future<Output = T>>(
     options: Options,
     mut body: impl FnMut() -> F,

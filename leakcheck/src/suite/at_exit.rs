@@ -13,15 +13,15 @@ use leakcheck_report::format::counted;
 use crate::message;
 use crate::report::Report;
 
-/// What libtest ends with when a test has failed.
+/// libtest's exit status when a test has failed.
 const FAILURE: c_int = 101;
 
-/// The most names that the last line has.
+/// The most names in the last line.
 const MOST_NAMES: usize = 10;
 
 /// The status that the program was about to end with.
 static STATUS: AtomicI32 = AtomicI32::new(0);
-/// Whose status it is: a fork's child ends as it likes.
+/// The process with that status: the child of a fork ends as it likes.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 static FAILS: AtomicBool = AtomicBool::new(false);
 static LEAKED: ForkMutex<Vec<String>> = ForkMutex::new(22, Vec::new());
@@ -41,35 +41,36 @@ pub(super) fn watch_the_status() {
     PROCESS.store(std::process::id(), Ordering::SeqCst);
     // SAFETY: the function takes what `on_exit` gives it and may run at any exit from now on.
     if unsafe { on_exit(note_status, null_mut()) } != 0 {
-        // As if a test had failed: nothing is then said to have passed that was held back.
+        // Without the status, held-back tests must not be reported as leaks of a green run.
         STATUS.store(FAILURE, Ordering::SeqCst);
     }
 }
 
-/// A test has leaked, and that is a failure.
+/// Makes the program fail because a test leaked.
 pub(super) fn leaked(test: &str) {
     names().push(test.to_owned());
     FAILS.store(true, Ordering::SeqCst);
 }
 
-/// A test could not be checked, and that is a failure. It is said once, when the program ends.
+/// Makes the program fail because a test could not be checked. The first reason is printed once, when
+/// the program ends.
 pub(super) fn cannot_see(problem: String) {
     FAILS.store(true, Ordering::SeqCst);
     PROBLEM.lock().get_or_insert(problem);
 }
 
-/// The program's main thread has started a thread that libtest would have given a name.
+/// Warns about an unnamed thread of the main thread: libtest names its threads.
 pub(super) fn not_libtests() {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
         message::to_stderr(
-            "`check_all!` knows a test by the thread that libtest starts for it; a thread without a name was not \
+            "`check_all!` recognizes a test by the thread that libtest starts for it; a thread without a name was not \
              checked. With another harness, use `leakcheck::check`",
         );
     }
 }
 
-/// A test left memory behind and something panicked on it, perhaps because it was meant to.
+/// Keeps the report of a test that left memory behind and panicked, perhaps as expected.
 pub(super) fn hold_back(report: Report) {
     HELD_BACK.lock().push(report);
 }
