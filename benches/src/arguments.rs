@@ -3,25 +3,25 @@
 use crate::Result;
 
 const USAGE: &str = "\
-usage: cargo run -p leakcheck-benches -- WHAT [ROUNDS] [--write]
+usage: cargo run -p leakcheck-benches -- BENCHMARK... [ROUNDS] [--write]
 
-  dev, dev-opt, release   W1 to W6 under each rival, in that profile
+  dev, dev-opt, release   workloads W1 to W6 under each rival, in that profile
   threads                 W1 on 1, 2 and 4 threads
-  depth                   blocks made below 5, 20 and 100 calls
-  sites                   10 to 1,000,000 distinct call stacks
-  memory                  what is resident beyond what the system's allocator needs
+  depth                   allocations below 5, 20 and 100 calls
+  sites                   allocations from 10 to 1,000,000 distinct call stacks
+  memory                  peak resident memory, compared with the system allocator
   suite                   test suites of published crates, with and without leakcheck
-  build                   what the dependency costs to build
-  reports                 the command's reports of 5,000 tests
-  gather                  the same, with a file for each test to be gathered
-  all                     all of these, one after the other
+  build                   build time of a dev-dependency on leakcheck
+  reports                 time and memory to write each report format for 5,000 tests
+  gather                  the same for a run that gathers one file per test
+  all                     all of the above
 
-ROUNDS   how often each program runs, in turns; medians count
---write  puts the tables into benches/README.md";
+ROUNDS   number of runs of each program, in turns; medians are reported
+--write  write the tables to benches/README.md";
 
-/// What is measured.
+/// A benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum Benchmark {
     Dev,
     DevOpt,
     Release,
@@ -35,7 +35,7 @@ pub(crate) enum What {
     Gather,
 }
 
-impl What {
+impl Benchmark {
     pub(crate) const ALL: [Self; 11] = [
         Self::Dev,
         Self::DevOpt,
@@ -50,7 +50,7 @@ impl What {
         Self::Gather,
     ];
 
-    /// As the command line and the page call it.
+    /// The name on the command line and in `benches/README.md`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Dev => "dev",
@@ -67,8 +67,8 @@ impl What {
         }
     }
 
-    /// How many rounds there are where nobody says: fewer where figures hardly differ.
-    pub(crate) fn rounds(self) -> usize {
+    /// The default number of rounds: fewer if the figures of a benchmark hardly vary.
+    pub(crate) fn default_rounds(self) -> usize {
         match self {
             Self::Memory => 1,
             Self::Sites | Self::Build => 3,
@@ -77,35 +77,36 @@ impl What {
     }
 }
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    pub(crate) what: Vec<What>,
+    pub(crate) benchmarks: Vec<Benchmark>,
     pub(crate) rounds: Option<usize>,
     pub(crate) write: bool,
 }
 
 impl Arguments {
-    pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mut read = Self { what: Vec::new(), rounds: None, write: false };
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut parsed = Self { benchmarks: Vec::new(), rounds: None, write: false };
         for argument in arguments {
             match argument.as_str() {
-                "--write" => read.write = true,
-                "all" => read.what.extend(What::ALL),
-                name => match What::ALL.into_iter().find(|what| what.name() == name) {
-                    Some(what) => read.what.push(what),
-                    None => read.rounds = Some(rounds(name)?),
+                "--write" => parsed.write = true,
+                "all" => parsed.benchmarks.extend(Benchmark::ALL),
+                name => match Benchmark::ALL.into_iter().find(|benchmark| benchmark.name() == name)
+                {
+                    Some(benchmark) => parsed.benchmarks.push(benchmark),
+                    None => parsed.rounds = Some(parse_rounds(name)?),
                 },
             }
         }
-        if read.what.is_empty() { Err(USAGE.to_owned()) } else { Ok(read) }
+        if parsed.benchmarks.is_empty() { Err(USAGE.to_owned()) } else { Ok(parsed) }
     }
 }
 
-fn rounds(text: &str) -> Result<usize> {
+fn parse_rounds(text: &str) -> Result<usize> {
     match text.parse() {
         Ok(rounds) if rounds > 0 => Ok(rounds),
-        _ => Err(format!("`{text}` is neither to be measured nor a number of rounds\n\n{USAGE}")),
+        _ => Err(format!("`{text}` is neither a benchmark nor a number of rounds\n\n{USAGE}")),
     }
 }
 
@@ -113,31 +114,35 @@ fn rounds(text: &str) -> Result<usize> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Arguments> {
-        Arguments::read(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<Arguments> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned))
     }
 
     #[test]
-    fn what_is_measured_comes_with_a_number_of_rounds() {
-        let asked = Arguments { what: vec![What::DevOpt], rounds: Some(7), write: true };
-        assert_eq!(read("dev-opt 7 --write"), Ok(asked));
+    fn a_benchmark_can_have_a_number_of_rounds() {
+        let expected =
+            Arguments { benchmarks: vec![Benchmark::DevOpt], rounds: Some(7), write: true };
+        assert_eq!(parse("dev-opt 7 --write"), Ok(expected));
     }
 
     #[test]
-    fn all_is_everything_that_has_a_name() {
-        assert_eq!(read("all").unwrap().what, What::ALL);
-        for what in What::ALL {
-            assert!(USAGE.contains(&format!(" {}", what.name())), "{what:?} is in the usage");
+    fn all_means_every_benchmark() {
+        assert_eq!(parse("all").unwrap().benchmarks, Benchmark::ALL);
+        for benchmark in Benchmark::ALL {
+            assert!(
+                USAGE.contains(&format!(" {}", benchmark.name())),
+                "{benchmark:?} is not in the usage"
+            );
         }
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
-        for wrong in ["dev 0", "dev many", "dev --rounds"] {
-            let why = read(wrong).unwrap_err();
-            let last = wrong.rsplit(' ').next().unwrap();
+    fn an_unknown_argument_is_named() {
+        for line in ["dev 0", "dev many", "dev --rounds"] {
+            let why = parse(line).unwrap_err();
+            let last = line.rsplit(' ').next().unwrap();
             assert!(why.starts_with(&format!("`{last}` is neither")), "{why}");
         }
-        assert!(read("5").unwrap_err().starts_with("usage:"));
+        assert!(parse("5").unwrap_err().starts_with("usage:"));
     }
 }

@@ -1,10 +1,10 @@
-//! Blocks made below many calls.
+//! Allocations at the bottom of deep call stacks.
 
 use crate::Result;
 use crate::grid::{Grid, Passes};
+use crate::lineup::Lineup;
 use crate::profile::Profile;
 use crate::program::Program;
-use crate::rival;
 use crate::table::{Table, ratio, time};
 use crate::task::Task;
 
@@ -19,23 +19,23 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
         .collect();
     let mut parts = Vec::new();
     for profile in Profile::ALL {
-        let field = rival::capturing(profile)?;
-        let grid = Grid::measure(&field.programs, &tasks, Passes::Warm, rounds)?;
+        let lineup = Lineup::capturing(profile)?;
+        let grid = Grid::measure(&lineup.programs, &tasks, Passes::Warm, rounds)?;
         parts.push(format!("{}:", profile.name()));
-        parts.push(added(&field.programs, &tasks, &grid));
-        parts.extend(field.left_out);
+        parts.push(table(&lineup.programs, &tasks, &grid));
+        parts.extend(lineup.missing);
     }
     Ok(parts.join("\n\n"))
 }
 
-/// The ratios and what they are in time, as the calls themselves take time as well.
-fn added(programs: &[Program], tasks: &[Task], grid: &Grid) -> String {
+/// The ratios, and the difference in time, because the calls themselves take time too.
+fn table(programs: &[Program], tasks: &[Task], grid: &Grid) -> String {
     let heads = tasks.iter().map(|task| task.head.as_str());
     let mut table = Table::new(&std::iter::once("").chain(heads).collect::<Vec<_>>());
     for (row, program) in programs.iter().enumerate() {
         let mut cells = vec![program.rival.name.to_owned()];
         cells.extend((0..tasks.len()).map(|column| {
-            let (own, system) = (grid.get(row, column).again, grid.system(row, column).again);
+            let (own, system) = (grid.get(row, column).warm, grid.system(row, column).warm);
             match row {
                 0 => time(own),
                 _ => format!("{} (+{})", ratio(own / system), time((own - system).max(0.0))),

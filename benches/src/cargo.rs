@@ -1,35 +1,35 @@
-//! Calls of cargo, free of what the surroundings would change in them.
+//! Runs cargo in an environment without variables that would change the result.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::Result;
 
-/// The folder of the project.
+/// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("the benchmarks are in the project").to_owned()
+    here.parent().expect("the benchmarks are in the workspace").to_owned()
 }
 
-/// Where everything goes that is built or brought here.
+/// The directory for everything that the benchmarks build or download.
 pub(crate) fn work() -> PathBuf {
-    // A relative path is relative to where cargo was called, which is where we still are.
+    // cargo resolves a relative path from its working directory, which is ours too.
     let target = std::env::var_os("CARGO_TARGET_DIR").and_then(|dir| std::path::absolute(dir).ok());
     target.unwrap_or_else(|| root().join("target")).join("benches")
 }
 
-/// A cargo of the toolchain that built this program.
+/// `cargo` of the toolchain that built this program.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     clean(&mut cargo);
     cargo
 }
 
-/// A cargo of the nightly toolchain.
+/// `cargo` of the nightly toolchain.
 pub(crate) fn nightly_cargo() -> Command {
     let mut cargo = Command::new("rustup");
     clean(&mut cargo);
-    // Set by the cargo that runs us, they would choose its toolchain again.
+    // The cargo that runs this program sets these. They would select its own toolchain again.
     for variable in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
         cargo.env_remove(variable);
     }
@@ -37,7 +37,7 @@ pub(crate) fn nightly_cargo() -> Command {
     cargo
 }
 
-/// Takes out of a command's environment what changes builds and checks.
+/// Removes variables that change builds and checks from a command's environment.
 pub(crate) fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -51,21 +51,21 @@ pub(crate) fn clean(command: &mut Command) {
     command.env("RUST_BACKTRACE", "0").env("CARGO_INCREMENTAL", "0").env_remove("CARGO_TARGET_DIR");
 }
 
-/// What a command printed on its standard output, if it succeeded.
+/// Runs a command and returns its stdout, or an error if it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = finish(command)?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        // libtest says on its standard output what went wrong.
-        let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
-        Err(format!("`{}` failed:\n{}", line(command), String::from_utf8_lossy(&said)))
+        // libtest prints errors to stdout.
+        let printed = if output.stderr.is_empty() { output.stdout } else { output.stderr };
+        Err(format!("`{}` failed:\n{}", line(command), String::from_utf8_lossy(&printed)))
     }
 }
 
-/// How a command ended.
+/// Runs a command to its end, whatever its exit status.
 pub(crate) fn finish(command: &mut Command) -> Result<Output> {
-    command.output().map_err(|error| format!("`{}` does not run: {error}", line(command)))
+    command.output().map_err(|error| format!("failed to run `{}`: {error}", line(command)))
 }
 
 fn line(command: &Command) -> String {

@@ -1,4 +1,4 @@
-//! How long commands take.
+//! Measures how long commands take.
 
 use std::ops::AddAssign;
 use std::process::Command;
@@ -7,12 +7,11 @@ use std::time::Instant;
 use crate::Result;
 use crate::cargo::output;
 
-/// Time that passed and time that processors spent, in seconds.
+/// Wall-clock and processor time in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Time {
     pub(crate) wall: f64,
-    /// What else runs on the machine hardly changes it. The same as `wall` where the system does not
-    /// tell.
+    /// Hardly affected by other load on the machine. The same as `wall` on systems without `getrusage`.
     pub(crate) cpu: f64,
 }
 
@@ -23,18 +22,18 @@ impl AddAssign for Time {
     }
 }
 
-/// What a command printed, and the time that it took with all that it started.
+/// The stdout of a command, and the time that it took, including its child processes.
 pub(crate) fn timed(command: &mut Command) -> Result<(String, Time)> {
-    let (start, before) = (Instant::now(), children());
+    let (start, before) = (Instant::now(), cpu_time_of_children());
     let text = output(command)?;
     let wall = start.elapsed().as_secs_f64();
-    let cpu = children().zip(before).map_or(wall, |(after, before)| after - before);
+    let cpu = cpu_time_of_children().zip(before).map_or(wall, |(after, before)| after - before);
     Ok((text, Time { wall, cpu }))
 }
 
-/// What children that have ended have spent so far.
+/// The processor time of all child processes that have ended.
 #[cfg(unix)]
-fn children() -> Option<f64> {
+fn cpu_time_of_children() -> Option<f64> {
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike;
 
@@ -44,7 +43,7 @@ fn children() -> Option<f64> {
 }
 
 #[cfg(not(unix))]
-fn children() -> Option<f64> {
+fn cpu_time_of_children() -> Option<f64> {
     None
 }
 
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_that_ended_has_spent_time() {
+    fn a_finished_command_has_used_processor_time() {
         let (text, time) = timed(Command::new("rustc").arg("--version")).unwrap();
         assert!(text.starts_with("rustc "), "{text}");
         assert!(time.cpu > 0.0, "{time:?}");

@@ -1,4 +1,4 @@
-//! What a dev-dependency costs to build: a fresh package with nothing but it and one test.
+//! What a dev-dependency costs to build, in a new package with that dependency and one test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,27 +8,27 @@ use crate::Result;
 use crate::cargo::{cargo, output, root, work};
 use crate::clock::{Time, timed};
 use crate::grid::median;
-use crate::profile::{RECOMMENDED, optimise};
+use crate::profile::{RECOMMENDED, optimize};
 use crate::table::Table;
 
 struct Dependency {
     name: &'static str,
     /// Its line in the manifest.
     line: String,
-    /// Optimised in the dev profile.
-    optimised: &'static [&'static str],
+    /// Packages that are optimized in the dev profile.
+    optimized: &'static [&'static str],
 }
 
 fn dependencies() -> Vec<Dependency> {
     let leakcheck = format!("leakcheck = {{ path = {:?} }}", root().join("leakcheck"));
-    let published = |name, line: &str| Dependency { name, line: line.to_owned(), optimised: &[] };
+    let published = |name, line: &str| Dependency { name, line: line.to_owned(), optimized: &[] };
     vec![
         published("none", ""),
         published("leakcheck", &leakcheck),
         Dependency {
             name: "leakcheck, with the recommended lines",
             line: leakcheck,
-            optimised: &RECOMMENDED,
+            optimized: &RECOMMENDED,
         },
         published("stats_alloc", "stats_alloc = \"0.1\""),
         published("mockalloc", "mockalloc = \"0.1\""),
@@ -68,7 +68,7 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     Ok(table.text())
 }
 
-/// A package with the dependency, everything downloaded.
+/// Creates a package with the dependency and downloads all crates.
 fn package(at: usize, dependency: &Dependency) -> Result<PathBuf> {
     let folder = work().join("build").join(at.to_string());
     let manifest = format!(
@@ -85,8 +85,8 @@ fn package(at: usize, dependency: &Dependency) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The time that a build from an empty target folder takes, and the crates that it builds
-/// besides the package itself.
+/// The time of a build with an empty target directory, and the number of crates it builds in addition to the
+/// package itself.
 fn build(dependency: &Dependency, folder: &Path) -> Result<(Time, usize)> {
     let target = folder.join("target");
     if target.exists() {
@@ -94,12 +94,12 @@ fn build(dependency: &Dependency, folder: &Path) -> Result<(Time, usize)> {
     }
     let mut cargo = cargo();
     cargo.args(["test", "--no-run", "--offline", "--message-format=json"]);
-    cargo.args(optimise(dependency.optimised)).current_dir(folder);
+    cargo.args(optimize(dependency.optimized)).current_dir(folder);
     let (messages, time) = timed(&mut cargo)?;
     Ok((time, crates(&messages)))
 }
 
-/// The packages that cargo's messages say were built, but for the first-hand one.
+/// The number of packages in cargo's messages, without the package itself.
 fn crates(messages: &str) -> usize {
     let built: BTreeSet<String> = messages
         .lines()
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_counts_once_and_the_own_one_does_not() {
+    fn a_package_counts_once_and_the_root_package_does_not() {
         let message =
             |reason: &str, id: &str| format!("{{\"reason\":\"{reason}\",\"package_id\":\"{id}\"}}");
         let messages = [

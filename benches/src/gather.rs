@@ -1,4 +1,4 @@
-//! The reports of a large suite gathered: a file a test, as every process under nextest leaves one behind.
+//! Gathers the reports of a large suite: one file per test, as under nextest, where every test has its own process.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::cargo::{clean, work};
 use crate::grid::median;
-use crate::reports::{FORMATS, SITES, TESTS, build, watched};
+use crate::reports::{FORMATS, SITES, TESTS, build, watch};
 use crate::table::Table;
 use leakcheck_report::format::size;
 
-/// The least and the most that a run writes.
+/// The fewest and the most formats that a run can write.
 const WRITES: [(&str, usize); 2] =
-    [("the page and JSON, as every run", 0), ("all ten formats", FORMATS.len())];
+    [("the page and JSON, as in every run", 0), ("all ten formats", FORMATS.len())];
 
 pub(crate) fn run(rounds: usize) -> Result<String> {
     let folder = work().join("gather");
@@ -25,26 +25,27 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     let program = build()?;
     let written = write(&folder).map_err(cannot)?;
     let mut seconds = [Vec::new(), Vec::new()];
-    let mut resident = [0; 2];
+    let mut peaks = [0; 2];
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for (at, (_, formats)) in WRITES.iter().enumerate() {
-            let (time, peak) = watched(&mut command(&program, &folder, *formats))?;
+            let (time, peak) = watch(&mut command(&program, &folder, *formats))?;
             seconds[at].push(time);
-            resident[at] = resident[at].max(peak);
+            peaks[at] = peaks[at].max(peak);
         }
     }
     fs::remove_dir_all(&folder).map_err(cannot)?;
     let mut table = Table::new(&["written", "gather and write", "resident"]);
     for (at, (name, _)) in WRITES.iter().enumerate() {
         let time = median(seconds[at].iter().copied()).unwrap_or_default();
-        let (time, peak) = (format!("{time:.2} s"), size(resident[at]));
+        let (time, peak) = (format!("{time:.2} s"), size(peaks[at]));
         table.row(&[(*name).to_owned(), time, peak]);
     }
     Ok(format!("{TESTS} files of {} together.\n\n{}", size(written), table.text()))
 }
 
-/// The command in a project whose tests take no time: what it takes for cargo lays the reports down and says what nextest does.
+/// The command, in a project whose tests take no time: instead of cargo, a script copies the reports and prints the
+/// events of nextest.
 fn command(program: &Path, folder: &Path, formats: usize) -> Command {
     let mut command = Command::new(program);
     clean(&mut command);
@@ -65,7 +66,7 @@ case "$*" in
 esac
 "#;
 
-/// The project with its reports, and how many bytes these have.
+/// Writes the project and its reports; returns the total size of the reports in bytes.
 fn write(folder: &Path) -> std::io::Result<u64> {
     _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.join("reports"))?;
@@ -139,7 +140,7 @@ fn report(number: usize) -> Value {
     })
 }
 
-/// A call site with a stack of its own of seven frames.
+/// A call site with a distinct stack of seven frames.
 fn call_site(number: usize, site: usize) -> Value {
     let frame = |function: String, file: String, line: usize, class: &str| json!({ "function": function, "file": file, "line": line, "class": class });
     let mut frames = vec![frame(
@@ -163,4 +164,18 @@ fn call_site(number: usize, site: usize) -> Value {
         "bytes": (SITES - site) * 1024, "blocks": 1, "frames": frames, "omitted_frames": 0, "growth": null,
         "holders": [],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reports_are_ones_that_the_command_can_read() {
+        for number in 0..2 {
+            let read: std::result::Result<leakcheck_report::Report, _> =
+                serde_json::from_value(report(number));
+            assert!(read.is_ok(), "{read:?}");
+        }
+    }
 }

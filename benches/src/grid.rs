@@ -1,4 +1,4 @@
-//! Programs by tasks: run in turns, so that whatever else the machine does is felt by all.
+//! Measures programs on tasks. The programs run in turns, so that other load on the machine affects all of them.
 
 use std::collections::HashMap;
 
@@ -6,27 +6,27 @@ use crate::Result;
 use crate::program::{Program, Run};
 use crate::task::Task;
 
-/// How a run is read off.
+/// How many passes a run has, and which of them count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passes {
-    /// A pass for warmth and as many more as the task says, of which the fastest counts: what
-    /// disturbs only adds.
+    /// A warm-up pass, then as many as the task says. The fastest of them counts, because disturbances only add
+    /// time.
     Warm,
-    /// One pass.
+    /// A single pass.
     One,
 }
 
 /// Medians of the rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
-    /// Nanoseconds of an operation in the first pass.
+    /// Nanoseconds per operation in the first pass.
     pub(crate) first: f64,
-    /// In the fastest of the later ones.
-    pub(crate) again: f64,
-    pub(crate) peak_kb: Option<u64>,
+    /// Nanoseconds per operation in the fastest of the later passes.
+    pub(crate) warm: f64,
+    pub(crate) peak_kib: Option<u64>,
 }
 
-/// What came of the programs, which are known by their place, and the tasks likewise.
+/// The figures of each program (row) on each task (column).
 #[derive(Debug)]
 pub(crate) struct Grid {
     figures: HashMap<(usize, usize, u64), Figures>,
@@ -34,8 +34,8 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// Runs each program on each task once a round. The first program is the system's allocator; it
-    /// also runs with as little to do as the slow ones have.
+    /// Runs each program on each task once per round. The first program is the system allocator, which also runs
+    /// the smaller tasks of the slow programs.
     pub(crate) fn measure(
         programs: &[Program],
         tasks: &[Task],
@@ -58,23 +58,23 @@ impl Grid {
         Ok(Self { figures, divisors })
     }
 
-    /// What a program came to on a task.
+    /// The figures of a program on a task.
     pub(crate) fn get(&self, row: usize, column: usize) -> Figures {
         self.figures[&(row, column, self.divisors[row])]
     }
 
-    /// What the system's allocator came to with as much to do.
+    /// The figures of the system allocator on a task of the same size.
     pub(crate) fn system(&self, row: usize, column: usize) -> Figures {
         self.figures[&(0, column, self.divisors[row])]
     }
 
-    /// How many times as long as the system's allocator it took, once warm.
+    /// The time of a program relative to the system allocator, without the first pass.
     pub(crate) fn ratio(&self, row: usize, column: usize) -> f64 {
-        self.get(row, column).again / self.system(row, column).again
+        self.get(row, column).warm / self.system(row, column).warm
     }
 }
 
-/// All programs with what they have to do; the first one with all there is to compare with.
+/// The rows to run, each with the divisor of its task; the first row with every divisor.
 fn cells(divisors: &[u64]) -> Vec<(usize, u64)> {
     let mut first = divisors.to_vec();
     first.sort_unstable();
@@ -95,17 +95,17 @@ impl Passes {
 impl Figures {
     fn of(runs: &[Run]) -> Self {
         let first = |run: &Run| run.passes.first().copied();
-        let again = |run: &Run| run.passes.iter().skip(1).copied().min_by(f64::total_cmp);
-        let peak = |run: &Run| run.peak_kb.map(|peak| peak as f64);
+        let warm = |run: &Run| run.passes.iter().skip(1).copied().min_by(f64::total_cmp);
+        let peak = |run: &Run| run.peak_kib.map(|peak| peak as f64);
         Self {
             first: median(runs.iter().filter_map(first)).unwrap_or_default(),
-            again: median(runs.iter().filter_map(again)).unwrap_or_default(),
-            peak_kb: median(runs.iter().filter_map(peak)).map(|peak| peak as u64),
+            warm: median(runs.iter().filter_map(warm)).unwrap_or_default(),
+            peak_kib: median(runs.iter().filter_map(peak)).map(|peak| peak as u64),
         }
     }
 }
 
-/// The one in the middle; of two in the middle, the lower one.
+/// The median; of an even number of values, the lower of the two in the middle.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -117,28 +117,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn the_median_is_the_value_in_the_middle() {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.0));
         assert_eq!(median([].into_iter()), None);
     }
 
     #[test]
-    fn the_system_runs_with_as_little_to_do_as_the_slow_ones() {
+    fn the_system_allocator_also_runs_the_smaller_tasks() {
         assert_eq!(cells(&[1, 1, 10, 10]), [(0, 1), (0, 10), (1, 1), (2, 10), (3, 10)]);
     }
 
     #[test]
-    fn a_run_counts_by_its_fastest_pass_but_the_first() {
-        let run = |passes: [f64; 3]| Run { passes: passes.to_vec(), peak_kb: Some(7) };
+    fn the_fastest_pass_after_the_first_counts() {
+        let run = |passes: [f64; 3]| Run { passes: passes.to_vec(), peak_kib: Some(7) };
         let figures =
             Figures::of(&[run([1.0, 5.0, 4.0]), run([9.0, 6.0, 8.0]), run([9.0, 9.0, 7.0])]);
-        assert_eq!(figures, Figures { first: 9.0, again: 6.0, peak_kb: Some(7) });
+        assert_eq!(figures, Figures { first: 9.0, warm: 6.0, peak_kib: Some(7) });
     }
 
     #[test]
-    fn a_slow_program_is_held_against_the_system_with_as_little_to_do() {
-        let of = |again| Figures { again, ..Figures::default() };
+    fn a_slow_program_is_compared_with_the_system_allocator_on_the_same_task() {
+        let of = |warm| Figures { warm, ..Figures::default() };
         let figures = [((0, 0, 1), of(10.0)), ((0, 0, 10), of(20.0)), ((1, 0, 10), of(80.0))];
         let grid = Grid { figures: figures.into_iter().collect(), divisors: vec![1, 10] };
         assert_eq!(grid.ratio(1, 0), 4.0);

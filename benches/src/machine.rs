@@ -1,10 +1,10 @@
-//! What the figures were taken on.
+//! Describes the machine that the figures were measured on.
 
 use std::process::Command;
 
 use crate::cargo::output;
 
-/// One line about the machine and the rounds.
+/// One line on the machine and the number of rounds.
 pub(crate) fn line(rounds: usize) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let rust = output(Command::new("rustc").arg("--version")).unwrap_or_default();
@@ -15,7 +15,7 @@ pub(crate) fn line(rounds: usize) -> String {
     format!("{rounds}; {arch} {os}, {cores} cores, Rust {rust}{load}.")
 }
 
-/// How many were running in the last minute. The benchmark itself is one, or as many as its threads.
+/// The load average of the last minute. The benchmark itself contributes one per thread.
 fn load() -> Option<String> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     text.split(' ').next().map(str::to_owned)

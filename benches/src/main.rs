@@ -1,6 +1,6 @@
-//! What leakcheck costs, beside its rivals: `cargo run -p leakcheck-benches -- WHAT [ROUNDS] [--write]`.
+//! What leakcheck costs, compared with similar tools: `cargo run -p leakcheck-benches -- BENCHMARK… [ROUNDS] [--write]`.
 //!
-//! Everything is measured by running programs in turns; this one only builds, runs and compares.
+//! This program builds the measured programs, runs them in turns and compares them. It measures nothing in itself.
 
 mod arguments;
 mod calls;
@@ -10,6 +10,7 @@ mod compare;
 mod dependency;
 mod gather;
 mod grid;
+mod lineup;
 mod machine;
 mod memory;
 mod page;
@@ -25,14 +26,14 @@ mod threads;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, What};
+use arguments::{Arguments, Benchmark};
 use profile::Profile;
 
-/// Why something could not be measured, in words.
+/// A value, or why it could not be measured.
 type Result<T> = std::result::Result<T, String>;
 
 fn main() -> ExitCode {
-    match Arguments::read(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {
+    match Arguments::parse(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -42,30 +43,30 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    for &what in &arguments.what {
-        let rounds = arguments.rounds.unwrap_or_else(|| what.rounds());
-        let tables = measure(what, rounds)?;
+    for &benchmark in &arguments.benchmarks {
+        let rounds = arguments.rounds.unwrap_or_else(|| benchmark.default_rounds());
+        let tables = measure(benchmark, rounds)?;
         let text = format!("{}\n\n{tables}", machine::line(rounds));
-        println!("\n## {}\n\n{text}", what.name());
+        println!("\n## {}\n\n{text}", benchmark.name());
         if arguments.write {
-            page::write(what.name(), &text)?;
+            page::write(benchmark.name(), &text)?;
         }
     }
     Ok(())
 }
 
-fn measure(what: What, rounds: usize) -> Result<String> {
-    match what {
-        What::Dev => compare::run(Profile::Dev, rounds),
-        What::DevOpt => compare::run(Profile::DevOpt, rounds),
-        What::Release => compare::run(Profile::Release, rounds),
-        What::Threads => threads::run(rounds),
-        What::Depth => calls::run(rounds),
-        What::Sites => sites::run(rounds),
-        What::Memory => memory::run(rounds),
-        What::Suite => suite::run(rounds),
-        What::Build => dependency::run(rounds),
-        What::Reports => reports::run(rounds),
-        What::Gather => gather::run(rounds),
+fn measure(benchmark: Benchmark, rounds: usize) -> Result<String> {
+    match benchmark {
+        Benchmark::Dev => compare::run(Profile::Dev, rounds),
+        Benchmark::DevOpt => compare::run(Profile::DevOpt, rounds),
+        Benchmark::Release => compare::run(Profile::Release, rounds),
+        Benchmark::Threads => threads::run(rounds),
+        Benchmark::Depth => calls::run(rounds),
+        Benchmark::Sites => sites::run(rounds),
+        Benchmark::Memory => memory::run(rounds),
+        Benchmark::Suite => suite::run(rounds),
+        Benchmark::Build => dependency::run(rounds),
+        Benchmark::Reports => reports::run(rounds),
+        Benchmark::Gather => gather::run(rounds),
     }
 }

@@ -1,9 +1,9 @@
-//! `benches/README.md`, whose tables stand between marks.
+//! Writes tables to `benches/README.md`, between markers.
 
 use crate::Result;
 use crate::cargo::root;
 
-/// Puts a section's tables into the page.
+/// Replaces the tables of a section.
 pub(crate) fn write(section: &str, text: &str) -> Result<()> {
     let file = root().join("benches/README.md");
     let cannot = |error| format!("`{}`: {error}", file.display());
@@ -12,7 +12,7 @@ pub(crate) fn write(section: &str, text: &str) -> Result<()> {
 }
 
 fn replace(page: &str, section: &str, text: &str) -> Result<String> {
-    let missing = || format!("benches/README.md has no marks for `{section}`");
+    let missing = || format!("benches/README.md has no markers for `{section}`");
     let (begin, end) = (format!("<!-- begin {section} -->\n"), format!("<!-- end {section} -->"));
     let (before, rest) = page.split_once(&begin).ok_or_else(missing)?;
     let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
@@ -22,10 +22,10 @@ fn replace(page: &str, section: &str, text: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::What;
+    use crate::arguments::Benchmark;
 
     #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
+    fn only_the_text_between_the_markers_is_replaced() {
         let page = "a\n<!-- begin dev -->\nold\n<!-- end dev -->\nb\n";
         let new = "a\n<!-- begin dev -->\n\nnew\n\n<!-- end dev -->\nb\n";
         assert_eq!(replace(page, "dev", "new\n").unwrap(), new);
@@ -33,10 +33,10 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_marks_for_everything_that_is_measured() {
+    fn the_page_has_markers_for_every_benchmark() {
         let page = std::fs::read_to_string(root().join("benches/README.md")).unwrap();
-        for what in What::ALL {
-            assert!(replace(&page, what.name(), "").is_ok(), "{what:?}");
+        for benchmark in Benchmark::ALL {
+            assert!(replace(&page, benchmark.name(), "").is_ok(), "{benchmark:?}");
         }
     }
 }

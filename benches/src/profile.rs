@@ -1,14 +1,14 @@
-//! How programs are built.
+//! The cargo profiles that programs are built with.
 
-/// What the project's README recommends to optimise in the dev profile.
+/// The packages that the documentation recommends to optimize in the dev profile.
 pub(crate) const RECOMMENDED: [&str; 1] = ["leakcheck"];
 
-/// A profile of cargo's.
+/// A cargo profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Everything unoptimised, dependencies too: what `cargo test` does.
+    /// Everything unoptimized, including dependencies: the default of `cargo test`.
     Dev,
-    /// The same, with [`RECOMMENDED`].
+    /// The same, with the packages in [`RECOMMENDED`] optimized.
     DevOpt,
     Release,
 }
@@ -24,7 +24,7 @@ impl Profile {
         }
     }
 
-    /// The folder of the target folder that cargo puts programs into.
+    /// The subdirectory of the target directory that cargo puts programs into.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Dev | Self::DevOpt => "debug",
@@ -32,18 +32,18 @@ impl Profile {
         }
     }
 
-    /// What makes cargo build so.
+    /// The arguments of cargo that select this profile.
     pub(crate) fn arguments(self) -> Vec<String> {
         match self {
             Self::Dev => vec![],
-            Self::DevOpt => optimise(&RECOMMENDED),
+            Self::DevOpt => optimize(&RECOMMENDED),
             Self::Release => vec!["--release".to_owned()],
         }
     }
 }
 
-/// What makes cargo optimise some packages in the dev profile.
-pub(crate) fn optimise(packages: &[&str]) -> Vec<String> {
+/// The arguments of cargo that optimize packages in the dev profile.
+pub(crate) fn optimize(packages: &[&str]) -> Vec<String> {
     let line = |package| format!("--config=profile.dev.package.{package}.opt-level=3");
     packages.iter().map(line).collect()
 }

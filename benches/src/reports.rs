@@ -17,7 +17,7 @@ use leakcheck_report::format::size;
 pub(crate) const TESTS: usize = 5_000;
 pub(crate) const SITES: usize = 100;
 
-/// Formats and how names of their files end. A run is read before it is written, which is all that the first one does but for a
+/// The formats and their file extensions. Every format includes the time to read the run; the first one writes only a
 /// short page.
 pub(crate) const FORMATS: [(&str, &str); 10] = [
     ("markdown", "md"),
@@ -39,14 +39,14 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     let program = build()?;
     write(&folder.join("run.json")).map_err(cannot)?;
     let mut seconds = vec![Vec::new(); FORMATS.len()];
-    let mut resident = vec![0; FORMATS.len()];
+    let mut peaks = vec![0; FORMATS.len()];
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for (at, (format, ending)) in FORMATS.iter().enumerate() {
             let report = format!("{format}=report-{format}.{ending}");
             let (time, peak) = measure(&program, &folder, &report)?;
             seconds[at].push(time);
-            resident[at] = resident[at].max(peak);
+            peaks[at] = peaks[at].max(peak);
         }
     }
     let mut table = Table::new(&["format", "read and write", "resident", "file"]);
@@ -54,13 +54,13 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
         let time = median(seconds[at].iter().copied()).unwrap_or_default();
         let file = folder.join(format!("report-{format}.{ending}"));
         let bytes = fs::metadata(&file).map_err(cannot)?.len();
-        let (time, peak) = (format!("{time:.2} s"), size(resident[at]));
+        let (time, peak) = (format!("{time:.2} s"), size(peaks[at]));
         table.row(&[(*format).to_owned(), time, peak, size(bytes)]);
     }
     Ok(table.text())
 }
 
-/// The command, optimised.
+/// Builds the command, optimized.
 pub(crate) fn build() -> Result<PathBuf> {
     let target = work().join("command");
     let mut cargo = cargo();
@@ -74,19 +74,19 @@ fn measure(program: &Path, folder: &Path, report: &str) -> Result<(f64, u64)> {
     let mut command = Command::new(program);
     command.args(["leakcheck", "merge", "run.json", "--warn-only", "--report", report]);
     command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
-    watched(&mut command)
+    watch(&mut command)
 }
 
-/// The processor time in seconds and the most resident memory in bytes of one call. The system shows both while the process
-/// exists; where it does not, the time is what passed.
-pub(crate) fn watched(command: &mut Command) -> Result<(f64, u64)> {
+/// The processor time in seconds and the peak resident memory in bytes of one run. Both are read while the process runs;
+/// where the system does not report them, the time is wall-clock time.
+pub(crate) fn watch(command: &mut Command) -> Result<(f64, u64)> {
     let start = Instant::now();
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     let (mut time, mut peak) = (None, 0);
     loop {
         let id = child.id();
-        time = spent(id).or(time);
-        peak = resident(id).unwrap_or(peak);
+        time = cpu_time(id).or(time);
+        peak = peak_resident(id).unwrap_or(peak);
         let ended = child.try_wait().map_err(|error| error.to_string())?;
         if let Some(status) = ended {
             let passed = start.elapsed().as_secs_f64();
@@ -97,21 +97,22 @@ pub(crate) fn watched(command: &mut Command) -> Result<(f64, u64)> {
     }
 }
 
-/// Ticks of a hundredth of a second in user and system mode: the 14th and 15th field, counted behind the name.
-fn spent(process: u32) -> Option<f64> {
+/// Processor time in user and system mode: fields 14 and 15 of `stat`, in hundredths of a second. The fields are counted
+/// from the end of the name, which may contain spaces.
+fn cpu_time(process: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(") ")?;
     let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     (ticks > 0).then_some(ticks as f64 / 100.0)
 }
 
-fn resident(process: u32) -> Option<u64> {
+fn peak_resident(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
-/// Writes the run, as `docs/run-schema.md` describes it. Every third test leaks, and every call site has a stack of its own of
+/// Writes a run as described in `docs/run-schema.md`. Every third test leaks, and every call site has a distinct stack of
 /// seven frames.
 fn write(path: &Path) -> std::io::Result<()> {
     let user = |function: String, file: String, line: usize| json!({ "function": function, "file": file, "line": line, "class": "user" });

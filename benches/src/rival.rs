@@ -1,37 +1,33 @@
-//! What is compared.
+//! The allocators and tools that are compared.
 
-use crate::Result;
-use crate::profile::Profile;
-use crate::program::Program;
-
-/// A way to watch allocations.
+/// An allocator, or a tool that watches allocations.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rival {
-    /// As tables call it.
+    /// The name in tables.
     pub(crate) name: &'static str,
-    /// Its package in `rivals`.
+    /// The package in `benches/rivals`.
     pub(crate) package: &'static str,
     pub(crate) build: Build,
-    /// What its program runs with.
+    /// An environment variable that its program runs with.
     pub(crate) variable: Option<(&'static str, &'static str)>,
-    /// By how much less it is given to do, for the slow ones. It is held against the system's
-    /// allocator with as little to do.
+    /// Divides the size of each task, for slow rivals. They are compared with the system allocator on
+    /// the smaller task.
     pub(crate) divisor: u64,
 }
 
-/// What a rival needs to be built.
+/// How a rival is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// The profile, as it is.
+    /// With the profile, unchanged.
     Plain,
-    /// These packages optimised as well, where it is `dev-opt`.
-    Optimised(&'static [&'static str]),
-    /// The nightly toolchain and LeakSanitizer.
+    /// With these packages optimized as well.
+    Optimized(&'static [&'static str]),
+    /// With the nightly toolchain and LeakSanitizer.
     LeakSanitizer,
 }
 
-/// What the ratios are relative to.
-pub(crate) const SYSTEM: Rival = rival("System", "rival-system");
+/// The baseline of all ratios.
+const SYSTEM: Rival = rival("System", "rival-system");
 
 const STATS_ALLOC: Rival = rival("stats_alloc", "rival-stats_alloc");
 const STACKS_OFF: Rival = leakcheck("leakcheck, stacks off", "off");
@@ -43,16 +39,35 @@ const LEAK_SANITIZER: Rival =
 const DHAT: Rival = rival("dhat", "rival-dhat").slow(10);
 const MOCKALLOC_TRACING: Rival = rival("mockalloc, `tracing`", "rival-mockalloc-tracing").slow(20);
 
-/// In the dev profile a user may optimise these as well as leakcheck.
-const OPTIMISED: [Rival; 2] = [
+/// All rivals, in the order of the tables.
+pub(crate) const ALL: [Rival; 9] = [
+    SYSTEM,
+    STATS_ALLOC,
+    STACKS_OFF,
+    SAMPLED,
+    FULL,
+    MOCKALLOC,
+    LEAK_SANITIZER,
+    DHAT,
+    MOCKALLOC_TRACING,
+];
+
+/// leakcheck, and the rivals that only count.
+pub(crate) const COUNTING: [Rival; 5] = [SYSTEM, STATS_ALLOC, STACKS_OFF, SAMPLED, FULL];
+
+/// leakcheck, and the rivals that capture call stacks too.
+pub(crate) const CAPTURING: [Rival; 6] = [SYSTEM, STACKS_OFF, SAMPLED, FULL, LEAK_SANITIZER, DHAT];
+
+/// Rivals with their own packages optimized in the dev profile, as leakcheck recommends for its packages.
+pub(crate) const OPTIMIZED: [Rival; 2] = [
     Rival {
-        name: "dhat, optimised",
-        build: Build::Optimised(&["dhat", "rustc-hash", "parking_lot", "lock_api", "mintex"]),
+        name: "dhat, optimized",
+        build: Build::Optimized(&["dhat", "rustc-hash", "parking_lot", "lock_api", "mintex"]),
         ..DHAT
     },
     Rival {
-        name: "mockalloc, `tracing`, optimised",
-        build: Build::Optimised(&["mockalloc"]),
+        name: "mockalloc, `tracing`, optimized",
+        build: Build::Optimized(&["mockalloc"]),
         ..MOCKALLOC_TRACING
     },
 ];
@@ -70,54 +85,14 @@ impl Rival {
         Self { divisor, ..self }
     }
 
-    /// Whether it is leakcheck as it is by default.
+    /// Whether this is leakcheck with its default settings.
     pub(crate) fn is_full(&self) -> bool {
         self.name == FULL.name
     }
 
-    /// Whether it is another one that captures call stacks.
-    pub(crate) fn is_another_with_stacks(&self) -> bool {
+    /// Whether this is another tool that captures call stacks.
+    pub(crate) fn is_other_with_stacks(&self) -> bool {
         let packages = [DHAT.package, MOCKALLOC_TRACING.package];
         self.build == Build::LeakSanitizer || packages.contains(&self.package)
     }
-}
-
-/// Those that can be built and run here, built.
-#[derive(Debug)]
-pub(crate) struct Field {
-    /// The system's allocator comes first.
-    pub(crate) programs: Vec<Program>,
-    /// What had to be left out, and why.
-    pub(crate) left_out: Vec<String>,
-}
-
-/// All of them.
-pub(crate) fn everyone(profile: Profile) -> Result<Field> {
-    let mut rivals = vec![SYSTEM, STATS_ALLOC, STACKS_OFF, SAMPLED, FULL];
-    rivals.extend([MOCKALLOC, LEAK_SANITIZER, DHAT, MOCKALLOC_TRACING]);
-    if profile == Profile::DevOpt {
-        rivals.extend(OPTIMISED);
-    }
-    field(&rivals, profile)
-}
-
-/// leakcheck and who only counts.
-pub(crate) fn quick(profile: Profile) -> Result<Field> {
-    field(&[SYSTEM, STATS_ALLOC, STACKS_OFF, SAMPLED, FULL], profile)
-}
-
-/// leakcheck and who captures call stacks too.
-pub(crate) fn capturing(profile: Profile) -> Result<Field> {
-    field(&[SYSTEM, STACKS_OFF, SAMPLED, FULL, LEAK_SANITIZER, DHAT], profile)
-}
-
-fn field(rivals: &[Rival], profile: Profile) -> Result<Field> {
-    let mut field = Field { programs: Vec::new(), left_out: Vec::new() };
-    for rival in rivals {
-        match Program::build(rival, profile)? {
-            Ok(program) => field.programs.push(program),
-            Err(why) => field.left_out.push(format!("{} is left out: {why}.", rival.name)),
-        }
-    }
-    Ok(field)
 }

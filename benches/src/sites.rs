@@ -1,15 +1,14 @@
-//! Few or many distinct call stacks.
+//! Allocations from few or many distinct call stacks.
 
 use crate::Result;
 use crate::grid::{Grid, Passes};
+use crate::lineup::Lineup;
 use crate::profile::Profile;
 use crate::program::Program;
-use crate::rival;
 use crate::table::{Table, ratio, time};
 use crate::task::{Task, grouped};
 
-/// A way of ten calls for each block, of which so many are distinct, so that each is gone down at
-/// least once.
+/// One task for each number of distinct call stacks, each ten calls deep. Every stack occurs at least once.
 pub(crate) fn tasks() -> Vec<Task> {
     [10, 1_000, 100_000, 1_000_000]
         .map(|count| {
@@ -22,17 +21,17 @@ pub(crate) fn tasks() -> Vec<Task> {
 pub(crate) fn run(rounds: usize) -> Result<String> {
     let mut parts = Vec::new();
     for profile in [Profile::Dev, Profile::Release] {
-        let field = rival::quick(profile)?;
+        let lineup = Lineup::counting(profile)?;
         let tasks = tasks();
-        let grid = Grid::measure(&field.programs, &tasks, Passes::Warm, rounds)?;
+        let grid = Grid::measure(&lineup.programs, &tasks, Passes::Warm, rounds)?;
         parts.push(format!("{}:", profile.name()));
-        parts.push(table(&field.programs, &tasks, &grid));
-        parts.extend(field.left_out);
+        parts.push(table(&lineup.programs, &tasks, &grid));
+        parts.extend(lineup.missing);
     }
     Ok(parts.join("\n\n"))
 }
 
-/// The first pass sees each stack for the first time, the later ones do not.
+/// The ratios, and those of the first pass, in which every stack is new.
 fn table(programs: &[Program], tasks: &[Task], grid: &Grid) -> String {
     let heads = tasks.iter().map(|task| task.head.as_str());
     let mut table = Table::new(&std::iter::once("").chain(heads).collect::<Vec<_>>());
@@ -41,10 +40,10 @@ fn table(programs: &[Program], tasks: &[Task], grid: &Grid) -> String {
         for column in 0..tasks.len() {
             let (own, system) = (grid.get(row, column), grid.system(row, column));
             cells.push(match row {
-                0 => time(own.again),
+                0 => time(own.warm),
                 _ => format!(
                     "{} (first {})",
-                    ratio(own.again / system.again),
+                    ratio(own.warm / system.warm),
                     ratio(own.first / system.first)
                 ),
             });

@@ -10,9 +10,9 @@ use crate::clock::Time;
 use crate::grid::median;
 use crate::profile::Profile;
 use crate::table::{Table, ratio};
-use programs::{Kind, Suite};
+use programs::{Mode, Suite};
 
-/// A published crate whose tests need nothing but cargo.
+/// A published crate whose tests need only cargo.
 #[derive(Debug)]
 pub(crate) struct Crate {
     name: &'static str,
@@ -43,22 +43,22 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     Ok(parts.join("\n\n"))
 }
 
-/// All suites in turns.
+/// Runs all suites in turns.
 fn compare(suites: &[Suite], rounds: usize) -> Result<String> {
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| suites[0].accepts(*kind)).collect();
-    let mut times = vec![vec![Vec::new(); kinds.len()]; suites.len()];
+    let modes: Vec<Mode> = Mode::ALL.into_iter().filter(|mode| suites[0].accepts(*mode)).collect();
+    let mut times = vec![vec![Vec::new(); modes.len()]; suites.len()];
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for (row, suite) in suites.iter().enumerate() {
-            for (column, &kind) in kinds.iter().enumerate() {
-                times[row][column].push(suite.run(kind)?);
+            for (column, &mode) in modes.iter().enumerate() {
+                times[row][column].push(suite.run(mode)?);
             }
         }
     }
     let mut head = vec!["crate", "tests", "checked"];
-    head.extend(kinds.iter().map(|kind| kind.name()));
+    head.extend(modes.iter().map(|mode| mode.name()));
     let mut table = Table::new(&head);
-    let mut totals = vec![Time::default(); kinds.len()];
+    let mut totals = vec![Time::default(); modes.len()];
     for (suite, times) in suites.iter().zip(&times) {
         let medians: Vec<Time> = times.iter().map(|times| median_of(times)).collect();
         totals.iter_mut().zip(&medians).for_each(|(total, median)| *total += *median);
@@ -76,10 +76,9 @@ fn median_of(times: &[Time]) -> Time {
     Time { wall: of(|time| time.wall), cpu: of(|time| time.cpu) }
 }
 
-/// The time without leakcheck, and how many times as long it takes with it: that of processors, and
-/// in brackets that which passes.
+/// The time without leakcheck, then the ratios with it: of processor time and, in parentheses, of wall-clock time.
 fn cells(times: &[Time]) -> Vec<String> {
-    let (without, with) = times.split_first().expect("a suite is run without leakcheck first");
+    let (without, with) = times.split_first().expect("the first mode is without leakcheck");
     let cell = |with: &Time| {
         let (wall, cpu) = (with.wall / without.wall, with.cpu / without.cpu);
         format!("× {} (× {})", ratio(cpu), ratio(wall))

@@ -1,13 +1,13 @@
-//! Tables as Markdown writes them.
+//! Markdown tables, and the figures in them.
 
-/// Rows under a head.
+/// A table.
 #[derive(Debug)]
 pub(crate) struct Table {
     lines: Vec<String>,
 }
 
 impl Table {
-    /// The first column's head says what the rows are.
+    /// A table with a header. The first column is left-aligned, the others are right-aligned.
     pub(crate) fn new<S: AsRef<str>>(head: &[S]) -> Self {
         let mut table = Self { lines: Vec::new() };
         table.row(head);
@@ -18,7 +18,7 @@ impl Table {
 
     pub(crate) fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
         let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
-        // An empty cell would otherwise have two spaces.
+        // An empty cell would have two spaces otherwise.
         self.lines.push(format!("| {} |", cells.join(" | ")).replace("  ", " "));
     }
 
@@ -27,12 +27,12 @@ impl Table {
     }
 }
 
-/// A ratio, as exact as it is worth being.
+/// A ratio, with two decimals if it is small.
 pub(crate) fn ratio(ratio: f64) -> String {
     if ratio >= 9.95 { format!("{ratio:.0}") } else { format!("{ratio:.2}") }
 }
 
-/// Nanoseconds, or what is longer where they are many.
+/// A time, in the unit that fits it.
 pub(crate) fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         n if n < 9.95 => format!("{n:.1} ns"),
@@ -47,14 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_has_a_line_below_its_head() {
+    fn a_table_has_a_line_below_its_header() {
         let mut table = Table::new(&["", "W1"]);
         table.row(&["System", "1.00"]);
         assert_eq!(table.text(), "| | W1 |\n|---|---:|\n| System | 1.00 |");
     }
 
     #[test]
-    fn figures_have_the_digits_that_they_are_worth() {
+    fn figures_have_two_or_three_significant_digits() {
         assert_eq!([1.0, 9.94, 9.96, 133.4].map(ratio), ["1.00", "9.94", "10", "133"]);
         assert_eq!([1.23, 51.2, 12_345.0, 7.2e7].map(time), ["1.2 ns", "51 ns", "12 µs", "72 ms"]);
     }

@@ -1,21 +1,21 @@
-//! What programs are given to do.
+//! The tasks that programs run.
 
-/// A workload with what it takes.
+/// A workload and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// The head of its column.
+    /// The header of its column.
     pub(crate) head: String,
-    /// As the programs call it.
+    /// The name that the programs know it by.
     pub(crate) workload: &'static str,
     pub(crate) size: u64,
-    /// Threads, calls or call sites.
+    /// The number of threads, calls or call sites.
     pub(crate) parameter: u64,
-    /// How often a run does it, for warmth once more.
+    /// The number of passes in a run, after the warm-up pass.
     pub(crate) passes: u64,
 }
 
 impl Task {
-    /// Enough to see whether a program runs.
+    /// The smallest task, to see whether a program runs.
     pub(crate) const PROBE: Self =
         Self { head: String::new(), workload: "churn", size: 1, parameter: 1, passes: 1 };
 
@@ -23,12 +23,12 @@ impl Task {
         Self { head: head.to_owned(), workload, size, parameter, passes: 10 }
     }
 
-    /// With fewer passes, for what takes long.
+    /// Sets the number of passes.
     pub(crate) fn passes(self, passes: u64) -> Self {
         Self { passes, ..self }
     }
 
-    /// W1 to W6.
+    /// The workloads W1 to W6.
     pub(crate) fn workloads() -> Vec<Self> {
         vec![
             Self::new("W1", "churn", 200_000, 1),
@@ -40,13 +40,13 @@ impl Task {
         ]
     }
 
-    /// What it is for a rival that is given less to do.
+    /// The size for a rival with this divisor.
     pub(crate) fn size_for(&self, divisor: u64) -> u64 {
         (self.size / divisor).max(1)
     }
 }
 
-/// A number with its digits in threes.
+/// A number with its digits grouped by three.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_in_threes() {
+    fn digits_are_grouped_by_three() {
         assert_eq!(
             [10, 1_000, 100_000, 1_000_000].map(grouped),
             ["10", "1,000", "100,000", "1,000,000"]
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_slow_gets_less_to_do_but_never_nothing() {
+    fn a_slow_rival_gets_a_smaller_task_but_never_an_empty_one() {
         let task = Task::new("W6", "json", 20, 0);
         assert_eq!([1, 10, 50].map(|divisor| task.size_for(divisor)), [20, 2, 1]);
     }

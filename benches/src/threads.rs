@@ -1,10 +1,10 @@
-//! W1 on as many threads.
+//! W1 on several threads.
 
 use crate::Result;
 use crate::compare::ratios;
 use crate::grid::{Grid, Passes};
+use crate::lineup::Lineup;
 use crate::profile::Profile;
-use crate::rival;
 use crate::task::Task;
 
 const THREADS: [u64; 3] = [1, 2, 4];
@@ -16,11 +16,11 @@ pub(crate) fn run(rounds: usize) -> Result<String> {
     });
     let mut parts = Vec::new();
     for profile in Profile::ALL {
-        let field = rival::quick(profile)?;
-        let grid = Grid::measure(&field.programs, &tasks, Passes::Warm, rounds)?;
+        let lineup = Lineup::counting(profile)?;
+        let grid = Grid::measure(&lineup.programs, &tasks, Passes::Warm, rounds)?;
         parts.push(format!("{}:", profile.name()));
-        parts.push(ratios(&field.programs, &tasks, &grid));
-        parts.extend(field.left_out);
+        parts.push(ratios(&lineup.programs, &tasks, &grid));
+        parts.extend(lineup.missing);
     }
     Ok(parts.join("\n\n"))
 }

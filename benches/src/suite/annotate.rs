@@ -1,6 +1,6 @@
-//! Puts the attribute below every `#[test]` of a source file.
+//! Adds the attribute below every `#[test]` of a source file.
 
-/// The annotated file. A file with an allocator of its own stays as it is: a program has only one.
+/// Annotates a file. A file with a global allocator is unchanged, because a program can have only one.
 pub(super) fn annotate(source: &str) -> String {
     if source.contains("#[global_allocator]") {
         return source.to_owned();
@@ -22,7 +22,7 @@ mod tests {
     use super::annotate;
 
     #[test]
-    fn the_attribute_stands_below_test_and_nowhere_else() {
+    fn the_attribute_is_added_below_test_only() {
         let source = "    #[test]\n    fn a() {}\n// #[test]\n#[cfg(test)]\n";
         let expected =
             "    #[test]\n    #[leakcheck::leak_check]\n    fn a() {}\n// #[test]\n#[cfg(test)]\n";
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_an_allocator_stays_as_it_is() {
+    fn a_file_with_a_global_allocator_is_unchanged() {
         let source = "#[global_allocator]\nstatic A: System = System;\n#[test]\nfn a() {}\n";
         assert_eq!(annotate(source), source);
     }

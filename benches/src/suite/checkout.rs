@@ -1,4 +1,4 @@
-//! A copy of a published crate, and the programs of its tests.
+//! A copy of a published crate, and its test programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::cargo::{cargo, clean, output, root, work};
 use crate::profile::Profile;
 
-/// A copy of a crate and the programs of its tests.
+/// A copy of a crate and its test programs.
 #[derive(Debug)]
 pub(super) struct Checkout {
     pub(super) folder: PathBuf,
@@ -34,7 +34,7 @@ impl Checkout {
         cargo.args(["test", "--no-run", "--lib", "--tests", "--message-format=json"]);
         cargo.args(["--features", published.features]);
         cargo.args(profile.arguments());
-        // Enough to name lines, and quicker to build.
+        // Enough for line numbers, and faster to build.
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
         let target = work().join("suite").join(format!("target-{}", profile.name()));
         cargo.arg("--target-dir").arg(target).current_dir(&folder);
@@ -49,8 +49,8 @@ impl Checkout {
     }
 }
 
-/// The sources, those of tests annotated. What is there and the same stays, so that cargo does not
-/// build it again.
+/// Copies the sources, with annotated tests if asked for. Files that did not change are not written, so that cargo
+/// does not rebuild them.
 fn copy(source: &Path, folder: &Path, annotated: bool) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     for entry in fs::read_dir(source)? {
@@ -80,12 +80,12 @@ fn complete_manifest(folder: &Path, annotated: bool) -> std::io::Result<()> {
 
 fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     match fs::read(file) {
-        Ok(there) if there == bytes => Ok(()),
+        Ok(existing) if existing == bytes => Ok(()),
         _ => fs::write(file, bytes),
     }
 }
 
-/// The test programs that cargo's messages name.
+/// The test programs in cargo's messages.
 fn programs(messages: &str) -> Vec<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     messages

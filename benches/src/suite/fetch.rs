@@ -1,4 +1,4 @@
-//! The sources of published crates.
+//! Downloads the sources of published crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::Crate;
 use crate::Result;
 use crate::cargo::{cargo, output, work};
 
-/// Where cargo keeps the sources of the crates.
+/// The directories in which cargo keeps the sources of the crates.
 pub(super) fn fetch(crates: &[Crate]) -> Result<Vec<PathBuf>> {
     let folder = work().join("suite/fetch");
     let line = |published: &Crate| format!("{} = \"={}\"\n", published.name, published.version);

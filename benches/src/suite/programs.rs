@@ -1,4 +1,4 @@
-//! A crate's test programs, with leakcheck and without.
+//! The test programs of a crate, with and without leakcheck.
 
 use std::fs;
 use std::path::Path;
@@ -11,16 +11,16 @@ use crate::cargo::{finish, output, work};
 use crate::clock::{Time, timed};
 use crate::profile::Profile;
 
-/// A way to run a suite.
+/// How a suite is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Mode {
     Without,
     StacksOff,
     Sampled,
     Full,
 }
 
-impl Kind {
+impl Mode {
     pub(super) const ALL: [Self; 4] = [Self::Without, Self::StacksOff, Self::Sampled, Self::Full];
 
     pub(super) fn name(self) -> &'static str {
@@ -59,7 +59,7 @@ pub(super) fn build(crates: &[Crate], profile: Profile) -> Result<Vec<Suite>> {
             eprintln!("building the tests of {} ({})", published.name, profile.name());
             let folder = work().join("suite").join(published.name);
             let plain = Checkout::build(&source, folder.join("plain"), published, profile, false)?;
-            // The same versions of what both need.
+            // Both copies use the same versions of their dependencies.
             let locked = fs::read(plain.folder.join("Cargo.lock")).map_err(|e| e.to_string())?;
             let annotated = folder.join("annotated");
             fs::create_dir_all(&annotated)
@@ -76,15 +76,15 @@ pub(super) fn build(crates: &[Crate], profile: Profile) -> Result<Vec<Suite>> {
 }
 
 impl Suite {
-    /// Runs all programs, one after the other, and returns the time. Their tests run in parallel.
-    pub(super) fn run(&self, kind: Kind) -> Result<Time> {
-        let checkout = if kind == Kind::Without { &self.plain } else { &self.annotated };
+    /// Runs all programs one after the other, with parallel tests, and returns the total time.
+    pub(super) fn run(&self, mode: Mode) -> Result<Time> {
+        let checkout = if mode == Mode::Without { &self.plain } else { &self.annotated };
         let mut time = Time::default();
         for program in &checkout.programs {
             let mut command = checkout.command(program);
-            command.env("LEAK_STACKS", kind.stacks());
-            if kind == Kind::StacksOff {
-                // Without stacks, output that libtest captures is not told from leaks.
+            command.env("LEAK_STACKS", mode.stacks());
+            if mode == Mode::StacksOff {
+                // Without stacks, captured output of libtest cannot be distinguished from leaks.
                 command.env("LEAK_THRESHOLD_MB", "1024");
             }
             time += timed(&mut command)?.1;
@@ -92,12 +92,12 @@ impl Suite {
         Ok(time)
     }
 
-    /// Whether its programs know this kind: a value that a version does not know fails the tests.
-    pub(super) fn accepts(&self, kind: Kind) -> bool {
-        kind != Kind::Sampled || self.run(kind).is_ok()
+    /// Whether this version of leakcheck supports the mode: otherwise the tests fail.
+    pub(super) fn accepts(&self, mode: Mode) -> bool {
+        mode != Mode::Sampled || self.run(mode).is_ok()
     }
 
-    /// How many tests the plain programs run.
+    /// The number of tests in the plain programs.
     pub(super) fn tests(&self) -> Result<usize> {
         let mut tests = 0;
         for program in &self.plain.programs {
@@ -107,7 +107,7 @@ impl Suite {
         Ok(tests)
     }
 
-    /// How many of them are checked: each of these writes a report where that is asked for.
+    /// The number of tests that are checked. With `LEAK_RECORD`, each of them writes a report.
     pub(super) fn checked(&self) -> Result<usize> {
         let reports = self.annotated.folder.join("reports");
         if reports.exists() {
@@ -125,7 +125,7 @@ fn last_number(text: &str) -> Option<usize> {
     text.rsplit(' ').next()?.parse().ok()
 }
 
-/// The files in a folder and those below.
+/// The number of files in a directory and its subdirectories.
 fn files(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()

@@ -1,4 +1,4 @@
-//! dhat: heap profiling, as its page describes it.
+//! dhat: heap profiling, set up as in its documentation.
 
 #[global_allocator]
 static ALLOC: dhat::Alloc = dhat::Alloc;
@@ -9,7 +9,7 @@ fn main() {
             let _profiler = dhat::Profiler::new_heap();
             workload();
             assert!(dhat::HeapStats::get().total_blocks > 0);
-            // Ends before the profiler would write its file: no part of what is timed.
+            // Exit before the profiler writes its file, which is not part of the benchmark.
             std::process::exit(0);
         },
         |thread| thread(),

@@ -1,4 +1,4 @@
-//! leakcheck. `LEAK_STACKS` says which call stacks are captured.
+//! leakcheck. `LEAK_STACKS` selects which call stacks are captured.
 
 fn main() {
     rival_workloads::run(

@@ -9,7 +9,7 @@ use mockalloc::{Mockalloc, record_allocs};
 static ALLOC: Mockalloc<System> = Mockalloc(System);
 
 fn main() {
-    // It counts for each thread by itself, so every thread records.
+    // mockalloc counts per thread, so every thread must record.
     rival_workloads::run(record, record);
 }
 

@@ -1,5 +1,4 @@
-//! The system's allocator, nothing in between: what the ratios are relative to. Built with a
-//! sanitizer, it is that sanitizer's program.
+//! The system allocator, the baseline of all ratios. Built with a sanitizer, this is the program of that sanitizer.
 
 fn main() {
     rival_workloads::run(|workload| workload(), |thread| thread());

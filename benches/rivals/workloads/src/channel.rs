@@ -1,4 +1,4 @@
-//! Blocks that one thread makes and another one frees.
+//! Blocks that one thread allocates and another thread frees.
 
 use std::hint::black_box;
 use std::sync::mpsc::sync_channel;
@@ -15,7 +15,7 @@ pub(crate) fn hand_over(messages: u64, watch: Watch) -> u64 {
             });
         });
         for n in 0..messages {
-            send.send(block(n as u8, 16 + n as usize % 241)).expect("the consumer is there");
+            send.send(block(n as u8, 16 + n as usize % 241)).expect("the consumer is running");
         }
         drop(send);
     });

@@ -1,13 +1,13 @@
-//! Boxes of 16 to 256 bytes that come and go.
+//! Boxes of 16 to 256 bytes that are allocated and freed in random order.
 
 use std::hint::black_box;
 
 use crate::Watch;
 
-/// What stays live meanwhile.
+/// The number of live blocks.
 const SLOTS: usize = 1024;
 
-/// Where blocks are kept for a while: a new one takes the place of an old one, at random.
+/// The live blocks. A new block replaces a random old one.
 pub(crate) struct Slots {
     blocks: Vec<Option<Box<[u8]>>>,
     random: u64,
@@ -18,10 +18,10 @@ impl Slots {
         Self { blocks: (0..SLOTS).map(|_| None).collect(), random: 0x2545_f491_4f6c_dd1d }
     }
 
-    /// One operation: a block is made, and the one in its place is freed.
+    /// One operation: allocates a block and frees the one that it replaces.
     #[inline(never)]
-    pub(crate) fn turn_over(&mut self) {
-        // Xorshift: cheap also where nothing is optimised.
+    pub(crate) fn replace(&mut self) {
+        // Xorshift, which is cheap even in unoptimized builds.
         let mut random = self.random;
         random ^= random << 13;
         random ^= random >> 7;
@@ -32,7 +32,7 @@ impl Slots {
     }
 }
 
-/// A block as programs make them: written in full.
+/// A block that is written in full, as in real programs.
 #[inline(never)]
 pub(crate) fn block(fill: u8, size: usize) -> Box<[u8]> {
     vec![fill; size].into_boxed_slice()
@@ -41,7 +41,7 @@ pub(crate) fn block(fill: u8, size: usize) -> Box<[u8]> {
 fn churn(pairs: u64) {
     let mut slots = Slots::new();
     for _ in 0..pairs {
-        slots.turn_over();
+        slots.replace();
     }
     black_box(&slots.blocks);
 }

@@ -1,8 +1,7 @@
-//! Workloads that allocate. The programs beside this crate run them under one allocator each.
+//! Workloads that allocate. Each program in `benches/rivals` runs them with a different allocator.
 //!
-//! `PROGRAM WORKLOAD SIZE PARAMETER PASSES` runs a workload that many times, and prints a line
-//! `ns N` for the nanoseconds of processor time, of all threads, that one operation of a pass took,
-//! and at the end `peak_kb N`, the most memory that was resident.
+//! `PROGRAM WORKLOAD SIZE PARAMETER PASSES` runs a workload PASSES times. For each pass it prints a line `ns N`, the
+//! processor time of all threads per operation in nanoseconds, and at the end `peak_kib N`, the peak resident memory.
 
 mod calls;
 mod channel;
@@ -13,15 +12,15 @@ mod vectors;
 
 use cpu_time::ProcessTime;
 
-/// Runs what it is given, watched by a program's allocator.
+/// Runs a closure under the watch of the program's allocator.
 pub type Watch = fn(&mut dyn FnMut());
 
-/// What the command line asks for.
-struct Order {
+/// The parsed command line.
+struct Arguments {
     workload: String,
-    /// How much there is to do; what of is the workload's own.
+    /// The number of operations, in units that depend on the workload.
     size: u64,
-    /// Threads, calls or call sites.
+    /// The number of threads, calls or call sites.
     parameter: u64,
     passes: u64,
 }
@@ -30,29 +29,29 @@ struct Order {
 ///
 /// # Panics
 ///
-/// When the command line is none.
+/// If the command line is invalid.
 pub fn run(watch: Watch, watch_thread: Watch) {
-    let order = Order::read();
+    let arguments = Arguments::read();
     watch(&mut || {
-        for _ in 0..order.passes {
+        for _ in 0..arguments.passes {
             let start = ProcessTime::now();
-            let operations = order.work(watch_thread);
+            let operations = arguments.run(watch_thread);
             let nanoseconds = start.elapsed().as_nanos();
             println!("ns {:.3}", nanoseconds as f64 / operations as f64);
         }
-        if let Some(kilobytes) = peak() {
-            println!("peak_kb {kilobytes}");
+        if let Some(kib) = peak_kib() {
+            println!("peak_kib {kib}");
         }
     });
 }
 
-impl Order {
+impl Arguments {
     fn read() -> Self {
         let mut arguments = std::env::args().skip(1);
-        let workload = arguments.next().expect("a workload");
+        let workload = arguments.next().expect("missing workload");
         let mut number = |what| {
-            let text = arguments.next().unwrap_or_else(|| panic!("no {what}"));
-            text.parse().unwrap_or_else(|_| panic!("`{text}` is no {what}"))
+            let text = arguments.next().unwrap_or_else(|| panic!("missing {what}"));
+            text.parse().unwrap_or_else(|_| panic!("invalid {what} `{text}`"))
         };
         Self {
             workload,
@@ -63,7 +62,7 @@ impl Order {
     }
 
     /// Returns the number of operations.
-    fn work(&self, watch_thread: Watch) -> u64 {
+    fn run(&self, watch_thread: Watch) -> u64 {
         let &Self { size, parameter, .. } = self;
         match self.workload.as_str() {
             "churn" => churn::on_threads(parameter, size, watch_thread),
@@ -74,13 +73,13 @@ impl Order {
             "depth-hot" => calls::hot(parameter, size),
             "depth-alternating" => calls::alternating(parameter, size),
             "sites" => calls::sites(parameter, size),
-            other => panic!("`{other}` is no workload"),
+            other => panic!("unknown workload `{other}`"),
         }
     }
 }
 
-/// The most memory that was resident, in kilobytes of 1,024 bytes, where the system tells.
-fn peak() -> Option<u64> {
+/// The peak resident memory in KiB, on systems that report it.
+fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
