@@ -1,10 +1,10 @@
-//! Lesson 5: async tests, on both kinds of tokio's runtime.
+//! Lesson 5: async tests, on tokio's single-threaded and multi-threaded runtimes.
 //!
 //!     cargo test -p leakcheck-examples --test async_service
 //!
-//! It ends red, on purpose: a client keeps every request until its answer comes. `ask` forgets those that time out;
-//! `ask_and_strike_out` removes them in a `Drop`. The attribute may stand above or below `#[tokio::test]`. The runtime is
-//! gone before anything is judged, and what its tasks held is freed.
+//! The run ends red, on purpose: a client keeps every request until it is answered. `ask` forgets to remove requests
+//! that time out; `ask_with_cleanup` removes them in a `Drop`. The attribute works above or below `#[tokio::test]`. The
+//! check ends after the runtime has shut down and has freed everything that its tasks owned.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,11 +15,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// A request on its way: its text, for a second try, and where its answer goes.
+/// A request that waits for its answer: the text, in case of a retry, and the channel for the answer.
 type Request = (String, oneshot::Sender<String>);
 
 static PENDING: LazyLock<Mutex<HashMap<u64, Request>>> = LazyLock::new(Mutex::default);
-const PATIENCE: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_millis(10);
 
 fn send() -> (u64, oneshot::Receiver<String>) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -29,28 +29,28 @@ fn send() -> (u64, oneshot::Receiver<String>) {
     (number, answered)
 }
 
-/// The mistake: a request that times out is not on its way any more, and stays in the map.
+/// The bug: a request that times out stays in the map.
 async fn ask() -> Option<String> {
     let (_, answered) = send();
-    timeout(PATIENCE, answered).await.ok()?.ok()
+    timeout(TIMEOUT, answered).await.ok()?.ok()
 }
 
-/// Strikes a request out, however the waiting for it ends.
-struct StrikeOut(u64);
+/// Removes a request from the map, whether it was answered or not.
+struct Remove(u64);
 
-impl Drop for StrikeOut {
+impl Drop for Remove {
     fn drop(&mut self) {
         PENDING.lock().unwrap().remove(&self.0);
     }
 }
 
-async fn ask_and_strike_out() -> Option<String> {
+async fn ask_with_cleanup() -> Option<String> {
     let (number, answered) = send();
-    let _strike_out = StrikeOut(number);
-    timeout(PATIENCE, answered).await.ok()?.ok()
+    let _remove = Remove(number);
+    timeout(TIMEOUT, answered).await.ok()?.ok()
 }
 
-/// A thousand requests to a server that does not answer.
+/// Sends a thousand requests to a server that never answers.
 async fn a_thousand<F>(ask: impl Fn() -> F)
 where
     F: Future<Output = Option<String>> + Send + 'static,
@@ -63,18 +63,18 @@ where
 
 #[leakcheck::leak_check(threshold_mb = 0.5)]
 #[tokio::test]
-async fn requests_that_time_out_stay() {
+async fn timed_out_requests_stay() {
     a_thousand(ask).await;
 }
 
 #[leakcheck::leak_check(threshold_mb = 0.5)]
 #[tokio::test]
-async fn requests_that_time_out_are_struck_out() {
-    a_thousand(ask_and_strike_out).await;
+async fn timed_out_requests_are_removed() {
+    a_thousand(ask_with_cleanup).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[leakcheck::leak_check(threshold_mb = 0.5)]
-async fn requests_are_struck_out_on_worker_threads_too() {
-    a_thousand(ask_and_strike_out).await;
+async fn timed_out_requests_are_removed_on_worker_threads() {
+    a_thousand(ask_with_cleanup).await;
 }

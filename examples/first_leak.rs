@@ -1,15 +1,15 @@
-//! Lesson 1: a test that leaks fails, and its report names the line that allocated.
+//! Lesson 1: a test that leaks fails, and the report names the line that allocated the memory.
 //!
 //!     cargo test -p leakcheck-examples --test first_leak
 //!
-//! It ends red, on purpose: a thousand users log in and out, and a thousand sessions stay. All assertions hold, so
-//! without the attribute the test is green. Now mend `log_out` with `SESSIONS.lock().unwrap().remove(&user);`
-//! and run it again.
+//! The run ends red, on purpose: a thousand users log in and out, but their sessions stay in a map. All assertions
+//! hold, so without the attribute the test would pass. Fix `log_out` with `SESSIONS.lock().unwrap().remove(&user);`
+//! and run the test again.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
-/// Everyone who is logged in, for as long as the server runs.
+/// The sessions of all users, for the lifetime of the server.
 static SESSIONS: LazyLock<Mutex<HashMap<u32, Session>>> = LazyLock::new(Mutex::default);
 
 struct Session {
@@ -26,7 +26,7 @@ fn visit(user: u32, page: &str) {
     SESSIONS.lock().unwrap().get_mut(&user).unwrap().history.push_str(page);
 }
 
-/// The mistake: the session is closed, and stays in the map.
+/// The bug: the session is marked as closed but not removed from the map.
 fn log_out(user: u32) {
     SESSIONS.lock().unwrap().get_mut(&user).unwrap().open = false;
 }

@@ -2,16 +2,16 @@
 //!
 //!     cargo test -p leakcheck-examples --test intentional_leak
 //!
-//! It ends green. `allow` excuses what its closure allocates, and the rest of the test stays under its limit; `skip` lets
-//! a whole test go unchecked. Both take the reason, for those who come after you. With `LEAK_RECORD=on` the tests that
-//! pass write their figures too, below `target/leakcheck`, and you find there what was allowed, and why.
+//! The run ends green. `allow` excludes the allocations of its closure from the check, and the limit applies to the
+//! rest of the test; `skip` leaves a whole test unchecked. Both take a reason, for readers of the code. With
+//! `LEAK_RECORD=on`, passing tests also write a report below `target/leakcheck`, with the allowed memory and the reason.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex};
 
 static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
 
-/// One copy of each name, for the life of the process.
+/// Keeps one copy of each name for the lifetime of the process.
 fn intern(name: &str) -> &'static str {
     let mut names = NAMES.lock().unwrap();
     if let Some(known) = names.get(name) {
@@ -35,7 +35,7 @@ fn a_name_is_interned_once() {
 
 #[leakcheck::leak_check(
     threshold_bytes = 0,
-    skip = "loads a dictionary of 4 MB that is shared by all tests"
+    skip = "loads a 4 MiB dictionary that all tests share"
 )]
 #[test]
 fn words_are_looked_up() {

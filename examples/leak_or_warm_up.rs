@@ -1,19 +1,19 @@
-//! Lesson 11: small leaks hide under any limit, and what is only warm trips a tight one. Repetition tells them apart.
+//! Lesson 11: a limit cannot tell a small leak from a large warm-up. Repetition can.
 //!
 //!     cargo test -p leakcheck-examples --test leak_or_warm_up
 //!
-//! It ends red, on purpose. Both tests leave memory behind when they run once: the first a compiled table, which is
-//! megabytes but comes once, and the second a listener of some bytes, which comes with every call. Called again and
-//! again, the first passes and the second fails.
+//! The run ends red, on purpose. Run once, both tests leave memory behind: the first initializes a static table of 2 MiB,
+//! the second subscribes a listener of a few bytes. Repeated, the table is still initialized only once, so the first test
+//! passes; the second adds a listener in every iteration, so it fails.
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// Made at its first use, and meant to stay.
+/// Initialized on first use, and meant to stay.
 static SQUARES: LazyLock<Vec<u64>> = LazyLock::new(|| (0..1 << 18).map(|n| n * n).collect());
 
 type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Who wants to hear of events.
+/// The subscribers to all events.
 static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
 
 fn subscribe(listener: impl Fn(&str) + Send + Sync + 'static) {
@@ -22,7 +22,7 @@ fn subscribe(listener: impl Fn(&str) + Send + Sync + 'static) {
 
 #[leakcheck::leak_check(iterations = "auto")]
 #[test]
-fn a_table_is_made_once() {
+fn a_table_is_initialized_once() {
     assert_eq!(SQUARES[12], 144);
 }
 

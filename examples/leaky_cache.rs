@@ -1,9 +1,9 @@
-//! Lesson 3: a cache without a bound is a leak; a bounded one is not.
+//! Lesson 3: a cache without a size limit leaks; a bounded cache does not.
 //!
 //!     cargo test -p leakcheck-examples --test leaky_cache
 //!
-//! It ends red, on purpose: of two tests that make the same requests, the first fills a cache without a bound and
-//! fails; the second fills a cache of 16 pages and passes. A limit says how much a cache may keep.
+//! The run ends red, on purpose: two tests make the same requests. The first fills an unbounded cache and fails; the
+//! second fills a cache of 16 pages and passes. The limit of the tests is what a cache may keep.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -12,24 +12,24 @@ static UNBOUNDED: LazyLock<Mutex<PageCache>> =
     LazyLock::new(|| Mutex::new(PageCache::new(usize::MAX)));
 static BOUNDED: LazyLock<Mutex<PageCache>> = LazyLock::new(|| Mutex::new(PageCache::new(16)));
 
-/// Rendered pages, the oldest first in `order`.
+/// Rendered pages; `order` lists their URLs, oldest first.
 struct PageCache {
-    most: usize,
+    capacity: usize,
     pages: HashMap<String, Arc<str>>,
     order: VecDeque<String>,
 }
 
 impl PageCache {
-    fn new(most: usize) -> Self {
-        Self { most, pages: HashMap::new(), order: VecDeque::new() }
+    fn new(capacity: usize) -> Self {
+        Self { capacity, pages: HashMap::new(), order: VecDeque::new() }
     }
 
     fn get(&mut self, url: &str) -> Arc<str> {
         if let Some(page) = self.pages.get(url) {
             return page.clone();
         }
-        if self.pages.len() >= self.most {
-            let oldest = self.order.pop_front().expect("every page has its place in the order");
+        if self.pages.len() >= self.capacity {
+            let oldest = self.order.pop_front().expect("every page is in `order`");
             self.pages.remove(&oldest);
         }
         let page = render(url);
@@ -44,7 +44,7 @@ fn render(url: &str) -> Arc<str> {
     row.repeat(100).into()
 }
 
-/// Every request has a query of its own, as a crawler's have.
+/// Every request has a different query, like those of a crawler.
 fn crawl(cache: &Mutex<PageCache>) {
     for query in 0..1000 {
         let page = cache.lock().unwrap().get(&format!("/search?q={query}"));

@@ -1,9 +1,9 @@
-//! Lesson 2: tests run side by side, and each answers for its own memory.
+//! Lesson 2: tests run in parallel, and each test is charged for its own memory only.
 //!
 //!     cargo test -p leakcheck-examples --test parallel_tests
 //!
-//! It ends red, on purpose: four tests share a process, one leaks, and only that one fails. The other three allocate far
-//! more in the meantime under a limit of 0 bytes. The attribute stands on the module and holds for all tests inside.
+//! The run ends red, on purpose: four tests share a process, one leaks, and only that one fails. Meanwhile the other
+//! three allocate far more, under a limit of 0 bytes. The attribute is on the module and applies to all tests inside.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ fn count_words(text: &str) -> HashMap<String, usize> {
     counts
 }
 
-/// Texts that were seen before. The mistake: all of them are kept, where their hashes would do.
+/// Texts that were seen before. The bug: the full texts are kept, although their hashes would be enough.
 static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn is_new(text: &str) -> bool {
@@ -47,7 +47,7 @@ mod articles {
         let texts: Vec<String> = (1..=8).map(|times| ARTICLE.repeat(times)).collect();
         let counting: Vec<_> =
             texts.into_iter().map(|text| thread::spawn(move || count_words(&text))).collect();
-        // What another thread allocated is freed here, and what this one allocated was freed there.
+        // This thread frees what other threads allocated, and they freed what this one allocated.
         let total: usize = counting.into_iter().map(|thread| thread.join().unwrap()["leak"]).sum();
         assert_eq!(total, 36);
     }

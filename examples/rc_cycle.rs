@@ -1,9 +1,9 @@
-//! Lesson 4: two `Rc` that hold each other are never freed; a `Weak` breaks the cycle.
+//! Lesson 4: two `Rc`s that own each other are never freed; a `Weak` breaks the cycle.
 //!
 //!     cargo test -p leakcheck-examples --test rc_cycle
 //!
-//! It ends red, on purpose: in the first document a child holds its parent by `Rc`, and no part of it is ever freed. In the
-//! second it holds the parent by `Weak`, and everything is. The limit is 0 bytes: cycles are small, and exactly counted.
+//! The run ends red, on purpose: in the first document, a child refers to its parent by `Rc`, and nothing is ever freed.
+//! In the second it refers to its parent by `Weak`, and everything is. Cycles are small, so the limit is 0 bytes.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -22,7 +22,7 @@ mod by_rc {
     }
 
     pub fn append(parent: &Rc<Element>, child: Rc<Element>) {
-        // The mistake: the parent owns the child, and the child owns the parent.
+        // The bug: the parent owns the child, and the child owns the parent.
         *child.parent.borrow_mut() = Some(parent.clone());
         parent.children.borrow_mut().push(child);
     }
@@ -59,7 +59,7 @@ fn a_child_that_owns_its_parent_leaks_the_document() {
 
 #[leakcheck::leak_check(threshold_bytes = 0)]
 #[test]
-fn a_child_that_points_to_its_parent_does_not() {
+fn a_child_with_a_weak_reference_does_not() {
     use by_weak::{append, element};
     let body = element("body");
     append(&body, element("p"));

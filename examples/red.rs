@@ -1,4 +1,4 @@
-//! Runs the lessons that a plain `cargo test` leaves out, as their first lines say, and asserts how they end.
+//! Runs the lessons that a plain `cargo test` excludes, with the commands in their first lines, and asserts their results.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +15,7 @@ fn first_leak_names_the_line_that_allocated() {
 }
 
 #[test]
-fn the_report_in_the_readme_is_that_of_first_leak() {
+fn the_readme_shows_the_report_of_first_leak() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     assert_eq!(report(&readme), report(&Lesson::ends_red("first_leak").stdout));
 }
@@ -42,10 +42,10 @@ fn leaky_cache_passes_once_it_is_bounded() {
 }
 
 #[test]
-fn rc_cycle_is_exactly_counted() {
+fn rc_cycle_is_counted_to_the_byte() {
     let lesson = Lesson::ends_red("rc_cycle");
     lesson.has_failed("a_child_that_owns_its_parent_leaks_the_document");
-    lesson.has_passed("a_child_that_points_to_its_parent_does_not");
+    lesson.has_passed("a_child_with_a_weak_reference_does_not");
     lesson.says("limit 0 B (threshold_bytes)");
     lesson.says("retained 192 B in 3 blocks");
     lesson.names("rc_cycle::by_rc::append", "parent.children.borrow_mut().push(child);");
@@ -57,9 +57,9 @@ fn rc_cycle_is_exactly_counted() {
 }
 
 #[test]
-fn leak_or_warm_up_fails_what_keeps_pace_with_the_calls() {
+fn leak_or_warm_up_fails_the_test_whose_memory_grows_with_every_iteration() {
     let lesson = Lesson::ends_red("leak_or_warm_up");
-    lesson.has_passed("a_table_is_made_once");
+    lesson.has_passed("a_table_is_initialized_once");
     lesson.has_failed("a_listener_stays_after_every_session");
     lesson.says("`a_listener_stays_after_every_session` leaks ");
     lesson.says("9,216 → 18,432 → 36,864 → 73,728 over batches of 1,024, 2,048, 4,096, 8,192");
@@ -70,11 +70,11 @@ fn leak_or_warm_up_fails_what_keeps_pace_with_the_calls() {
 }
 
 #[test]
-fn async_service_is_judged_after_its_runtime() {
+fn async_service_is_judged_after_its_runtime_has_shut_down() {
     let lesson = Lesson::ends_red("async_service");
-    lesson.has_failed("requests_that_time_out_stay");
-    lesson.has_passed("requests_that_time_out_are_struck_out");
-    lesson.has_passed("requests_are_struck_out_on_worker_threads_too");
+    lesson.has_failed("timed_out_requests_stay");
+    lesson.has_passed("timed_out_requests_are_removed");
+    lesson.has_passed("timed_out_requests_are_removed_on_worker_threads");
     lesson.says("limit 512 KiB (threshold_mb)");
     lesson.names("1,000 blocks async_service::send", "\"please \".repeat(200)");
     lesson.names("async_service::ask", "let (_, answered) = send();");
@@ -82,13 +82,12 @@ fn async_service_is_judged_after_its_runtime() {
 }
 
 #[test]
-fn worker_threads_are_found_running() {
+fn worker_threads_reports_the_thread_that_still_runs() {
     let lesson = Lesson::ends_red("worker_threads");
-    lesson.has_failed("a_sweeper_without_an_end_outlives_the_service");
+    lesson.has_failed("an_endless_sweeper_outlives_the_service");
     lesson.has_passed("a_sweeper_ends_with_the_service");
-    lesson.says(
-        "`a_sweeper_without_an_end_outlives_the_service` left 1 thread running, limit 0 (threads)",
-    );
+    lesson
+        .says("`an_endless_sweeper_outlives_the_service` left 1 thread running, limit 0 (threads)");
     lesson.names("(`sweeper`, started at", "spawn(sweeper).unwrap();");
     lesson.has_failed("a_thumbnail_from_the_pool_stays_in_the_gallery");
     lesson.has_passed("a_thumbnail_from_the_pool_is_freed_after_use");
@@ -97,7 +96,7 @@ fn worker_threads_are_found_running() {
 }
 
 #[test]
-fn rstest_cases_are_checked_one_by_one() {
+fn rstest_cases_checks_each_case_on_its_own() {
     let lesson = Lesson::ends_red("rstest_cases");
     lesson.has_failed("a_header_names_the_columns::case_3_quoted_columns");
     lesson.says("leakcheck: `a_header_names_the_columns::case_3_quoted_columns` leaked 4 B, limit 0 B (threshold_bytes)");
@@ -106,21 +105,21 @@ fn rstest_cases_are_checked_one_by_one() {
 }
 
 #[test]
-fn thresholds_by_kind_give_way_to_the_environment() {
+fn thresholds_by_kind_are_overridden_by_the_environment() {
     let mut command = lesson("thresholds_by_kind");
     command.env("LEAK_THRESHOLD_MB", "0");
     let lesson = Lesson::run("thresholds_by_kind", command, Some(101));
-    lesson.says("`a_unit_test_has_1_mb` leaked 512.");
+    lesson.says("`a_unit_test_may_keep_1_mib` leaked 512.");
     lesson.says("limit 0 B (LEAK_THRESHOLD_MB)");
-    lesson.has_passed("a_large_upload_is_read_in_parts");
+    lesson.has_passed("a_large_upload_is_read_in_chunks");
     lesson.counts(1, 5);
 }
 
 #[test]
-fn own_allocator_is_wrapped() {
+fn own_allocator_counts_blocks_of_mimalloc() {
     let mut command = cargo();
     command.args(["test", "--manifest-path", "examples/own-allocator/Cargo.toml"]);
-    // The directory that the other lessons are built in: what they share with this one is there.
+    // The target directory of the other lessons, which contains the dependencies that they share with this one.
     command.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
     let lesson = Lesson::run("own-allocator/src/main", command, Some(0));
     lesson.has_passed("tests::the_longest_line_is_found");
@@ -129,20 +128,23 @@ fn own_allocator_is_wrapped() {
 }
 
 #[test]
-fn every_red_lesson_is_asserted_here() {
+fn every_red_lesson_has_a_test_here() {
     let manifest = include_str!("Cargo.toml").split("[[test]]").skip(1);
     for target in manifest.filter(|target| target.contains("test = false")) {
         let name = target.split('"').nth(1).unwrap();
-        assert!(include_str!("red.rs").contains(&format!("ends_red(\"{name}\")")), "{name} is not");
+        assert!(
+            include_str!("red.rs").contains(&format!("ends_red(\"{name}\")")),
+            "`{name}` has no test"
+        );
     }
 }
 
-/// What a lesson printed.
+/// A finished run of a lesson.
 struct Lesson {
     source: String,
-    place: String,
+    path: String,
     stdout: String,
-    /// The same with every stretch of white space as one blank.
+    /// `stdout` with each run of white space replaced by a single space.
     words: String,
 }
 
@@ -154,14 +156,14 @@ impl Lesson {
 
     #[track_caller]
     fn run(name: &str, mut command: Command, code: Option<i32>) -> Self {
-        let place = format!("examples/{name}.rs");
-        let output = command.output().expect("cargo starts");
+        let path = format!("examples/{name}.rs");
+        let output = command.output().expect("failed to run cargo");
         let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), code, "{stdout}{stderr}");
         let words = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        let source = std::fs::read_to_string(root().join(&place)).unwrap();
-        Self { source, place, stdout, words }
+        let source = std::fs::read_to_string(root().join(&path)).unwrap();
+        Self { source, path, stdout, words }
     }
 
     #[track_caller]
@@ -179,16 +181,16 @@ impl Lesson {
         self.says(&format!("{passed} passed; {failed} failed; 0 ignored"));
     }
 
-    /// Asserts that a line of the lesson is named right behind the given words.
+    /// Asserts that the output has the words `before`, followed by the location of the line with `code`.
     #[track_caller]
     fn names(&self, before: &str, code: &str) {
         let line = self
             .source
             .lines()
             .position(|line| line.contains(code))
-            .expect("the lesson has the code")
+            .expect("the lesson contains `code`")
             + 1;
-        self.says(&format!("{before} {}:{line}", self.place));
+        self.says(&format!("{before} {}:{line}", self.path));
     }
 
     /// Asserts that each line of a page's report was printed.
@@ -206,13 +208,13 @@ impl Lesson {
     }
 }
 
-/// The first report in a text, without what differs by platform and by target directory.
+/// The first report in a text, without the parts that depend on the platform or the target directory.
 fn report(text: &str) -> Vec<String> {
     let lines = text.lines().skip_while(|line| !line.starts_with("leakcheck: "));
     let end = |line: &&str| line.starts_with("note: ") || line.starts_with("```");
     let lines = lines.take_while(|line| !end(line)).filter(|line| !line.contains("full report: "));
     let mut lines: Vec<String> = lines.map(str::to_owned).collect();
-    assert!(lines.len() > 5, "there is no report in\n{text}");
+    assert!(lines.len() > 5, "no report in\n{text}");
     let bytes = lines[0].find(" (").unwrap()..=lines[0].find(')').unwrap();
     lines[0].replace_range(bytes, "");
     lines
@@ -224,7 +226,7 @@ fn lesson(name: &str) -> Command {
     command
 }
 
-/// Cargo in the workspace, without what the environment or a test runner around this one would change.
+/// `cargo` in the workspace, without variables that would change the output.
 fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root()).env("RUST_BACKTRACE", "0").env("CARGO_TERM_COLOR", "never");
@@ -238,5 +240,5 @@ fn cargo() -> Command {
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the lessons lie in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the examples are in the workspace")
 }

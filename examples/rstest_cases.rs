@@ -1,9 +1,9 @@
-//! Lesson 9: cases and fixtures of rstest; every case is a test, and is checked alone.
+//! Lesson 9: cases and fixtures of rstest. Every case is a test, and is checked on its own.
 //!
 //!     cargo test -p leakcheck-examples --test rstest_cases
 //!
-//! It ends red, on purpose: one case of three leaks, and the report has its name. What a fixture makes counts as
-//! the case's own. Other macros work the same: `test_case`, `test_log`, and those that are not known here.
+//! The run ends red, on purpose: one of three cases leaks, and the report names it. Memory that a fixture allocates
+//! counts for the case that uses it. Other test macros, such as `test_case` and `test_log`, work the same way.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ fn columns() -> Columns {
 fn read_header(header: &'static str, columns: &mut Columns) {
     for name in header.split(',') {
         match name.strip_prefix('"') {
-            // The mistake: a quoted name is copied for good, though a slice of the header would do.
+            // The bug: a quoted name is copied and leaked, although a slice of the header would be enough.
             Some(quoted) => columns.add(quoted.trim_end_matches('"').to_owned().leak()),
             None => columns.add(name),
         }

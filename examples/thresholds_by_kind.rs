@@ -1,9 +1,9 @@
-//! Lesson 8: how much is too much, by test, by kind of test, and for one run.
+//! Lesson 8: limits for a test, for a kind of test, and for a single run.
 //!
 //!     cargo test -p leakcheck-examples --test thresholds_by_kind
 //!
-//! It ends green. Every test here keeps what it must keep, within the limit that it has. Now take all room away for one
-//! run, and read which limit was broken in each report, and where it came from:
+//! The run ends green: every test keeps some memory, within its limit. Now set all byte limits to 0 for one run. Each
+//! report says which limit was exceeded and where that limit was set:
 //!
 //!     LEAK_THRESHOLD_MB=0 cargo test -p leakcheck-examples --test thresholds_by_kind
 
@@ -11,46 +11,46 @@ use std::sync::{Mutex, OnceLock};
 
 use leakcheck::leak_check;
 
-const KB: usize = 1024;
+const KIB: usize = 1024;
 
-/// What the service keeps on purpose: one entry for each table that was loaded.
+/// The service keeps each loaded table on purpose.
 static TABLES: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-fn load_table(kb: usize) {
-    TABLES.lock().unwrap().push(vec![1; kb * KB]);
+fn load_table(kib: usize) {
+    TABLES.lock().unwrap().push(vec![1; kib * KIB]);
 }
 
-/// Tests in `tests/`, and so this one, are of the kind `integration` by themselves: 5 MB.
+/// Integration tests, such as those in this file, are of the kind `integration` by default: 5 MiB.
 #[leak_check]
 #[test]
-fn an_integration_test_has_5_mb() {
-    load_table(4 * KB);
+fn an_integration_test_may_keep_5_mib() {
+    load_table(4 * KIB);
 }
 
-/// Tests beside the code are of the kind `unit` by themselves. 1 MB.
+/// Tests in the library itself are of the kind `unit` by default: 1 MiB.
 #[leak_check(kind = "unit")]
 #[test]
-fn a_unit_test_has_1_mb() {
-    load_table(KB / 2);
+fn a_unit_test_may_keep_1_mib() {
+    load_table(KIB / 2);
 }
 
-/// A long test says so, and has 10 MB.
+/// The kind `long_running` must be given: 10 MiB.
 #[leak_check(kind = "long_running")]
 #[test]
-fn a_long_running_test_has_10_mb() {
+fn a_long_running_test_may_keep_10_mib() {
     for _ in 0..9 {
-        load_table(KB);
+        load_table(KIB);
     }
 }
 
-/// A test may have a limit of its own, in fractions of a megabyte or in bytes (`threshold_bytes`).
+/// A test can have its own limit, in MiB or in bytes (`threshold_bytes`).
 #[leak_check(threshold_mb = 0.5)]
 #[test]
-fn a_test_of_its_own_has_half_a_mb() {
+fn this_test_may_keep_half_a_mib() {
     load_table(400);
 }
 
-/// Blocks can be limited beside bytes: the index may be large, but it must stay one block.
+/// The number of blocks can be limited too: the index may be large, but it must be a single block.
 #[leak_check(threshold_blocks = 1)]
 #[test]
 fn the_index_is_one_block() {
@@ -58,10 +58,10 @@ fn the_index_is_one_block() {
     assert_eq!(INDEX.get_or_init(|| vec![0; 100_000]).len(), 100_000);
 }
 
-/// The peak can be limited too: 64 MB pass through this test, and at most 1 MB may be there at once.
+/// So can the peak: this test allocates 64 MiB in total, of which at most 1 MiB may be live at any moment.
 #[leak_check(peak_mb = 1)]
 #[test]
-fn a_large_upload_is_read_in_parts() {
-    let sum: usize = (0..64 * 4).map(|_| vec![1_u8; 256 * KB]).map(|part| part.len()).sum();
-    assert_eq!(sum, 64 * KB * KB);
+fn a_large_upload_is_read_in_chunks() {
+    let sum: usize = (0..64 * 4).map(|_| vec![1_u8; 256 * KIB]).map(|chunk| chunk.len()).sum();
+    assert_eq!(sum, 64 * KIB * KIB);
 }

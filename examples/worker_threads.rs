@@ -1,9 +1,9 @@
-//! Lesson 6: threads that a test starts belong to it; threads of a pool are lent to it by a `Context`.
+//! Lesson 6: threads that a test starts belong to the test; a `Context` attributes the work of shared threads to it.
 //!
 //!     cargo test -p leakcheck-examples --test worker_threads
 //!
-//! It ends red, on purpose: the first test leaves a thread running, which `threads = 0` forbids, and the third keeps what
-//! a shared pool made for it. The second and the fourth do the same work and clean up.
+//! The run ends red, on purpose: the first test leaves a thread running, which `threads = 0` forbids, and the third
+//! keeps a value that a shared pool created for it. The second and the fourth do the same work and clean up.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{LazyLock, Mutex};
@@ -16,8 +16,8 @@ const PERIOD: Duration = Duration::from_secs(60);
 
 fn sweep() {}
 
-/// The mistake: the thread has no way to end.
-fn start_sweeper_for_good() {
+/// The bug: nothing can stop the thread.
+fn start_endless_sweeper() {
     let sweeper = || loop {
         sweep();
         thread::park_timeout(PERIOD);
@@ -25,7 +25,7 @@ fn start_sweeper_for_good() {
     thread::Builder::new().name("sweeper".into()).spawn(sweeper).unwrap();
 }
 
-/// A sweeper that ends with its owner.
+/// A sweeper that stops when its owner is dropped.
 struct Sweeper {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -53,8 +53,8 @@ impl Drop for Sweeper {
 
 #[leak_check(threads = 0)]
 #[test]
-fn a_sweeper_without_an_end_outlives_the_service() {
-    start_sweeper_for_good();
+fn an_endless_sweeper_outlives_the_service() {
+    start_endless_sweeper();
 }
 
 #[leak_check(threads = 0)]
@@ -65,23 +65,23 @@ fn a_sweeper_ends_with_the_service() {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// One worker for the whole process. It is started by the test that comes first, and works for the others too.
+/// One worker for the whole process. The first test that needs it starts it; the others share it.
 static POOL: LazyLock<Sender<Job>> = LazyLock::new(|| {
     let (send, jobs) = mpsc::channel::<Job>();
     thread::spawn(move || jobs.iter().for_each(|job| job()));
     send
 });
 
-/// Runs a job in the pool on behalf of the calling test, and waits for what it makes.
+/// Runs a job in the pool on behalf of the calling test, and waits for the result.
 fn in_pool<T: Send + 'static>(job: fn() -> T) -> T {
-    let (context, (done, made)) = (Context::current(), mpsc::channel());
+    let (context, (done, result)) = (Context::current(), mpsc::channel());
     let job = move || {
-        // From here on, what the worker allocates is the caller's. Without this line it would be nobody's.
+        // From here on, allocations of the worker belong to the caller. Without this line, no test would own them.
         let _entered = context.enter();
         done.send(job()).unwrap();
     };
     POOL.send(Box::new(job)).unwrap();
-    made.recv().unwrap()
+    result.recv().unwrap()
 }
 
 fn render_thumbnail() -> Vec<u8> {

@@ -1,10 +1,10 @@
-//! Lesson 10: a program with an allocator of its own.
+//! Lesson 10: a program with its own allocator.
 //!
 //!     cargo test --manifest-path examples/own-allocator/Cargo.toml
 //!
-//! It ends green. The program runs on mimalloc; its tests run on mimalloc too, with leakcheck around it. The dependency
-//! has its default feature `install` off, see `Cargo.toml`. Without the second static every check would fail and say
-//! that the counting allocator is not installed: nothing is green because nobody looked.
+//! The run ends green. The program uses mimalloc, and so do its tests, wrapped in leakcheck's counting allocator. The
+//! dependency on leakcheck disables the default feature `install`, see `Cargo.toml`. Without the second static below,
+//! every check would fail and say that the counting allocator is not installed, because it could not see any leak.
 
 use mimalloc::MiMalloc;
 
@@ -37,7 +37,7 @@ mod tests {
         assert_eq!(longest_line("one\nthree\ntwo").as_deref(), Some("three"));
     }
 
-    /// What leaks shows through mimalloc too.
+    /// Allocations of mimalloc are counted too.
     #[test]
     fn a_leak_is_seen() {
         let measured = leakcheck::measure(|| _ = longest_line("one\nthree\ntwo").map(String::leak));
