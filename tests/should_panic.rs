@@ -64,6 +64,20 @@ fn a_test_that_returns_ok_is_judged() {
     assert_eq!(only("returns_ok").outcome("returns_ok"), Outcome::Passed);
 }
 
+#[test]
+fn the_backtrace_of_a_leak_has_no_frames_of_leakcheck() {
+    let test = "returns_ok_and_leaks";
+    let run = Fixture::new("leaks", "should_panic").run().only(test).env("RUST_BACKTRACE", "1");
+    let run = run.go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let output = run.said(test);
+    let (report, backtrace) =
+        output.split_once("stack backtrace:").expect("std prints a backtrace");
+    assert!(report.contains(&format!("leakcheck: `{test}` leaked 1,000 B")), "{output}");
+    assert!(backtrace.contains("core::panicking::panic_fmt"), "{output}");
+    assert!(!backtrace.contains("leakcheck"), "{output}");
+}
+
 fn fails_as_itself(test: &str, words: &str) {
     let run = only(test);
     assert_eq!(run.outcome(test), Outcome::Failed);

@@ -252,6 +252,14 @@ impl Leak {
 #[track_caller]
 pub(crate) fn fail_with(text: String) -> ! {
     let _untracked = Untracked::new();
+    __rust_begin_short_backtrace(&text)
+}
+
+/// std ends the backtrace that it prints under `RUST_BACKTRACE=1` at a function of this name.
+/// Otherwise every leak would be printed with leakcheck's own frames, which tell the user nothing.
+#[inline(never)]
+#[track_caller]
+fn __rust_begin_short_backtrace(text: &str) -> ! {
     panic!("{text}")
 }
 
