@@ -1,4 +1,4 @@
-//! What the child of a snapshot tells its parent: fixed-size entries in memory that both see.
+//! The answer of a snapshot: entries of fixed size in memory that the child shares with its parent.
 
 use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use leakcheck_ledger::SiteId;
 use leakcheck_report::Reachability;
 
-/// The most threads whose stacks are looked at.
+/// The maximum number of threads whose stacks are scanned.
 pub(crate) const MAX_THREADS: usize = 4096;
-/// The most groups that are told.
+/// The maximum number of groups in an answer.
 pub(crate) const MAX_GROUPS: usize = 2048;
-/// The most steps of a path that are told.
+/// The maximum number of steps of a reference path in an answer.
 pub(crate) const MAX_STEPS: usize = 16;
 
-/// The child is at work.
+/// The child is working.
 pub(crate) const WORKING: u32 = 0;
-/// The answer is whole.
+/// The answer is complete.
 pub(crate) const DONE: u32 = 1;
-/// There was no memory for it.
+/// The child ran out of memory.
 pub(crate) const NO_MEMORY: u32 = 2;
-/// There was no time for it.
+/// The child ran out of time.
 pub(crate) const NO_TIME: u32 = 3;
 
-/// The blocks of a call site that have the same holder.
+/// Blocks of one call site that have the same holder.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
@@ -31,29 +31,29 @@ pub(crate) struct Group {
     pub(crate) reachability: u32,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
-    /// What would go with them, themselves included.
+    /// The retained size of the blocks, which includes the blocks themselves.
     pub(crate) retained_blocks: u64,
     pub(crate) retained_bytes: u64,
-    /// The index of the root that the path begins in, and the address there.
+    /// The index of the root where the path starts.
     pub(crate) root: u32,
     pub(crate) steps: u32,
     pub(crate) root_address: u64,
-    /// How many steps in the middle of the path are left out.
+    /// The number of steps missing from the middle of the path.
     pub(crate) omitted: u64,
-    /// How many blocks the cycle has, where it is one.
+    /// The number of blocks in the cycle, or 0.
     pub(crate) members: u64,
-    /// From the root to the block, or around the cycle.
+    /// The blocks from the root to one of the group, or around the cycle.
     pub(crate) path: [Step; MAX_STEPS],
 }
 
-/// A block on a path.
+/// A block on a reference path.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Step {
     pub(crate) block: u64,
     pub(crate) size: u64,
     pub(crate) site: SiteId,
-    /// Where in the block before it the pointer to this one is, in words.
+    /// The index of the word in the previous block that points to this one.
     pub(crate) at: u32,
 }
 
@@ -67,26 +67,27 @@ impl Group {
 struct Shared {
     state: AtomicU32,
     groups: AtomicU32,
-    /// Set by the parent when the second readings are there.
+    /// Nonzero once the parent has read all stack pointers a second time.
     all_read_again: AtomicU32,
-    /// Blocks whose group there was no room for.
+    /// The number of blocks for whose groups there was no room.
     omitted_blocks: AtomicU32,
     stack_pointers: [AtomicU64; MAX_THREADS],
     list: [Group; MAX_GROUPS],
 }
 
-/// The memory that both processes see.
+/// Memory that the parent and the child share.
 #[derive(Debug)]
 pub(crate) struct Answer {
     shared: NonNull<Shared>,
 }
 
 impl Answer {
-    /// `None` where there is no memory.
+    /// Maps the memory, or returns `None` if there is none.
     pub(crate) fn new() -> Option<Self> {
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
         let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: asks for fresh memory wherever there is room.
+        // SAFETY: an anonymous mapping at an address of the kernel's choice overlaps no other
+        // memory.
         let start = unsafe { libc::mmap(null_mut(), size_of::<Shared>(), access, flags, -1, 0) };
         if start == libc::MAP_FAILED {
             return None;
@@ -95,8 +96,9 @@ impl Answer {
     }
 
     fn shared(&self) -> &Shared {
-        // SAFETY: mapped for one of them, all zeros is a value, and what both sides write meanwhile
-        // is atomic; the list is the child's until it is done.
+        // SAFETY: the mapping has the size of `Shared`, and zeros are a value of it. Both processes
+        // write only atomics, except for the list, which the parent does not read before the child
+        // is done.
         unsafe { self.shared.as_ref() }
     }
 
@@ -108,7 +110,7 @@ impl Answer {
         self.shared().state.store(state, Ordering::Release);
     }
 
-    /// A futex wakes who waits for the state.
+    /// The address of the state, on which the parent waits with a futex.
     pub(crate) fn futex(&self) -> *mut u32 {
         self.shared().state.as_ptr()
     }
@@ -123,7 +125,7 @@ impl Answer {
         self.shared().all_read_again.store(1, Ordering::Release);
     }
 
-    /// The stack pointer of a thread after the snapshot; `None` before it was read.
+    /// The second reading of a thread's stack pointer, or `None` while it has not been taken.
     pub(crate) fn later_stack_pointer(&self, thread: usize) -> Option<usize> {
         let shared = self.shared();
         let read = shared.all_read_again.load(Ordering::Acquire) != 0;
@@ -135,7 +137,8 @@ impl Answer {
         self.shared().omitted_blocks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds an empty group; for the child. `None` when there is no more room.
+    /// Adds an empty group and returns its index, or `None` if the list is full. Called by the
+    /// child.
     pub(crate) fn add_group(&self) -> Option<usize> {
         let index = self.shared().groups.load(Ordering::Relaxed) as usize;
         if index == MAX_GROUPS {
@@ -145,19 +148,23 @@ impl Answer {
         Some(index)
     }
 
-    /// For the child.
-    #[allow(clippy::mut_from_ref, reason = "one thread of one process has the list at a time")]
+    /// The group of an index. Called by the child, which must not hold two references at a time.
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the child is the only user of the list and has one thread"
+    )]
     pub(crate) fn group(&self, index: usize) -> &mut Group {
         let list = self.shared.as_ptr().cast::<u8>();
-        // SAFETY: the list lies there.
+        // SAFETY: the offset of a field is within the structure.
         let list = unsafe { list.add(offset_of!(Shared, list)) }.cast::<Group>();
-        // SAFETY: the index is less than the number of groups, and the caller holds one at a time.
+        // SAFETY: the index is limited to the length of the list.
         let group = unsafe { list.add(index.min(MAX_GROUPS - 1)) };
-        // SAFETY: as above.
+        // SAFETY: the list is mapped, zeros are a value of a group, and only this single-threaded
+        // child accesses it while it works, one reference at a time.
         unsafe { &mut *group }
     }
 
-    /// For the parent, when the child is done.
+    /// All groups. Called by the parent once the child is done.
     pub(crate) fn groups(&self) -> &[Group] {
         let shared = self.shared();
         let count = shared.groups.load(Ordering::Acquire) as usize;
@@ -167,7 +174,8 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new`, and nobody else has it.
+        // SAFETY: `new` made the mapping with this size, and no reference into it outlives the
+        // answer.
         unsafe { libc::munmap(self.shared.as_ptr().cast(), size_of::<Shared>()) };
     }
 }

@@ -1,47 +1,49 @@
-//! DominatorTree of a flow graph: what all ways to a node lead through.
+//! Dominators of a flow graph: the nodes through which every path to a node leads.
 //!
-//! The algorithm is the simple one of Lengauer and Tarjan, *A Fast Algorithm for Finding
-//! DominatorTree in a Flowgraph* (ACM TOPLAS 1(1), 1979), in O(m log n) for any graph; a list of a
-//! million nodes is as good as a bush. It recurses nowhere: what it notes is in arrays.
+//! This is the simple version of the algorithm by Lengauer and Tarjan, *A Fast Algorithm for
+//! Finding Dominators in a Flowgraph* (ACM TOPLAS 1(1), 1979). It takes O(m log n) time for any
+//! graph and does not recurse.
 
+use crate::array::Array;
 use crate::budget::Exhausted;
 use crate::heap::NONE;
-use crate::pool::Array;
 
-/// A graph with nodes from 0 on, of which some are entered from outside.
+/// A graph with nodes numbered from 0, some of which are entry nodes.
 pub(crate) trait Flow {
-    /// How many nodes there are.
+    /// The number of nodes.
     fn nodes(&self) -> usize;
 
-    /// Whether a node is entered from outside.
+    /// Whether a node is an entry node.
     fn is_entry(&self, node: usize) -> bool;
 
-    /// Calls `each` with the nodes that a node leads to, from the place `at` on, until it says that
-    /// it has enough. Returns where it stopped.
+    /// Calls `each` with the successors of a node, starting at the position `at`, until it returns
+    /// `true`. Returns the next position.
     fn successors(&self, node: usize, at: usize, each: impl FnMut(usize) -> bool) -> usize;
 
-    /// An error when the time is up; asked every now and then.
+    /// # Errors
+    ///
+    /// [`Exhausted::Time`] when time is up. Called regularly.
     fn in_time(&self) -> Result<(), Exhausted>;
 }
 
-/// The dominator tree, by numbers: 0 is what is outside of the graph, the others are nodes in the
-/// order of a search in depth. A node's dominators have lower numbers than itself.
+/// A dominator tree. Nodes are identified by their number in a depth-first search, where 0 is the
+/// virtual root. A dominator has a lower number than the nodes that it dominates.
 #[derive(Debug)]
 pub(crate) struct DominatorTree {
-    /// The number of each node; 0 for those that no entry leads to.
+    /// The number of each node, or 0 if it is unreachable.
     pub(crate) number: Array<u32>,
     /// The node of each number.
     pub(crate) node: Array<u32>,
-    /// The nearest dominator of each number.
+    /// The immediate dominator of each number.
     pub(crate) idom: Array<u32>,
     /// One more than the highest number.
     pub(crate) end: usize,
 }
 
-/// How often the time is looked at: after so many nodes.
+/// A mask: the time is checked after this many nodes.
 const CHECK_INTERVAL: usize = 0xfff;
 
-/// The dominator tree of a graph.
+/// Computes the dominator tree of a graph.
 pub(crate) fn dominators(flow: &impl Flow) -> Result<DominatorTree, Exhausted> {
     let room = flow.nodes() + 1;
     let array = || Array::<u32>::new(room).ok_or(Exhausted::Memory);
@@ -55,7 +57,7 @@ pub(crate) fn dominators(flow: &impl Flow) -> Result<DominatorTree, Exhausted> {
     tree.search(flow, [parent, cursor, in_degree])?;
     let predecessors = Predecessors::of_tree(flow, &tree, in_degree)?;
     let forest = Forest { ancestor: array()?, label: array()?, semi: array()? };
-    // The first of the numbers whose semidominator it is, and the next one with the same.
+    // The numbers with the same semidominator, as linked lists.
     let (bucket, next_in_bucket) = (cursor, array()?);
     for number in 0..tree.end {
         forest.label.set(number, number as u32);
@@ -100,8 +102,7 @@ pub(crate) fn dominators(flow: &impl Flow) -> Result<DominatorTree, Exhausted> {
 }
 
 impl DominatorTree {
-    /// Numbers all nodes that an entry leads to, in depth first order, and counts the edges that
-    /// enter each node.
+    /// Numbers all reachable nodes in depth-first order and counts the edges to each node.
     fn search(
         &mut self,
         flow: &impl Flow,
@@ -152,15 +153,15 @@ impl DominatorTree {
     }
 }
 
-/// For each number those that lead to it.
+/// The predecessors of each number.
 struct Predecessors {
-    /// Where those of a number begin; they end where those of the next begin.
+    /// The index of a number's first predecessor. They end where those of the next number start.
     start: Array<u32>,
     from: Array<u32>,
 }
 
 impl Predecessors {
-    /// `in_degree` has how many there are for each node.
+    /// Lists the predecessors, given the number of edges to each node.
     fn of_tree(
         flow: &impl Flow,
         tree: &DominatorTree,
@@ -170,14 +171,14 @@ impl Predecessors {
         let mut sum = 0_u32;
         for number in 1..tree.end {
             let more = in_degree.get(tree.node.get(number) as usize);
-            // Where there are too many to count them.
+            // More edges than a `u32` counts.
             sum = sum.checked_add(more).ok_or(Exhausted::Memory)?;
             start.set(number, sum);
         }
         start.set(tree.end, sum);
         in_degree.unmap();
         let from = Array::<u32>::new(sum as usize).ok_or(Exhausted::Memory)?;
-        // From each one's end down to its beginning.
+        // Fills each node's range from its end.
         each_edge(flow, tree, |leads, to| {
             let place = start.get(to) - 1;
             start.set(to, place);
@@ -196,7 +197,7 @@ impl Predecessors {
     }
 }
 
-/// Calls `each` with all edges, those from outside included.
+/// Calls `each` with all edges, including those from the virtual root to entry nodes.
 fn each_edge(
     flow: &impl Flow,
     tree: &DominatorTree,
@@ -218,13 +219,13 @@ fn each_edge(
     Ok(())
 }
 
-/// Trees of what was looked at already, with ways that get shorter as they are gone.
+/// A forest of processed numbers, with path compression.
 struct Forest {
-    /// One more than the number above; 0 at the top of a tree.
+    /// The parent plus one, or 0 for the root of a tree.
     ancestor: Array<u32>,
-    /// The number with the lowest semidominator on the way up that was cut short.
+    /// The number with the lowest semidominator on the compressed path.
     label: Array<u32>,
-    /// Semidominators.
+    /// The semidominator of each number.
     semi: Array<u32>,
 }
 
@@ -237,8 +238,8 @@ impl Forest {
         self.ancestor.get(number) as usize - 1
     }
 
-    /// Of a number and those above it, without the top of its tree, the one with the lowest
-    /// semidominator.
+    /// The number with the lowest semidominator on the path from the root of its tree to `number`,
+    /// without the root.
     fn evaluate(&self, number: u32) -> usize {
         let number = number as usize;
         if self.ancestor.get(number) == 0 {
@@ -248,8 +249,10 @@ impl Forest {
         self.label.get(number) as usize
     }
 
-    /// Leads all on the way from a number to the top straight there. On the way up each points to
-    /// the one below, so that there is a way back down without a stack.
+    /// Makes the root of the tree the parent of every number on the path to it.
+    ///
+    /// On the way up, each parent is replaced by the child that the path came from, so that the way
+    /// down needs no stack.
     fn compress(&self, number: usize) {
         let mut below = 0;
         let mut here = number;
@@ -306,7 +309,7 @@ mod tests {
     }
 
     impl TestGraph {
-        /// Which nodes can be reached when one of them is taken out.
+        /// The nodes that are reachable without passing through one node.
         fn reached_without(&self, out: Option<usize>) -> Vec<bool> {
             let mut reached = vec![false; self.successors.len()];
             let mut next = self.entries.clone();
@@ -318,7 +321,7 @@ mod tests {
             reached
         }
 
-        /// All dominators of each node, as the word means it.
+        /// All dominators of each node, by the definition.
         fn by_definition(&self) -> Vec<Vec<usize>> {
             let all = self.reached_without(None);
             let without: Vec<_> =
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_ways_lead_to_hangs_on_neither() {
+    fn a_node_on_two_paths_is_dominated_by_neither() {
         let graph = TestGraph {
             successors: vec![vec![1, 2], vec![3], vec![3], vec![4], vec![]],
             entries: vec![0],
@@ -355,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn graphs_by_chance_have_the_dominators_of_the_definition() {
+    fn random_graphs_have_the_dominators_of_the_definition() {
         let mut state = 7_u64;
         let mut below = |end: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -373,8 +376,8 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_take_no_stack_and_no_square_of_time() {
-        // Two lists whose nodes lead to the same items: the way to an item has no dominators.
+    fn long_lists_take_neither_stack_nor_quadratic_time() {
+        // Two lists whose nodes point to the same items, so no list node dominates an item.
         let length = if cfg!(miri) { 300 } else { 100_000 };
         let list = |number: usize| 3 * number;
         let mut successors = vec![Vec::new(); 3 * length];

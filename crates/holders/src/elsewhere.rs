@@ -1,22 +1,22 @@
-//! Where leakcheck cannot explain what keeps blocks alive.
+//! Stands in for this crate on targets where holders cannot be found.
 
 use leakcheck_ledger::SiteId;
 use leakcheck_report::Holder;
 
 use crate::Query;
 
-/// Whether this build can explain what keeps blocks alive.
+/// Whether this build can find holders.
 pub const CAN_EXPLAIN: bool = false;
 
-/// Whether it can be explained in this process.
+/// Whether holders can be found in this process.
 pub fn can_explain() -> bool {
     false
 }
 
-/// Nothing is left on a stack that anybody would look at.
+/// Does nothing, because no stack is scanned.
 pub fn clear_dead() {}
 
-/// Nothing of the stack.
+/// Contains nothing, because no stack is scanned.
 #[derive(Debug, Default)]
 pub struct StackSnapshot {}
 
@@ -26,11 +26,11 @@ impl StackSnapshot {
     }
 }
 
-/// Finds nothing.
+/// Finds no holders.
 ///
 /// # Errors
 ///
-/// Always.
+/// Always fails.
 pub fn explain(_: &Query<'_>) -> Result<Vec<(SiteId, Holder)>, String> {
     Err("reference paths are found on Linux with glibc only".to_owned())
 }

@@ -6,24 +6,25 @@ use leakcheck_report::Holder;
 
 use crate::{Query, foreign, names, reach, roots, snapshot, stack};
 
-/// Whether this build can explain what keeps blocks alive.
+/// Whether this build can find holders.
 pub const CAN_EXPLAIN: bool = true;
 
-/// Whether it can be explained in this process: all its blocks are known.
+/// Whether holders can be found in this process, which requires that all its blocks are listed.
 pub fn can_explain() -> bool {
     live::is_enabled()
 }
 
-/// Takes a snapshot and finds what keeps the blocks of a query alive.
+/// Takes a snapshot and finds the holders of the blocks of a query, by call site.
 ///
 /// # Errors
 ///
-/// In words, when there is no answer.
+/// Returns the reason why there is no answer, as text for the report.
 #[inline(never)]
 pub fn explain(query: &Query<'_>) -> Result<Vec<(SiteId, Holder)>, String> {
     let _untracked = Untracked::new();
     stack::with_registers(|stack_pointer| {
-        // A thread may end while it is listed, and its memory go: then the child stumbles.
+        // The child crashes if a thread ends, and its stack is unmapped, after it was listed. So
+        // another attempt is worthwhile.
         for _ in 1..ATTEMPTS {
             match explain_once(query, stack_pointer) {
                 Err(snapshot::Failure::Crash) => {}
@@ -34,7 +35,7 @@ pub fn explain(query: &Query<'_>) -> Result<Vec<(SiteId, Holder)>, String> {
     })
 }
 
-/// How often a snapshot is taken before it is given up.
+/// The maximum number of snapshots that are taken for a query.
 const ATTEMPTS: usize = 4;
 
 fn explain_once(
@@ -58,10 +59,10 @@ fn explain_once(
 
 fn describe(failure: snapshot::Failure) -> String {
     let why = match failure {
-        snapshot::Failure::Clone => "the system makes no process for a snapshot",
-        snapshot::Failure::Memory => "there is not enough memory to look through a snapshot",
-        snapshot::Failure::Time => "there was not enough time to look through a snapshot",
-        snapshot::Failure::Crash => "the process with the snapshot came to a sudden end",
+        snapshot::Failure::Clone => "cannot create a process for a snapshot",
+        snapshot::Failure::Memory => "not enough memory to search a snapshot",
+        snapshot::Failure::Time => "not enough time to search a snapshot",
+        snapshot::Failure::Crash => "the process with the snapshot crashed",
     };
     why.to_owned()
 }

@@ -1,8 +1,9 @@
-//! Memory that is not Rust's: the C library's heap between live blocks, and what the program maps.
+//! Memory that Rust's allocator does not manage: the C library's heap between live blocks, and the
+//! program's own mappings.
 //!
-//! The standard library keeps some of its own there, and C code what it was given. What the C
-//! library itself has taken back is left out, as far as the order of its chunks tells: each begins
-//! with its size, with the lowest bit saying whether the one before it is in use.
+//! The standard library and C code may keep pointers to blocks there. Free chunks of the C
+//! library's heap are skipped where the chain of chunks can be followed: each starts with its size,
+//! whose lowest bit says whether the preceding chunk is in use.
 
 use crate::heap::word;
 use crate::modules;
@@ -11,27 +12,28 @@ use crate::roots::{CONTROL_BLOCK_SIZE, Root};
 
 pub(crate) const PAGE: usize = 1 << 12;
 
-/// In front of what `malloc` hands out.
+/// The size of the header before the memory that `malloc` returns.
 const CHUNK_HEADER: usize = 16;
-/// From the beginning of a chunk to a block of ours in it.
+/// The distance from the start of a chunk to a Rust block in it.
 const TO_BLOCK: usize = CHUNK_HEADER + 16;
-/// The most chunks that are followed from one block to the next.
+/// The maximum number of chunks between two blocks.
 const MAX_CHUNKS: usize = 1 << 20;
-/// Where the first chunk of a heap is at the latest.
+/// The first chunk of a heap starts within this distance.
 const FIRST_CHUNK: usize = 1 << 12;
 
-/// Whether the page of an address has memory.
+/// Whether the page of an address is resident.
 pub(crate) fn is_present(address: usize) -> bool {
     let mut present = [0_u8; 1];
     let page = (address & !(PAGE - 1)) as *mut libc::c_void;
-    // SAFETY: one byte for the page is written to the array. What is not mapped is an error.
+    // SAFETY: `mincore` writes one byte for the page to the array, and fails for a page that is not
+    // mapped.
     let known = unsafe { libc::mincore(page, PAGE, present.as_mut_ptr()) } == 0;
     known && present[0] & 1 != 0
 }
 
-/// Whether a mapping is the stack of a thread that has ended: glibc keeps it for the next one, with
-/// all that was on it. The control block at its end has its own address in two places.
-fn is_of_a_thread(root: &Root) -> bool {
+/// Whether a mapping is the stack of a thread that has ended. glibc keeps stacks for new threads,
+/// with their contents. A control block at the end contains its own address twice.
+fn is_thread_stack(root: &Root) -> bool {
     const ALIGN: usize = 64;
     const NEAR: usize = 1 << 14;
     let from = root.end.saturating_sub(NEAR).max(root.start).next_multiple_of(ALIGN);
@@ -41,7 +43,8 @@ fn is_of_a_thread(root: &Root) -> bool {
             place += PAGE;
             continue;
         }
-        // SAFETY: the page is present, and so is all of a line in it.
+        // SAFETY: the page is resident, and both words are in it because the address is aligned to
+        // 64 bytes.
         if [place, place + 16].iter().all(|at| unsafe { word(*at) } == place) {
             return true;
         }
@@ -50,50 +53,50 @@ fn is_of_a_thread(root: &Root) -> bool {
     false
 }
 
-/// A chunk's size, and whether the one before it is in use.
+/// The size of a chunk, and whether the preceding chunk is in use.
 ///
 /// # Safety
 ///
-/// Its header must be readable.
+/// The header of the chunk must be readable.
 unsafe fn chunk(place: usize) -> (usize, bool) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees that the header is readable.
     let size = unsafe { word(place + 8) };
     (size & !7, size & 1 != 0)
 }
 
-/// The word by which glibc knows, in front of what a small free chunk still holds, that a thread
-/// keeps it for itself. It is the same in the whole process. 0 where it cannot be found out.
+/// The value that glibc writes into free chunks that a thread has cached. It is the same in the
+/// whole process, or 0 if it cannot be determined.
 pub(crate) fn free_mark() -> usize {
-    // Sizes of which a thread hardly keeps any.
+    // Sizes that threads rarely cache.
     let marks = [984, 952].map(|size| {
-        // SAFETY: any size will do.
+        // SAFETY: `malloc` accepts any size.
         let place = std::hint::black_box(unsafe { libc::malloc(size) });
         if place.is_null() {
             return 0;
         }
-        // SAFETY: from the C library, and nobody has it.
+        // SAFETY: the chunk comes from `malloc` and is not used by anything else.
         unsafe { libc::free(place) };
-        // SAFETY: the thread keeps the chunk, so that its memory is there.
+        // SAFETY: the thread caches the freed chunk, so its memory stays mapped.
         unsafe { word(place as usize + 8) }
     });
     if marks[0] == marks[1] { marks[0] } else { 0 }
 }
 
 impl Graph<'_> {
-    /// Scans the thread-locals of a thread in a module.
+    /// Scans a thread's thread-locals in a module.
     pub(crate) fn scan_locals(&mut self, root: &Root, scan: Scan) {
         let pointer = self.roots.threads[root.thread].pointer;
         let Some((number, size)) = self.roots.modules[root.module].thread_locals else { return };
         if !is_present(pointer) {
             return;
         }
-        // SAFETY: the thread was there a moment ago, and its control block still is.
+        // SAFETY: the control block was found when threads were listed, and its page is resident.
         if let Some(start) = unsafe { modules::thread_locals_of(pointer, number) } {
             self.scan_present(start, start, start + size, scan);
         }
     }
 
-    /// Scans what the kernel has given memory for.
+    /// Scans the resident pages of a range.
     pub(crate) fn scan_present(&mut self, zero: usize, start: usize, end: usize, scan: Scan) {
         let mut page = start & !(PAGE - 1);
         while page < end {
@@ -105,7 +108,7 @@ impl Graph<'_> {
     }
 
     pub(crate) fn scan_foreign(&mut self, root: &Root, scan: Scan) {
-        if is_of_a_thread(root) || !is_present(root.start) {
+        if is_thread_stack(root) || !is_present(root.start) {
             return;
         }
         let mut block = self.heap.first_from(root.start);
@@ -124,7 +127,7 @@ impl Graph<'_> {
         }
     }
 
-    /// What is before the first block: the heap's own management, and chunks.
+    /// Scans the memory before the first block: the heap's own data and chunks.
     fn scan_first_gap(&mut self, root: &Root, first: usize, scan: Scan) {
         let chunks = (0..FIRST_CHUNK).step_by(CHUNK_HEADER).map(|at| root.start + at);
         let target = first.saturating_sub(TO_BLOCK);
@@ -137,12 +140,11 @@ impl Graph<'_> {
         self.scan_present(root.start, root.start, first, scan);
     }
 
-    /// What is between two blocks.
+    /// Scans the memory between two blocks.
     fn scan_gap(&mut self, root: &Root, (start, end): (usize, usize), next: usize, scan: Scan) {
         let place = start - TO_BLOCK;
         let size = if place >= root.start {
-            // SAFETY: the block is live, and what `malloc` gave for it begins with a chunk's
-            // header.
+            // SAFETY: the block is live and follows its header and that of the chunk.
             unsafe { chunk(place) }.0
         } else {
             0
@@ -150,7 +152,7 @@ impl Graph<'_> {
         let after = place.wrapping_add(size);
         let is_last = next == root.end;
         let target = if is_last { root.end } else { next - TO_BLOCK };
-        // Of the header behind it, a chunk in use has the first word.
+        // A chunk in use extends over the first word of the next chunk's header.
         let is_chunk = size >= TO_BLOCK && after + 8 >= end;
         if is_chunk && after == target {
             return;
@@ -162,8 +164,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Goes from a chunk to a place where another one begins, and scans those in use on the way.
-    /// `false` where the way does not lead there.
+    /// Follows the chain of chunks from `place` to `target`, scanning those in use. Returns whether
+    /// the chain leads there.
     fn follow_chunks(
         &mut self,
         root: &Root,
@@ -179,21 +181,21 @@ impl Graph<'_> {
             if place > target {
                 return false;
             }
-            // SAFETY: within the mapping, which has at least a chunk's header left here.
+            // SAFETY: the address is within the mapping, at least one header before its end.
             let (size, _) = unsafe { chunk(place) };
             if size < TO_BLOCK || !size.is_multiple_of(CHUNK_HEADER) {
-                // Behind the last chunk of a heap there is nothing.
+                // Nothing follows the last chunk of a heap.
                 return to_the_end && size == 0;
             }
             let next = place.wrapping_add(size);
             if next < place || next > target {
                 return false;
             }
-            // The last chunk of a heap is its reserve.
+            // The last chunk of a heap is its unused rest.
             let in_use = next + CHUNK_HEADER <= root.end
-                // SAFETY: as above.
+                // SAFETY: the header of the next chunk is within the mapping, as just checked.
                 && unsafe { chunk(next) }.1;
-            // SAFETY: a chunk has at least two words.
+            // SAFETY: the chunk is within the mapping and has at least two words after its header.
             let mark = unsafe { word(place + CHUNK_HEADER + 8) };
             let is_free = mark != 0 && mark == self.query.free_mark;
             if let Some(scan) = scan.filter(|_| in_use && !is_free) {

@@ -1,20 +1,20 @@
-//! The answer: blocks of the region by call site and holder, each group with a path.
+//! Groups the owned blocks by call site and holder, each group with a reference path.
 
 use leakcheck_report::Reachability;
 
 use crate::answer::{Answer, Group, MAX_GROUPS, MAX_STEPS, Step};
+use crate::array::Array;
 use crate::budget::Exhausted;
 use crate::heap::NONE;
 use crate::lost::StrongComponents;
-use crate::pool::Array;
 use crate::reach::{Graph, ROOT};
 
-/// What tells one group from another.
+/// The blocks of a group agree in this.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     site: u32,
     reachability: Reachability,
-    /// The root and the address in it that the path begins at, or 0.
+    /// The index of the root and the address of the pointer in it, or 0.
     root: u32,
     root_address: u64,
 }
@@ -22,7 +22,7 @@ struct Key {
 const SLOTS: usize = 4 * MAX_GROUPS;
 
 impl Graph<'_> {
-    /// Tells the groups of the region's blocks.
+    /// Writes the groups of all owned blocks to the answer.
     pub(crate) fn write_groups(
         &mut self,
         components: &StrongComponents,
@@ -60,7 +60,7 @@ impl Graph<'_> {
         self.add_retained(&groups, answer)
     }
 
-    /// For each block the first one of its path, which a root leads to, or nothing.
+    /// The first block on each block's reference path, to which a root points.
     fn first_blocks(&self) -> Result<Array<u32>, Exhausted> {
         let first_blocks = Array::<u32>::new(self.heap.count).ok_or(Exhausted::Memory)?;
         for index in 0..self.found {
@@ -72,7 +72,7 @@ impl Graph<'_> {
         Ok(first_blocks)
     }
 
-    /// The root that leads to the first block of a path, and where the pointer is.
+    /// The root that points to the first block of a path, and the address of the pointer.
     fn root_of(&self, top: usize) -> (u32, u64) {
         let from = self.from.get(top);
         if from == NONE {
@@ -104,7 +104,7 @@ impl Graph<'_> {
             at = self.from.get(at) as usize;
             length += 1;
         }
-        // Of a long path both ends: the first half and the last.
+        // A long path keeps its first and its last steps.
         let most = MAX_STEPS as u64;
         let kept_first = if length > most { most / 2 } else { length };
         let kept_last = if length > most { most - kept_first } else { 0 };
@@ -130,7 +130,7 @@ impl Graph<'_> {
         }
     }
 
-    /// The shortest way from a block around its component and back to it.
+    /// Writes the shortest cycle through a block.
     fn write_cycle(&self, block: usize, components: &StrongComponents, group: &mut Group) {
         let component = components.component_of.get(block);
         group.members = components.sizes.get(component as usize).into();
@@ -143,7 +143,7 @@ impl Graph<'_> {
         let most = MAX_STEPS as u64;
         group.steps = length.min(most) as u32;
         group.omitted = length - u64::from(group.steps);
-        // They come from the last one on.
+        // The search returns the steps in reverse order.
         let mut number = length;
         search.each(block, |member, at| {
             number -= 1;
@@ -154,7 +154,7 @@ impl Graph<'_> {
         search.unmap();
     }
 
-    /// Breadth first from a block until something points back to it.
+    /// Searches the block's component breadth first until a pointer leads back to the block.
     fn search_cycle(&self, block: usize, components: &StrongComponents) -> Option<CycleSearch> {
         let component = components.component_of.get(block);
         let count = self.heap.count;
@@ -171,7 +171,7 @@ impl Graph<'_> {
             self.edges(here, 0, |target, at, _| {
                 if components.component_of.get(target) == component && search.from.get(target) == 0
                 {
-                    // One more, so that 0 is none.
+                    // Plus one, so that 0 means unvisited.
                     search.from.set(target, here as u32 + 1);
                     search.at.set(target, at as u32);
                     search.queue.set(found, target as u32);
@@ -184,7 +184,7 @@ impl Graph<'_> {
     }
 }
 
-/// Ways inside of a component.
+/// The breadth-first tree of a component.
 struct CycleSearch {
     from: Array<u32>,
     at: Array<u32>,
@@ -192,8 +192,8 @@ struct CycleSearch {
 }
 
 impl CycleSearch {
-    /// The cycle through a block, from the block that leads to it back to itself, each with the
-    /// place of the pointer to it.
+    /// Calls `each` with the blocks of the cycle in reverse order, and with the index of the word
+    /// that points to each.
     fn each(&self, block: usize, mut each: impl FnMut(usize, u32)) {
         let mut member = block;
         loop {
@@ -216,7 +216,8 @@ impl CycleSearch {
     }
 }
 
-/// The group of a key, and whether it is a new one.
+/// Finds or adds the group of a key. Returns its index and whether it is new, or `None` if there is
+/// no more room.
 fn find(slots: &Array<u32>, key: Key, answer: &Answer) -> Option<(usize, bool)> {
     let mut hash = u64::from(key.site) << 8 | u64::from(key.reachability.number());
     hash = (hash ^ key.root_address.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -1,39 +1,39 @@
-//! All live blocks by their addresses, for the child of a snapshot.
+//! All live blocks by address.
 
 use leakcheck_ledger::{RegionId, SiteId, live};
 
-use crate::pool::Array;
+use crate::array::Array;
 
-/// No block.
+/// Stands for no block.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// The blocks, sorted by address, and a table from pages to the first block in each.
+/// The blocks sorted by address, with a hash table from a page to the first block in it.
 #[derive(Debug)]
 pub(crate) struct Heap {
     pub(crate) count: usize,
     starts: Array<u64>,
-    /// In bytes; with [`PAGES`], in pages.
+    /// Sizes in bytes, or in pages where [`PAGES`] is set.
     sizes: Array<u32>,
     low: usize,
     high: usize,
-    /// One more than a page's number.
+    /// The keys of the hash table: page numbers plus one, so that 0 is an empty slot.
     pages: Array<u64>,
     firsts: Array<u32>,
     page_bits: u32,
-    /// A bit for the hash of every page with a block: what is no pointer mostly ends here.
+    /// A Bloom filter of the pages with blocks, which rejects most words that are not pointers.
     filter: Array<u64>,
 }
 
 const PAGE: u32 = 12;
-/// A size that is rounded up to whole pages: 2 GB and more.
+/// Marks a size of 2 GiB or more, which is rounded up to whole pages.
 const PAGES: u32 = 1 << 31;
 const FILTER_BITS: u32 = 21;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Larger blocks are found by their first pages, or by a search.
+/// The limit on pages in the hash table. Beyond it, only the first pages of large blocks are found.
 const MAX_PAGES: usize = 1 << 24;
 
 impl Heap {
-    /// `None` where there is no memory.
+    /// Reads the list of live blocks, or returns `None` if there is no memory for it.
     pub(crate) fn of_live_blocks() -> Option<Self> {
         let end = live::end();
         let mut count = 0;
@@ -77,13 +77,13 @@ impl Heap {
         Some(heap)
     }
 
-    /// The first block that ends behind an address.
+    /// The index of the first block that ends after an address.
     pub(crate) fn first_from(&self, address: usize) -> usize {
         let index = self.index_of(address);
         if index > 0 && self.end(index - 1) > address { index - 1 } else { index }
     }
 
-    /// The place of a block that is there.
+    /// The index of the first block that starts at or after an address.
     fn index_of(&self, block: usize) -> usize {
         let (mut low, mut high) = (0, self.count);
         while low < high {
@@ -147,7 +147,7 @@ impl Heap {
         self.starts.get(index) as usize
     }
 
-    /// What the block's user asked for.
+    /// The size that the program requested.
     pub(crate) fn bytes(&self, index: usize) -> u64 {
         match self.sizes.get(index) {
             pages if pages & PAGES != 0 => u64::from(pages & !PAGES) << PAGE,
@@ -155,7 +155,7 @@ impl Heap {
         }
     }
 
-    /// The same in words, rounded up.
+    /// The size in words, rounded up.
     #[inline(always)]
     pub(crate) fn words(&self, index: usize) -> usize {
         let size = self.sizes.get(index);
@@ -169,7 +169,7 @@ impl Heap {
         self.start(index) + 8 * self.words(index)
     }
 
-    /// The block that an address lies in, [`NONE`] where it lies in none.
+    /// The block that contains an address, or [`NONE`].
     #[inline(always)]
     pub(crate) fn find(&self, address: usize) -> u32 {
         if address < self.low || address >= self.high {
@@ -197,7 +197,7 @@ impl Heap {
             }
             slot = (slot + 1) & mask;
         }
-        // Mostly few blocks begin in a page, so the way is in steps that get longer.
+        // Few blocks start in one page, so an exponential search is faster than a binary search.
         let mut low = self.firsts.get(slot) as usize;
         let (mut high, mut step) = (low + 1, 1);
         while high < self.count && self.start(high) <= address {
@@ -217,15 +217,17 @@ impl Heap {
         if self.start(low) <= address && address < self.end(low) { low as u32 } else { NONE }
     }
 
-    /// Whether a block is leakcheck's own.
-    pub(crate) fn is_ours(&self, index: usize) -> bool {
-        // SAFETY: as in `owner`.
+    /// Whether a block is one of leakcheck's own.
+    pub(crate) fn is_untracked(&self, index: usize) -> bool {
+        // SAFETY: the block is listed, so its header is valid, and no other thread of the child
+        // frees it.
         unsafe { live::owner_of(self.start(index)) }.0.is_untracked()
     }
 
-    /// Whose a block is, and where it came from.
+    /// The owner of a block and the call site that allocated it.
     pub(crate) fn owner(&self, index: usize) -> (RegionId, SiteId) {
-        // SAFETY: the block is in the list, and the child of a snapshot has this process to itself.
+        // SAFETY: the block is listed, so its header is valid, and no other thread of the child
+        // frees it.
         let (tag, site) = unsafe { live::owner_of(self.start(index)) };
         (tag.owner(), site)
     }
@@ -238,6 +240,7 @@ impl Heap {
 /// The address must be aligned and readable.
 #[inline(always)]
 pub(crate) unsafe fn word(address: usize) -> usize {
-    // SAFETY: the caller's promise. Volatile, as nobody here has written it.
+    // SAFETY: the caller guarantees that the address is aligned and readable. The read is volatile
+    // because the compiler may not know who wrote the word.
     unsafe { (address as *const usize).read_volatile() }
 }

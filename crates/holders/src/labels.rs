@@ -1,19 +1,19 @@
-//! What a block was allocated for, by the functions that allocated it.
+//! The type of a block, derived from the functions that allocated it.
 
 use leakcheck_symbols::types::{Function, Type};
 
-/// A block's type, in short.
+/// The short name of a block's type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Label {
     pub(crate) text: String,
-    /// Whether it begins with reference counts.
+    /// Whether the block starts with reference counts.
     pub(crate) is_refcounted: bool,
-    /// What it holds, and where the first one begins.
+    /// The type of the content, and the offset of its first value.
     pub(crate) content: Option<(Type, u64)>,
 }
 
-/// What makes blocks: the part of a path that tells, the label before the types, where the content
-/// begins, and how much it says beside others on the same stack.
+/// Functions that allocate: the start of their path, the label without type arguments, the offset
+/// of the content, and the precedence over others on the same stack.
 const MAKERS: [(&str, &str, u64, u32); 13] = [
     ("alloc::boxed::Box", "Box", 0, 1),
     ("alloc::boxed::box_new", "Box", 0, 1),
@@ -30,20 +30,21 @@ const MAKERS: [(&str, &str, u64, u32); 13] = [
     ("hashbrown::raw::RawTable", "RawTable", 0, 6),
 ];
 
-/// The label of a block by the functions between its allocation and the user's code, leaf first.
+/// The label of a block, given the functions between its allocation and the user's code, innermost
+/// first.
 pub(crate) fn of(functions: &[Function]) -> Option<Label> {
     let mut best: Option<(u32, Label)> = None;
     for function in functions {
         let path = function.path.replace(['<', '>'], "\u{0}");
-        let made = MAKERS.iter().find(|(part, ..)| starts_so(&path, part));
+        let made = MAKERS.iter().find(|(part, ..)| starts_with_maker(&path, part));
         let Some((_, what, at, weight)) = made else { continue };
         let parameters = parameters(function);
-        // Of what does not say for which type, any other is better.
+        // A function without type arguments has the lowest precedence.
         let weight = if parameters.is_empty() && *what != "String" { 0 } else { *weight };
         if best.as_ref().is_some_and(|(known, _)| *known > weight) {
             continue;
         }
-        // A node of a tree is not made of its keys alone.
+        // The first type argument of a tree node is only its key.
         let content = function.first.filter(|_| !what.ends_with("Node")).map(|of| (of, *at));
         let text = match (*what, &parameters[..]) {
             ("String", _) => "String".to_owned(),
@@ -57,18 +58,18 @@ pub(crate) fn of(functions: &[Function]) -> Option<Label> {
     best.map(|(_, label)| label)
 }
 
-/// Whether a path is of this type or module, by itself or in what implements a trait.
-fn starts_so(path: &str, part: &str) -> bool {
+/// Whether a path starts with a type or module, or implements a trait for it.
+fn starts_with_maker(path: &str, part: &str) -> bool {
     path.trim_start_matches('\u{0}').starts_with(part)
 }
 
-/// The types that a function was made for, in short, without allocators.
+/// The short names of a function's type arguments, without allocators.
 fn parameters(function: &Function) -> Vec<String> {
-    let of_name = between(&function.name).filter(|list| !list.is_empty());
-    // The standard library's own have their types in their paths.
+    let of_name = in_angle_brackets(&function.name).filter(|list| !list.is_empty());
+    // Functions that the standard library instantiates have their type arguments in the path.
     let text = of_name.or_else(|| {
         let path = function.path.strip_prefix('<')?;
-        between(path)
+        in_angle_brackets(path)
     });
     let all = text.map(split).unwrap_or_default();
     let is_content =
@@ -76,14 +77,14 @@ fn parameters(function: &Function) -> Vec<String> {
     all.into_iter().filter(is_content).map(short).collect()
 }
 
-/// What stands between the first `<` and the `>` that belongs to it.
-fn between(text: &str) -> Option<&str> {
+/// The text between the first `<` and its matching `>`.
+fn in_angle_brackets(text: &str) -> Option<&str> {
     let start = text.find('<')?;
     let mut depth = 0;
     for (at, character) in text[start..].char_indices() {
         match character {
             '<' => depth += 1,
-            // Not the arrow of a function's type.
+            // Skips the arrow of a function type.
             '>' if !text[..start + at].ends_with('-') => depth -= 1,
             _ => {}
         }
@@ -94,7 +95,7 @@ fn between(text: &str) -> Option<&str> {
     None
 }
 
-/// The parts of a list of types.
+/// Splits a list of types at its top-level commas.
 fn split(list: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
     for (at, character) in list.char_indices() {
@@ -113,7 +114,7 @@ fn split(list: &str) -> Vec<&str> {
     parts
 }
 
-/// A type without the modules that its parts are in, and without allocators.
+/// A type's name without module paths and allocators.
 pub(crate) fn short(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     let mut word = String::new();
@@ -137,7 +138,7 @@ pub(crate) fn short(name: &str) -> String {
         text = text.replace(allocator, ">");
     }
     let text = with_traits(&with_closures(&text));
-    // As it is written by hand.
+    // A space after each comma, as in source code.
     let mut spaced = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -149,8 +150,8 @@ pub(crate) fn short(name: &str) -> String {
     spaced
 }
 
-/// Closures and the like without their numbers, and without what they were made for: that is where
-/// they are, once more.
+/// Removes the numbers and type arguments of closures and async blocks. The arguments only repeat
+/// where the closure is defined.
 fn with_closures(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
     let mut rest = text;
@@ -159,18 +160,18 @@ fn with_closures(text: &str) -> String {
         let Some((what, after)) = from.split_once('}') else { break };
         let what = what.split_once('#').map_or(what, |(what, _)| what);
         let what = what.trim_end_matches("_env").replace('_', " ");
-        // One that is inside of another is the one that counts.
+        // Of nested closures, only the innermost is kept.
         if !after.starts_with('{') {
             short.extend(["{", &what, "}"]);
         }
-        let made_for = between(after).filter(|_| after.starts_with('<'));
+        let made_for = in_angle_brackets(after).filter(|_| after.starts_with('<'));
         rest = made_for.map_or(after, |list| &after[list.len() + 2..]);
     }
     short.push_str(rest);
     short
 }
 
-/// Traits of functions as they are written by hand, and without parentheses where there is no need.
+/// Writes `Fn` traits as in source code, and removes unneeded parentheses.
 fn with_traits(text: &str) -> String {
     const OUTPUT: &str = ", Output=";
     let mut text = text.replace(",Output=", OUTPUT);
@@ -182,7 +183,7 @@ fn with_traits(text: &str) -> String {
     for name in ["Fn<(", "FnMut<(", "FnOnce<("] {
         while let Some(at) = text.find(&format!("dyn {name}")) {
             let list = at + "dyn ".len() + name.len() - 2;
-            let Some(inside) = between(&text[list..]).map(str::to_owned) else { break };
+            let Some(inside) = in_angle_brackets(&text[list..]).map(str::to_owned) else { break };
             let Some((arguments, output)) = inside.rsplit_once(OUTPUT) else { break };
             let arguments = arguments.strip_suffix(')').unwrap_or(arguments).trim_end_matches(',');
             let output = if output == "()" { String::new() } else { format!(" -> {output}") };
@@ -192,7 +193,7 @@ fn with_traits(text: &str) -> String {
     text
 }
 
-/// Where the parenthesis that a text begins with is closed.
+/// The index of the parenthesis that closes the first one.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
     text.char_indices().find_map(|(at, character)| {
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_inside_of_a_counter_is_the_counters() {
+    fn an_rc_takes_precedence_over_the_box_inside() {
         let functions = [
             ("alloc::boxed::Box<T>::new", "new<alloc::rc::RcInner<app::graph::Node>>"),
             ("alloc::rc::Rc<T>::new", "new<app::graph::Node>"),
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_more_than_the_map_around_it() {
+    fn a_table_takes_precedence_over_the_map_around_it() {
         let functions = [
             (
                 "hashbrown::raw::RawTable<T,A>::reserve_rehash",
@@ -244,12 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_librarys_own_tell_by_their_paths() {
+    fn types_instantiated_by_the_standard_library_are_in_the_path() {
         assert_eq!(label(&[("<alloc::raw_vec::RawVec<u8>>::reserve", "reserve<>")]), "Vec<u8>");
     }
 
     #[test]
-    fn text_is_more_than_its_bytes() {
+    fn a_string_takes_precedence_over_its_bytes() {
         let functions = [
             ("alloc::slice::<impl [T]>::to_vec", "to_vec<u8>"),
             ("alloc::str::<impl alloc::borrow::ToOwned for str>::to_owned", "to_owned"),
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_short() {
+    fn types_have_short_names() {
         let long =
             "core::option::Option<alloc::boxed::Box<dyn app::Trait<u8>, alloc::alloc::Global>>";
         assert_eq!(short(long), "Option<Box<dyn Trait<u8>>>");
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn traits_of_functions_are_as_written_by_hand() {
+    fn fn_traits_are_written_as_in_source() {
         let shared = "alloc::boxed::Box<(dyn core::ops::function::Fn<(), Output=usize> + core::marker::Send + core::marker::Sync), alloc::alloc::Global>";
         assert_eq!(short(shared), "Box<dyn Fn() -> usize + Send + Sync>");
         let simple = "alloc::boxed::Box<dyn core::ops::function::FnMut<(u8, &str), Output=()>, alloc::alloc::Global>";

@@ -1,17 +1,20 @@
-//! What keeps a leaked block alive: the reference path from the static, thread-local or stack that
-//! it is reachable from, or that there is none.
+//! Finds what keeps a leaked block alive: the reference path from a static, thread-local or stack,
+//! or the fact that the block is lost.
 //!
 //! Internal to leakcheck, no stability promise.
 //!
-//! A [snapshot](snapshot) of the process is taken at the verdict. All live blocks are known in it,
-//! and so are the [roots]. Whatever looks like a pointer leads from there further ([`reach`]).
-//! Blocks that are not reached are [`lost`]. The child that holds the snapshot answers with
-//! addresses ([`answer`]), which get their [names] here.
+//! At the verdict, a [snapshot](snapshot) of the process is taken by a child process. It knows all
+//! live blocks and all [roots], and follows from there every word that may be a pointer
+//! ([`reach`]). Blocks that it does not reach are [`lost`]. The child returns addresses
+//! ([`answer`]), for which the parent looks up [names].
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "memory that two processes see")]
+#[allow(unsafe_code, reason = "shares memory between two processes")]
 mod answer;
+#[cfg(holders)]
+#[allow(unsafe_code, reason = "maps memory")]
+mod array;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "reads the kernel's clocks")]
 mod budget;
@@ -20,7 +23,7 @@ mod dominators;
 #[cfg(not(holders))]
 mod elsewhere;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "reads blocks as they lie there")]
+#[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod evidence;
 #[cfg(holders)]
 mod explain;
@@ -37,29 +40,26 @@ mod labels;
 #[cfg(holders)]
 mod lost;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "asks the dynamic linker for its objects")]
+#[allow(unsafe_code, reason = "lists what the dynamic linker has loaded")]
 mod modules;
 #[cfg(holders)]
 mod names;
-#[cfg(holders)]
-#[allow(unsafe_code, reason = "takes its memory from the kernel")]
-mod pool;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod reach;
 #[cfg(holders)]
 mod retained;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "reads glibc's structures of threads")]
+#[allow(unsafe_code, reason = "reads glibc's data about threads")]
 mod roots;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "makes a child")]
+#[allow(unsafe_code, reason = "creates a process")]
 mod snapshot;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "clears what is left on a stack")]
+#[allow(unsafe_code, reason = "reads and clears the stack")]
 mod stack;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "reads the state of other threads")]
+#[allow(unsafe_code, reason = "reads records of other threads")]
 mod threads;
 
 #[cfg(not(holders))]
@@ -71,19 +71,19 @@ pub use stack::{StackSnapshot, clear_dead};
 
 use leakcheck_ledger::{RegionId, SiteId};
 
-/// Starts a child process by the given call, which returns its number, or 0 in the child. The
-/// caller of a query marks the child as leakcheck's own meanwhile. Nothing else may be done in the
-/// child.
+/// Calls a function that starts a child process and returns its id, or 0 in the child.
+///
+/// The implementation must record the child as leakcheck's own, and must do nothing in the child.
 pub type StartChild = fn(start: &mut dyn FnMut() -> i32) -> i32;
 
-/// Which blocks are asked about.
+/// A question about the holders of blocks.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
-    /// The regions that own them.
+    /// The regions whose blocks are in question.
     pub owners: &'a [RegionId],
-    /// The stack as it was before the body of the test ran.
+    /// The calling thread's stack before the body of the test ran.
     pub stack_before: &'a StackSnapshot,
-    /// The call sites whose types have to be known.
+    /// The call sites whose types must be known.
     pub sites: &'a [SiteId],
     pub start_child: StartChild,
 }

@@ -1,37 +1,37 @@
-//! What nothing that is alive leads to: forgotten, in a cycle, or hanging on such blocks.
+//! Unreachable blocks: lost, lost in a cycle, or indirectly lost.
 //!
-//! The strongly connected components of that graph are found as Tarjan (1972) does it, with the
-//! stack in arrays. StrongComponents that no other component leads to are where the loss began.
+//! Tarjan's algorithm (1972) finds the strongly connected components of their graph, with an
+//! explicit stack. A component without predecessors is where a loss started.
 
 use leakcheck_report::Reachability;
 
+use crate::array::Array;
 use crate::budget::Exhausted;
 use crate::evidence::{Evidence, counts, evidence};
 use crate::heap::NONE;
-use crate::pool::Array;
 use crate::reach::Graph;
 
-/// The strongly connected components of what is lost.
+/// The strongly connected components of the unreachable blocks.
 #[derive(Debug)]
 pub(crate) struct StrongComponents {
     /// The component of each block.
     pub(crate) component_of: Array<u32>,
     pub(crate) count: usize,
-    /// How many blocks each has.
+    /// The number of blocks in each component.
     pub(crate) sizes: Array<u32>,
-    /// Whether another component leads to it.
+    /// Whether another component points to each component.
     has_predecessor: Array<u8>,
-    /// How many pointers hold each block.
+    /// The number of direct pointers to each block.
     pointers: Array<u32>,
-    /// [`BALANCED`] and [`POINTER_MISSING`].
+    /// [`BALANCED`] and [`POINTER_MISSING`] for each component.
     count_marks: Array<u8>,
-    /// The block of each to which the fewest pointers lead.
+    /// The block of each component with the fewest pointers to it.
     representatives: Array<u32>,
 }
 
-/// A block of the component has reference counts, and all of them are explained by pointers.
+/// All reference counts of a block in the component are accounted for by pointers.
 const BALANCED: u8 = 1;
-/// A block of the component has a reference count that no pointer explains.
+/// A reference count of a block in the component exceeds the pointers to the block.
 const POINTER_MISSING: u8 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,9 @@ enum Balance {
 const UNSEEN: u32 = 0;
 
 impl Graph<'_> {
-    /// Calls `each` with every lost block that a lost block points to, from word `at` on, until it
-    /// says that it has enough. Returns where it stopped.
+    /// Calls `each` with the target, the word's index and the evidence for every pointer from a
+    /// lost block to another, starting at the word `at`, until it returns `true`. Returns the index
+    /// of the next word.
     pub(crate) fn edges(
         &self,
         block: usize,
@@ -59,7 +60,7 @@ impl Graph<'_> {
         })
     }
 
-    /// Classes all blocks that were not reached.
+    /// Classifies all blocks that were not reached.
     pub(crate) fn classify_lost(&mut self) -> Result<StrongComponents, Exhausted> {
         let mut components = self.strong_components()?;
         self.count_pointers(&mut components)?;
@@ -77,8 +78,8 @@ impl Graph<'_> {
         Ok(components)
     }
 
-    /// Tarjan's algorithm. Numbers are given in the order of the visits, from 1 on; a block's
-    /// lowest number becomes its component's when it is complete.
+    /// Runs Tarjan's algorithm. Numbers start at 1 in the order of visits. The block whose lowest
+    /// reachable number is its own completes a component.
     fn strong_components(&mut self) -> Result<StrongComponents, Exhausted> {
         let count = self.heap.count;
         let array = || Array::<u32>::new(count).ok_or(Exhausted::Memory);
@@ -148,7 +149,7 @@ impl Graph<'_> {
         let count = components as usize;
         let sizes = Array::new(count).ok_or(Exhausted::Memory)?;
         let has_predecessor = Array::new(count).ok_or(Exhausted::Memory)?;
-        // Its numbers are needed no longer.
+        // The array of numbers is not needed any longer.
         let count_marks = Array::new(count).ok_or(Exhausted::Memory)?;
         let representatives = Array::new(count).ok_or(Exhausted::Memory)?;
         Ok(StrongComponents {
@@ -164,7 +165,7 @@ impl Graph<'_> {
 
     fn count_pointers(&self, components: &mut StrongComponents) -> Result<(), Exhausted> {
         for block in 0..self.heap.count {
-            // What is not lost stays untouched.
+            // Entries of other blocks are not used.
             if self.reachability(block).is_none() {
                 components.pointers.set(block, 0);
             }
@@ -198,8 +199,8 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// How the counts at the beginning of a block, if there are such, go with the pointers to it
-    /// that were found.
+    /// Compares the reference counts at the start of a block, if it has any, with the pointers to
+    /// it.
     fn balance(&self, block: usize, components: &StrongComponents) -> Balance {
         let pointers = components.pointers.get(block) as usize;
         let bytes = 8 * self.heap.words(block);
@@ -218,8 +219,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Finds out for each component how its loss can have begun, and which block stands for it
-    /// where the counts do not tell.
+    /// Determines for each component how the loss can have started, and the block that represents
+    /// it if reference counts do not tell.
     fn judge_components(&self, components: &mut StrongComponents) -> Result<(), Exhausted> {
         for component in 0..components.count {
             components.representatives.set(component, NONE);
@@ -251,13 +252,13 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// What a block is that belongs to a component that nothing leads to; `None` for those that
-    /// hang on others.
+    /// The class of a block in a component without predecessors, or `None` if the block is only
+    /// indirectly lost.
     ///
-    /// In a cycle of reference counts every count is explained by a pointer that was found. Where a
-    /// pointer is missing, it was forgotten, and what points back are `Weak`s or plain pointers.
-    /// Where there are no counts it is a list that points both ways or the like, and the block to
-    /// which the fewest pointers lead stands for it.
+    /// In a cycle of reference counts, all counts are accounted for by pointers. If one is not,
+    /// that pointer was leaked, and the pointers back are `Weak`s or plain pointers. A component
+    /// without reference counts is a doubly linked list or similar, represented by the block with
+    /// the fewest pointers to it.
     fn reachability_of_source(
         &self,
         block: usize,
@@ -277,7 +278,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Classes what hangs on the blocks that were found from `first` on.
+    /// Marks the blocks that are reachable from those classified since index `first` as indirectly
+    /// lost.
     fn mark_indirectly_lost(&mut self, first: usize) -> Result<(), Exhausted> {
         let mut looked = first;
         while looked < self.found {

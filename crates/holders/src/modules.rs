@@ -1,4 +1,4 @@
-//! The program and its libraries: where their statics and thread-locals are.
+//! The program and its libraries, with the addresses of their statics and thread-locals.
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::ops::Range;
@@ -9,34 +9,34 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Module {
     pub(crate) path: PathBuf,
-    /// What is added to the file's addresses.
+    /// The difference between an address in memory and in the file.
     pub(crate) bias: usize,
-    /// Memory with code.
+    /// The executable segments.
     pub(crate) code: Vec<Range<usize>>,
-    /// Writable memory: statics.
+    /// The writable segments.
     pub(crate) statics: Vec<Range<usize>>,
-    /// The number by which the dynamic linker knows its thread-locals, and how many bytes they are.
+    /// The dynamic linker's number of the module's thread-locals, and their size in bytes.
     pub(crate) thread_locals: Option<(usize, usize)>,
     pub(crate) is_program: bool,
 }
 
 impl Module {
-    /// Whether it is the C library or the dynamic linker, whose own management points into blocks.
+    /// Whether this is the C library or the dynamic linker, whose allocator points into blocks.
     pub(crate) fn is_c_library(&self) -> bool {
         let name = self.name();
         ["libc.so", "libc-", "ld-linux", "ld-2"].iter().any(|start| name.starts_with(start))
     }
 
-    /// The file's name.
+    /// The file name.
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
-/// All of them, the program first. To be called where the dynamic linker may be asked.
+/// Lists the program and all libraries, the program first. Takes the dynamic linker's lock.
 pub(crate) fn all() -> Vec<Module> {
     let mut modules: Vec<Module> = Vec::new();
-    // SAFETY: the callback gets what it expects, and nothing keeps the pointer.
+    // SAFETY: `add` expects the vector that it is passed, and keeps no pointer to it.
     unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut modules).cast()) };
     modules
 }
@@ -46,12 +46,13 @@ unsafe extern "C" fn add(
     _size: libc::size_t,
     modules: *mut c_void,
 ) -> c_int {
-    // SAFETY: the dynamic linker hands out a structure that is good for the time of the call.
+    // SAFETY: the dynamic linker passes a structure that is valid during the call.
     let info = unsafe { &*info };
-    // SAFETY: `all` gave its vector for this.
+    // SAFETY: `all` passes its vector, which nothing else accesses during the call.
     let modules = unsafe { &mut *modules.cast::<Vec<Module>>() };
     let bias = info.dlpi_addr as usize;
-    // SAFETY: the program headers of a loaded object stay in memory as long as it does.
+    // SAFETY: the program headers are mapped as long as the object is loaded, and the dynamic
+    // linker unloads none during the call.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let mut module = Module { bias, is_program: modules.is_empty(), ..Module::default() };
     for header in headers {
@@ -70,7 +71,7 @@ unsafe extern "C" fn add(
     module.path = if module.is_program || info.dlpi_name.is_null() {
         std::env::current_exe().unwrap_or_default()
     } else {
-        // SAFETY: the name is a C string that lives as long as the object is loaded.
+        // SAFETY: a name that is not null is a C string that lives as long as the object is loaded.
         let name = unsafe { CStr::from_ptr(info.dlpi_name) };
         Path::new(OsStr::from_bytes(name.to_bytes())).to_owned()
     };
@@ -78,23 +79,26 @@ unsafe extern "C" fn add(
     0
 }
 
-/// Where a thread's copy of a module's thread-locals is, `None` where it has none by now.
+/// The address of a thread's copy of a module's thread-locals, or `None` if it has not been
+/// created.
 ///
 /// # Safety
 ///
-/// `pointer` must be the thread pointer of a thread that lives.
+/// `pointer` must be the thread pointer of a live thread.
 pub(crate) unsafe fn thread_locals_of(pointer: usize, number: usize) -> Option<usize> {
-    // glibc keeps a vector of these addresses, two words each, behind the word of its length.
+    // glibc keeps a vector of these addresses, with two words an entry. The entry before the first
+    // is its length.
     const VECTOR_AT: usize = if cfg!(target_arch = "x86_64") { 8 } else { 0 };
-    // SAFETY: the caller's promise; the control block begins with these words.
+    // SAFETY: the caller guarantees that `pointer` is to a control block, whose first words include
+    // the address of the vector.
     let vector = unsafe { ((pointer + VECTOR_AT) as *const usize).read() };
     const ENTRY: usize = 16;
-    // SAFETY: the vector has its length in front.
+    // SAFETY: the vector is live and is preceded by its length.
     let length = unsafe { ((vector - ENTRY) as *const usize).read() };
     if number > length {
         return None;
     }
-    // SAFETY: the number is not above the length.
+    // SAFETY: the number is within the length, so the entry is part of the vector.
     let place = unsafe { ((vector + number * ENTRY) as *const usize).read() };
     (place != 0 && place != usize::MAX).then_some(place)
 }

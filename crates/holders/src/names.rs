@@ -1,4 +1,4 @@
-//! Names for what the child of a snapshot found.
+//! Names for the addresses in an answer.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,31 +16,31 @@ use crate::answer::{Group, Step};
 use crate::labels;
 use crate::roots::{Root, RootKind, Roots};
 
-/// What names are made of.
+/// Looks up names.
 pub(crate) struct Names<'a> {
     roots: &'a Roots,
-    /// By the number of the module.
+    /// By the index of the module.
     variables: HashMap<usize, Variables>,
     types: HashMap<usize, Option<Types>>,
     cache: NameCache,
 }
 
-/// What was found out before, which is good for the life of the process.
+/// The names that were found so far, which are valid for the life of the process.
 #[derive(Debug, Default)]
 struct NameCache {
     sites: HashMap<SiteId, SiteInfo>,
-    /// By the call site of a block and where in it they are.
+    /// By the call site of a block, and the offset in it.
     fields: HashMap<(SiteId, u64), FieldAt>,
-    /// By file, whether it is a thread-local, and its address there.
+    /// By file, whether it is a thread-local, and the address in the file.
     variables: HashMap<(PathBuf, bool, u64), Option<String>>,
 }
 
-/// A place in a block.
+/// A field of a block.
 #[derive(Clone, Debug)]
 struct FieldAt {
-    /// The fields that lead there.
+    /// The path of the field.
     name: Option<String>,
-    /// Whether a pointer may be there, by its type.
+    /// Whether the field's type allows a pointer.
     may_point: bool,
 }
 
@@ -50,8 +50,8 @@ impl Default for FieldAt {
     }
 }
 
-/// Taken by who makes names, and put back. Nobody waits for it, so that a child of a fork may find
-/// it taken.
+/// The cache, taken while names are looked up and put back afterwards. It is never locked for long,
+/// and a child of a fork that finds it locked starts with an empty one.
 static CACHE: Mutex<Option<NameCache>> = Mutex::new(None);
 
 impl Drop for Names<'_> {
@@ -62,14 +62,15 @@ impl Drop for Names<'_> {
     }
 }
 
-/// What is known of the blocks of a call site.
+/// What is known about the blocks of a call site.
 #[derive(Debug, Default)]
 struct SiteInfo {
     text: Option<String>,
-    /// Where it is.
+    /// The source location of the call site.
     place: Option<String>,
     is_refcounted: bool,
-    /// In which module its content's type is described, the type, and where the content begins.
+    /// The index of the module that describes the content's type, the type, and the offset of the
+    /// content.
     content: Option<(usize, Type, u64)>,
 }
 
@@ -122,7 +123,7 @@ impl<'a> Names<'a> {
     fn variable(&mut self, root: Root, place: usize) -> report::Root {
         let module = &self.roots.modules[root.module];
         let is_local = root.kind == RootKind::ThreadLocal;
-        // Places of thread-locals are counted from their beginning.
+        // Addresses in thread-locals are offsets from their start.
         let address = if is_local { place } else { place.wrapping_sub(module.bias) } as u64;
         let key = (module.path.clone(), is_local, address);
         let path = match self.cache.variables.get(&key) {
@@ -141,7 +142,7 @@ impl<'a> Names<'a> {
         found
     }
 
-    /// The path of the variable at an address, and the fields that lead there.
+    /// The path of the variable at an address, with the fields that contain the address.
     fn find_variable(&mut self, module: usize, is_local: bool, address: u64) -> Option<String> {
         let file = &self.roots.modules[module].path;
         let variables = self.variables.entry(module).or_insert_with(|| Variables::of_file(file));
@@ -172,7 +173,7 @@ impl<'a> Names<'a> {
     }
 
     fn thread(&self, root: Root) -> Option<String> {
-        // The first is the calling one.
+        // The first thread is the calling one.
         self.roots
             .threads
             .get(root.thread)
@@ -190,13 +191,14 @@ impl<'a> Names<'a> {
         named
     }
 
-    /// The fields by which each step leads to the next one. `false` where one of them cannot be a
-    /// pointer.
+    /// Adds the fields in which each step points to the next. Returns `false` if the type of one of
+    /// them excludes a pointer.
     fn add_fields(&mut self, steps: &mut [report::Step], group: &Group, is_cycle: bool) -> bool {
         let mut all_may_point = true;
         let sites: Vec<SiteId> = group.path[..steps.len()].iter().map(|step| step.site).collect();
         for (index, step) in steps.iter_mut().enumerate() {
-            // A step's offset is in the one before it; around a cycle the last is before the first.
+            // The offset of a step is in the previous one. Around a cycle, the last step precedes
+            // the first.
             let before = match index.checked_sub(1) {
                 Some(before) => before,
                 None if is_cycle => sites.len() - 1,
@@ -224,7 +226,7 @@ impl<'a> Names<'a> {
         };
         let types = self.types(module)?;
         let size = types.size_of(of).filter(|size| *size > 0)?;
-        // Behind reference counts, as far as the content's alignment asks for.
+        // The content follows the reference counts, aligned as its type requires.
         let start = if start == 0 { 0 } else { start.max(types.alignment_of(of).unwrap_or(0)) };
         let offset = offset.checked_sub(start)? % size;
         let fields = types.fields_at(of, offset);
@@ -232,7 +234,7 @@ impl<'a> Names<'a> {
         Some(FieldAt { name: (!fields.is_empty()).then(|| fields.join(".")), may_point })
     }
 
-    /// What is known of a call site.
+    /// Returns what is known about a call site.
     fn site_info(&mut self, site: SiteId) -> &SiteInfo {
         if !self.cache.sites.contains_key(&site) {
             let info = self.find_site_info(site);
@@ -249,7 +251,7 @@ impl<'a> Names<'a> {
         let nearest = frames.iter().find(has_class(FrameClass::User));
         let nearest = nearest.or_else(|| frames.iter().find(has_class(FrameClass::Dependency)));
         let mut info = SiteInfo { place: nearest.and_then(Frame::place), ..SiteInfo::default() };
-        // Those that allocate for the user's code, down to it.
+        // The frames of library functions that allocate for the user's code.
         let inner = frames.iter().take_while(|frame| !has_class(FrameClass::User)(frame)).count();
         let mut functions = Vec::new();
         let mut module = None;
@@ -257,7 +259,7 @@ impl<'a> Names<'a> {
             let Some(index) = self.module_of(address) else { continue };
             let bias = self.roots.modules[index].bias;
             let Some(types) = self.types(index) else { break };
-            // A return address may be the first one behind its function.
+            // A return address may be that of the next function.
             functions.extend(types.functions((address - bias - 1) as u64));
             module = Some(index);
             if functions.len() > inner {
@@ -285,8 +287,8 @@ impl<'a> Names<'a> {
         self.types.entry(module).or_insert_with(|| Types::open(path)).as_ref()
     }
 
-    /// Those of the given call sites, sorted, that make blocks with reference counts, and those
-    /// that make others.
+    /// Splits call sites into those that allocate reference-counted blocks and those that allocate
+    /// others. Both are sorted.
     pub(crate) fn split_by_refcounts(&mut self, sites: &[SiteId]) -> (Vec<SiteId>, Vec<SiteId>) {
         let known: Vec<(SiteId, bool)> = sites
             .iter()
@@ -308,5 +310,5 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The most frames that are looked at for the type of a block.
+/// The maximum number of frames that are searched for the type of a block.
 const MAX_FRAMES: usize = 24;

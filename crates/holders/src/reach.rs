@@ -1,46 +1,45 @@
-//! Which blocks can be reached from what is alive, and by which way.
+//! Reachability of blocks from the roots.
 //!
-//! Conservative, word by word. From statics first, then thread-locals, then stacks; what only a
-//! uncertain sign points to comes last.
+//! The search is conservative: every aligned word may be a pointer. It starts from statics, then
+//! thread-locals, then stacks. Blocks that only uncertain pointers lead to come last.
 
 use leakcheck_ledger::{RegionId, SiteId};
 use leakcheck_report::Reachability;
 
 use crate::answer::Answer;
+use crate::array::Array;
 use crate::budget::{Budget, Exhausted};
 use crate::evidence::{Evidence, evidence};
 use crate::heap::{Heap, NONE, word};
-use crate::pool::Array;
 use crate::roots::{Root, RootKind, Roots};
 use crate::stack::StackSnapshot;
 
-/// In place of a block that leads to another one: a root, whose index is in the other bits.
+/// Set in a predecessor that is a root. The other bits are the index of the root.
 pub(crate) const ROOT: u32 = 1 << 31;
 
-/// The block belongs to the region that is asked about.
+/// The block is owned by a region of the query.
 const OWNED: u8 = 1 << 7;
-/// A block of the region leads to it, or it is one.
+/// The block is owned, or reachable from an owned block.
 const SUBGRAPH: u8 = 1 << 6;
-/// A root holds it, or a block that is not [`SUBGRAPH`].
+/// A root, or a block outside of the subgraph, keeps the block alive.
 const ENTRY: u8 = 1 << 5;
 const REACHABILITY: u8 = ENTRY - 1;
 
-/// The graph of all live blocks as far as it is known.
+/// The graph of all live blocks.
 #[derive(Debug)]
 pub(crate) struct Graph<'a> {
     pub(crate) heap: Heap,
     pub(crate) roots: &'a Roots,
-    /// A class's number in its lower bits, 0 while there is none; and the bits above.
+    /// The number of a block's [`Reachability`] in the lower bits, or 0, and the flags above.
     marks: Array<u8>,
-    /// Which block, or root, the block was found in.
+    /// The predecessor of a block on its reference path: another block, or a root.
     pub(crate) from: Array<u32>,
-    /// At which word of it.
+    /// The index of the word in the predecessor that points to the block.
     pub(crate) at: Array<u32>,
-    /// The same for the first uncertain sign, with one more than the block or root; 0 where there
-    /// is none.
+    /// The predecessor by the first uncertain pointer, plus one, so that 0 means none.
     possible_from: Array<u32>,
     possible_at: Array<u32>,
-    /// Blocks in the order in which they were found.
+    /// The reached blocks in the order in which they were reached.
     pub(crate) order: Array<u32>,
     pub(crate) found: usize,
     scanned: usize,
@@ -48,34 +47,35 @@ pub(crate) struct Graph<'a> {
     pub(crate) query: &'a SnapshotQuery<'a>,
 }
 
-/// What the child is asked.
+/// What the child of a snapshot searches for.
 #[derive(Debug)]
 pub(crate) struct SnapshotQuery<'a> {
-    /// The regions whose blocks it is about.
+    /// The regions whose blocks are in question.
     pub(crate) owners: &'a [RegionId],
-    /// Call sites, sorted, that are known to make `Rc`s or `Arc`s, and those that make others.
+    /// The call sites that are known to allocate `Rc`s or `Arc`s, and those known to allocate other
+    /// types. Both are sorted.
     pub(crate) refcounted_sites: &'a [SiteId],
     pub(crate) other_sites: &'a [SiteId],
-    /// What the C library marks free chunks with that look as if they were in use; 0 is unknown.
+    /// The value by which the C library marks free chunks that seem to be in use, or 0 if unknown.
     pub(crate) free_mark: usize,
-    /// What was on the calling thread's stack before the body ran.
+    /// The calling thread's stack before the body ran.
     pub(crate) stack_before: &'a StackSnapshot,
 }
 
-/// What a scan is looking for.
+/// How a range of memory is scanned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scan {
-    /// The block or root that is scanned.
+    /// The block or root that contains the range.
     from: u32,
     reachability: Reachability,
-    /// Where it may hold, but nothing that it holds is certain.
+    /// The range may contain stale values, so its pointers prove nothing.
     uncertain: bool,
-    /// Only pointers to the beginning of a block count: in memory of the C library, what is left of
-    /// its management would look like others.
+    /// Only pointers to the start of a block count. The C library's heap contains stale pointers of
+    /// its allocator to other addresses.
     direct_only: bool,
-    /// A stack that holds no blocks of the region, but for what chance has left there.
+    /// The range is on the stack of a thread that has no access to the region's blocks.
     on_harness_stack: bool,
-    /// The stack that the body ran on.
+    /// The range is on the stack on which the body ran.
     on_own_stack: bool,
 }
 
@@ -105,8 +105,8 @@ impl<'a> Graph<'a> {
         for index in 0..count {
             graph.from.set(index, NONE);
             let (owner, _) = graph.heap.owner(index);
-            if graph.heap.is_ours(index) {
-                // What leakcheck notes of the program is no holder: it counts as scanned at.
+            if graph.heap.is_untracked(index) {
+                // leakcheck's own blocks hold none of the program's, so they are never scanned.
                 graph.set_reachability(index, Reachability::PossiblyHeld);
             } else if owner != 0 && query.owners.contains(&owner) {
                 graph.marks.set(index, OWNED);
@@ -140,13 +140,15 @@ impl<'a> Graph<'a> {
         self.marks.get(block) & ENTRY != 0
     }
 
-    /// Notes that a block is held by what no block of the region leads to.
+    /// Records that a root, or a block outside of the subgraph, keeps a block alive.
     pub(crate) fn set_entry_node(&self, block: usize) {
         self.marks.set(block, self.marks.get(block) | ENTRY);
     }
 
-    /// Whether a pointer in a block of one class keeps one of another class: what is certain is
-    /// kept by what is certain, and what is lost by all that points to it.
+    /// Whether a pointer keeps its target alive, given how the block that contains it is reachable.
+    ///
+    /// A block that is certainly reachable is kept alive by direct pointers from such blocks only.
+    /// Lost blocks are kept alive by every pointer.
     pub(crate) fn keeps_alive(
         &self,
         from: Reachability,
@@ -165,7 +167,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Whether a block may begin with reference counts, by what is known of its call site.
+    /// Whether a block may start with reference counts, as far as its call site is known.
     pub(crate) fn may_be_refcounted(&self, block: usize) -> bool {
         let (_, site) = self.heap.owner(block);
         self.query.refcounted_sites.binary_search(&site).is_ok()
@@ -183,7 +185,7 @@ impl<'a> Graph<'a> {
         self.marks.set(block, self.marks.get(block) & !REACHABILITY | reachability.number());
     }
 
-    /// Adds a block to those that were found.
+    /// Adds a block to the reached blocks.
     pub(crate) fn push(&mut self, block: usize, reachability: Reachability, from: u32, at: u32) {
         self.set_reachability(block, reachability);
         self.from.set(block, from);
@@ -192,7 +194,7 @@ impl<'a> Graph<'a> {
         self.found += 1;
     }
 
-    /// Gives back what is known of the ways to blocks, when all are evidence_kind.
+    /// Unmaps the arrays that describe reference paths, once all paths are written.
     pub(crate) fn free_paths(&mut self) -> Result<(), Exhausted> {
         let arrays = [
             &mut self.from,
@@ -208,7 +210,7 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// Finds all that is reached from the roots.
+    /// Finds all blocks that are reachable from the roots.
     pub(crate) fn reach(&mut self, answer: &Answer) -> Result<(), Exhausted> {
         let kinds = [
             (RootKind::Static, Reachability::HeldByStatic),
@@ -226,12 +228,12 @@ impl<'a> Graph<'a> {
             }
             self.scan_found()?;
         }
-        // What only uncertain signs lead to, and what that leads to.
+        // The rest is reached by uncertain pointers only.
         for block in 0..self.heap.count {
             let from = self.possible_from.get(block);
             if self.reachability(block).is_none() && from != 0 {
                 self.push(block, Reachability::PossiblyHeld, from - 1, self.possible_at.get(block));
-                // What would free it is not known.
+                // It may have other holders that are not known to be such.
                 self.set_entry_node(block);
             }
         }
@@ -267,8 +269,8 @@ impl<'a> Graph<'a> {
             RootKind::Foreign => self.scan_foreign(root, Scan { direct_only: true, ..uncertain }),
             RootKind::Stack => {
                 let thread = &self.roots.threads[root.thread];
-                // The calling thread has not moved meanwhile; of others, what was in use before and
-                // after is certain.
+                // The calling thread has not returned from any frame since. The part of another
+                // thread's stack that was in use both before and after the snapshot is certain.
                 let middle = if root.thread == 0 {
                     root.start
                 } else {
@@ -279,7 +281,7 @@ impl<'a> Graph<'a> {
                 };
                 let start = middle.max(root.start);
                 let on_own_stack = root.thread == 0;
-                // SAFETY: this is the child of a snapshot.
+                // SAFETY: this code runs in the child of a snapshot, where no other thread exists.
                 let on_harness_stack = !on_own_stack && unsafe { thread.is_harness() };
                 self.scan_present(
                     root.start,
@@ -297,7 +299,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Looks at what was found and not scanned at yet.
+    /// Scans the blocks that were reached and not scanned yet.
     fn scan_found(&mut self) -> Result<(), Exhausted> {
         while self.scanned < self.found {
             let block = self.order.get(self.scanned) as usize;
@@ -307,7 +309,7 @@ impl<'a> Graph<'a> {
             }
             let Some(reachability) = self.reachability(block) else { continue };
             let start = self.heap.start(block);
-            // Behind the last whole word is what nobody asked for.
+            // The bytes after the last whole word are padding.
             let end = start + (self.heap.bytes(block) as usize & !7);
             self.scan(
                 start,
@@ -326,8 +328,8 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// Calls `each` with every block that a block points into, the word and the pointer, from word
-    /// `at` on, until it says that it has enough. Returns where it stopped.
+    /// Calls `each` with the target, the word's index and its value for every pointer in a block,
+    /// starting at the word `at`, until it returns `true`. Returns the index of the next word.
     pub(crate) fn each_pointer(
         &self,
         block: usize,
@@ -337,7 +339,7 @@ impl<'a> Graph<'a> {
         let start = self.heap.start(block);
         let words = (self.heap.bytes(block) / 8) as usize;
         while at < words {
-            // SAFETY: a whole word of a live block, which nobody frees in the child of a snapshot.
+            // SAFETY: the word is within a live block, and no other thread of the child frees it.
             let value = unsafe { word(start + 8 * at) };
             let target = self.heap.find(value);
             at += 1;
@@ -348,12 +350,12 @@ impl<'a> Graph<'a> {
         at
     }
 
-    /// Scans from `start` to `end`; words are counted from `zero`.
+    /// Scans the words from `start` to `end`. Their indices count from `zero`.
     pub(crate) fn scan(&mut self, zero: usize, start: usize, end: usize, scan: Scan) {
         let mut address = (start + 7) & !7;
         while address + 8 <= end {
-            // SAFETY: roots are mapped, and so are live blocks, rounded up to whole words: their
-            // allocator's on_own_stack rounding is no smaller.
+            // SAFETY: roots are mapped. Live blocks are readable up to the next whole word, because
+            // allocators round sizes up to at least that.
             let value = unsafe { word(address) };
             let target = self.heap.find(value);
             if target != NONE && !self.is_stale(target as usize, address, value, scan) {
@@ -363,8 +365,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Whether a word of a stack is no pointer to a block of the region: it was there before, or is
-    /// where nobody has to do with the region.
+    /// Whether a word on a stack is no pointer to an owned block: it was there before the body ran,
+    /// or the thread has no access to the region's blocks.
     #[inline(always)]
     fn is_stale(&self, target: usize, address: usize, value: usize, scan: Scan) -> bool {
         (scan.on_harness_stack
@@ -387,11 +389,11 @@ impl<'a> Graph<'a> {
         }
         let at = if at < u32::MAX as usize { at as u32 } else { u32::MAX };
         let start = self.heap.start(target);
-        let evidence_kind = evidence(start, 8 * self.heap.words(target), value);
-        if scan.direct_only && evidence_kind != Evidence::Direct {
+        let found = evidence(start, 8 * self.heap.words(target), value);
+        if scan.direct_only && found != Evidence::Direct {
             return;
         }
-        let direct = !scan.uncertain && evidence_kind == Evidence::Direct;
+        let direct = !scan.uncertain && found == Evidence::Direct;
         if direct || scan.reachability == Reachability::PossiblyHeld {
             if is_new_entry {
                 self.set_entry_node(target);

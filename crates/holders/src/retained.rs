@@ -1,19 +1,19 @@
-//! What would go with the blocks of a group: what they dominate, as heap profilers of managed
-//! languages reckon it.
+//! Retained sizes: what a group of blocks dominates, as heap profilers of managed languages define
+//! it.
 //!
-//! Only what the region's blocks lead to can hang on them, so only that is a graph here; all the
-//! rest of the heap is outside, together with the roots.
+//! Only blocks that are reachable from owned blocks can be dominated by them, so the graph consists
+//! of these. The rest of the heap and the roots are the virtual root.
 
 use crate::answer::{Answer, MAX_GROUPS};
+use crate::array::Array;
 use crate::budget::Exhausted;
 use crate::dominators::{DominatorTree, Flow, dominators};
-use crate::pool::Array;
 use crate::reach::Graph;
 
 impl Graph<'_> {
-    /// Finds all that the region's blocks lead to, themselves included.
+    /// Marks all blocks that are reachable from owned blocks, including these.
     pub(crate) fn mark_subgraph(&self) -> Result<(), Exhausted> {
-        // The queue is the list of what is found, which is empty yet.
+        // The list of reached blocks is still empty, so it serves as the queue.
         let (mut visited, mut found) = (0, 0);
         for block in 0..self.heap.count {
             if self.is_owned(block) {
@@ -29,7 +29,7 @@ impl Graph<'_> {
                 self.in_time()?;
             }
             self.each_pointer(block, 0, |target, _, _| {
-                // What has a class at this time is leakcheck's own.
+                // Only leakcheck's own blocks are classified already.
                 if !self.is_in_subgraph(target) && self.reachability(target).is_none() {
                     self.add_to_subgraph(target);
                     self.order.set(found, target as u32);
@@ -41,10 +41,10 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// Adds to each group what its blocks dominate. A block that another one of its group dominates
-    /// is counted with that one.
+    /// Adds to each group the size of what its blocks dominate. Blocks that another block of the
+    /// same group dominates are counted once.
     ///
-    /// `groups` has one more than the group of each block, 0 where it has none.
+    /// `groups` contains the index of each block's group plus one, or 0.
     pub(crate) fn add_retained(
         &self,
         groups: &Array<u32>,
@@ -98,7 +98,7 @@ impl Flow for Graph<'_> {
     }
 }
 
-/// What hangs on each number of a dominator tree, itself included.
+/// The retained size of each number in a dominator tree.
 struct RetainedSizes {
     bytes: Array<u64>,
     blocks: Array<u32>,
@@ -110,7 +110,8 @@ impl RetainedSizes {
             bytes: Array::new(tree.end).ok_or(Exhausted::Memory)?,
             blocks: Array::new(tree.end).ok_or(Exhausted::Memory)?,
         };
-        // DominatorTree have lower numbers.
+        // Dominators have lower numbers, so the sum of a number is complete when it is added to its
+        // dominator.
         for number in (1..tree.end).rev() {
             let own = graph.heap.bytes(tree.node.get(number) as usize);
             retained.bytes.set(number, retained.bytes.get(number) + own);
@@ -124,8 +125,7 @@ impl RetainedSizes {
     }
 }
 
-/// Ways through a dominator tree: of each number the first one below it, and the next one beside
-/// it.
+/// The children of each number in a dominator tree, as linked lists.
 struct TreeWalk {
     first_child: Array<u32>,
     next_sibling: Array<u32>,
@@ -145,7 +145,7 @@ impl TreeWalk {
         Ok(walk)
     }
 
-    /// Goes through all numbers but 0, those above others around them.
+    /// Traverses the tree depth first, without the virtual root.
     fn each(&self, tree: &DominatorTree, enter: impl Fn(usize), leave: impl Fn(usize)) {
         let mut here = self.first_child.get(0) as usize;
         while here != 0 {

@@ -1,4 +1,4 @@
-//! What is alive by itself: statics, thread-locals and stacks.
+//! The roots of reachability: statics, thread-locals and stacks.
 
 use std::ops::Range;
 
@@ -7,50 +7,51 @@ use leakcheck_ledger::live;
 use crate::modules::{self, Module};
 use crate::threads::{self, ThreadState};
 
-/// What a stretch of memory is.
+/// The kind of memory that a root is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RootKind {
     Static,
     ThreadLocal,
     Stack,
-    /// The C library's part of a thread, where values stay behind.
+    /// The C library's data about a thread, which contain stale values.
     ThreadControlBlock,
-    /// Memory that neither Rust's allocator nor the dynamic linker knows: the C library's heap, and
-    /// what the program maps itself.
+    /// Memory that neither Rust's allocator nor the dynamic linker manages: the C library's heap
+    /// and the program's own mappings.
     Foreign,
 }
 
-/// A stretch of memory that is alive by itself.
+/// A range of memory that is reachable by definition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Root {
     pub(crate) kind: RootKind,
-    /// Of thread-locals 0: where they are is found out in the snapshot, and places in them are
-    /// counted from their beginning.
+    /// The first address, or 0 for thread-locals, which are located in the snapshot. Offsets into
+    /// them count from their start.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// Of statics and thread-locals.
+    /// The index of the module, for statics and thread-locals.
     pub(crate) module: usize,
-    /// Of thread-locals and stacks.
+    /// The index of the thread, for thread-locals, stacks and control blocks.
     pub(crate) thread: usize,
-    /// Of the C library, which manages blocks: only what points to their beginnings counts.
+    /// Whether this is a static of the C library. Its allocator points into the middle of blocks,
+    /// so only pointers to their starts count.
     pub(crate) is_c_library: bool,
 }
 
-/// All roots of the process, and what they belong to.
+/// All roots of the process, with the modules and threads that they belong to.
 #[derive(Debug)]
 pub(crate) struct Roots {
     pub(crate) modules: Vec<Module>,
     pub(crate) threads: Vec<ThreadState>,
-    /// Statics first, then thread-locals, then stacks: the first to hold a block is the one to be
-    /// named.
+    /// Statics, then thread-locals, then stacks. A block is attributed to the first root that
+    /// reaches it.
     pub(crate) all: Vec<Root>,
 }
 
-/// How large glibc's structure of a thread is, with some room.
+/// An upper bound for the size of glibc's `struct pthread`.
 pub(crate) const CONTROL_BLOCK_SIZE: usize = 0x900;
 
 impl Roots {
-    /// `stack_pointer` is the calling thread's.
+    /// Lists all roots. `stack_pointer` is the calling thread's.
     pub(crate) fn find(stack_pointer: usize) -> Self {
         let modules = modules::all();
         let threads = threads::all(stack_pointer);
@@ -114,8 +115,8 @@ impl Roots {
         roots
     }
 
-    /// All other memory that can be written: between the blocks in it somebody else may keep
-    /// pointers to blocks, as the standard library does with what it takes from the C library.
+    /// Adds all other writable memory. The standard library and C code may keep pointers to blocks
+    /// there, in memory that they have from the C library.
     fn add_foreign(&mut self) {
         let mut known: Vec<Range<usize>> = live::ranges();
         for root in &self.all {

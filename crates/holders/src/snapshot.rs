@@ -1,12 +1,11 @@
-//! A snapshot of the process: a child that has its memory as it is at this moment, looks through it
-//! and tells what it found.
+//! A snapshot of the process: a child that has a copy of its memory, searches it, and returns an
+//! answer in shared memory.
 //!
-//! The child is made by the kernel's `clone` and not by `fork`: `fork` would run the handlers that
-//! the program has registered, take locks of the C library for them, and in the parent give way to
-//! other forks. With no signal for its end, the child is nobody's business but ours: the program is
-//! told of no child, and its `wait` does not get it. All signals are blocked in it, so that no
-//! handler of the program runs there; it allocates from nobody, takes no lock, and leaves by
-//! `_exit`. The parent ends it when it has stopped working.
+//! The child is created by the `clone` system call. `fork` would run the program's fork handlers
+//! and take locks of the C library. The child sends no signal when it exits, so the program does
+//! not notice it and its `wait` does not return it. All signals are blocked in the child, so no
+//! handler of the program runs there. It allocates only from the kernel, takes no lock, and exits
+//! without running exit handlers. The parent kills it if it stalls.
 
 use std::time::{Duration, Instant};
 
@@ -16,25 +15,27 @@ use crate::reach::{Graph, SnapshotQuery};
 use crate::roots::Roots;
 use crate::{StartChild, threads};
 
-/// How much processor time the child may take. Three million blocks take up to 40 seconds in a
-/// build without optimisation.
+/// The limit on the child's processor time. Three million blocks take up to 40 seconds in an
+/// unoptimized build.
 const MAX_WORK: Duration = Duration::from_secs(120);
-/// How long the parent waits for a child that gets no processor time at all. What the child may
-/// take is not measured by the clock, so that a busy machine makes no difference.
+/// How long the child may go without processor time before the parent kills it.
+///
+/// Work is limited by processor time rather than by the clock, so that a busy machine does not
+/// affect the result.
 const MAX_STALL: Duration = Duration::from_secs(120);
 
-/// Why there is no answer.
+/// The reason why a snapshot has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The kernel makes no child.
+    /// The kernel refused to create a process.
     Clone,
     Memory,
     Time,
-    /// The child has come to an end by a fault.
+    /// The child crashed.
     Crash,
 }
 
-/// Takes a snapshot and asks it.
+/// Takes a snapshot and returns its answer.
 pub(crate) fn ask(
     roots: &Roots,
     query: &SnapshotQuery<'_>,
@@ -66,18 +67,18 @@ pub(crate) fn ask(
     }
 }
 
-/// The child's work.
+/// Searches the snapshot. Runs in the child.
 fn answer_query(
     roots: &Roots,
     query: &SnapshotQuery<'_>,
     answer: &Answer,
 ) -> Result<(), Exhausted> {
     let mut graph = Graph::new(roots, query, Budget::new(MAX_WORK.as_millis() as u64))?;
-    // The second readings of the stack pointers come soon.
+    // The parent reads the stack pointers a second time right after the snapshot.
     let now = || ms_on(libc::CLOCK_MONOTONIC);
     let deadline = now() + 200;
     while roots.threads.len() > 1 && answer.later_stack_pointer(0).is_none() && now() < deadline {
-        // SAFETY: gives way to others.
+        // SAFETY: `sched_yield` has no preconditions.
         unsafe { libc::sched_yield() };
     }
     graph.reach(answer)?;
@@ -86,34 +87,37 @@ fn answer_query(
     Ok(())
 }
 
-/// Runs `work` in a child. `None` where there is none to be had.
+/// Runs `work` in a child process, or returns `None` if there can be none.
 fn clone(start_child: StartChild, work: impl FnOnce()) -> Option<libc::pid_t> {
     let before = block_signals();
     let child = start_child(&mut || {
-        // SAFETY: without flags, all memory of the child is its own and it goes on with the stack
-        // as it is. It runs nothing but `work`, which does not return from here.
+        // SAFETY: without flags the child has a copy of all memory and continues on a copy of this
+        // stack. It runs only `work` and exits below, so nothing of the program runs twice.
         unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) as libc::pid_t }
     });
     if child == 0 {
-        // A child whose parent is gone has nobody to tell, and its memory is not for a core file.
+        // Ends the child with its parent, which alone reads the answer, and keeps the program's
+        // memory out of core files.
         for (setting, value) in
             [(libc::PR_SET_PDEATHSIG, libc::SIGKILL), (libc::PR_SET_DUMPABLE, 0)]
         {
-            // SAFETY: a setting of this process.
+            // SAFETY: both settings take an integer and affect only this process.
             unsafe { libc::prctl(setting, value) };
         }
         work();
-        // SAFETY: ends the process, and nothing else of it runs.
+        // SAFETY: ending the child skips no cleanup that the program relies on, because its memory
+        // is a copy.
         unsafe { libc::syscall(libc::SYS_exit_group, 0) };
     }
     set_signals(before);
     (child > 0).then_some(child)
 }
 
-/// The kernel's set of signals, of which glibc's has more.
+/// A signal set as the kernel defines it. The C library's type is larger.
 type Signals = u64;
 
-/// Blocks all signals of this thread, those of the C library too, and returns which were.
+/// Blocks all signals of the calling thread, including those that the C library reserves, and
+/// returns the previous set.
 fn block_signals() -> Signals {
     let mut before: Signals = 0;
     change_signals(Signals::MAX, &mut before);
@@ -125,7 +129,7 @@ fn set_signals(signals: Signals) {
 }
 
 fn change_signals(signals: Signals, before: &mut Signals) {
-    // SAFETY: both point to sets of the size that is given.
+    // SAFETY: both pointers are to sets of the size that is passed.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
@@ -140,19 +144,19 @@ fn change_signals(signals: Signals, before: &mut Signals) {
 /// How the child ended.
 enum End {
     Exited,
-    /// By the parent, because it had stopped working.
+    /// The parent killed it because it stalled.
     Killed,
 }
 
-/// Waits for the child to end, and kills it when it has stalled.
+/// Waits for the child to exit, and kills it if it stalls.
 fn wait(child: libc::pid_t, answer: &Answer) -> End {
     let clock = cpu_clock_of(child);
     let mut worked = 0;
     let mut stalled_since = Instant::now();
     loop {
         let mut status = 0;
-        // SAFETY: the status is written there. A child without a signal for its end is only waited
-        // for where all kinds are.
+        // SAFETY: `status` outlives the call. `__WALL` is needed to wait for a child that sends no
+        // signal when it exits.
         let ended = unsafe { libc::waitpid(child, &mut status, libc::__WALL | libc::WNOHANG) };
         if ended == child || (ended < 0 && errno() != libc::EINTR) {
             return End::Exited;
@@ -163,14 +167,15 @@ fn wait(child: libc::pid_t, answer: &Answer) -> End {
             stalled_since = Instant::now();
         }
         if stalled_since.elapsed() > MAX_STALL {
-            // SAFETY: the child was not waited for yet, so that the number is still its own.
+            // SAFETY: the child has not been waited for, so its id has not been reused.
             unsafe { libc::kill(child, libc::SIGKILL) };
-            // SAFETY: the status is written to a variable of this function.
+            // SAFETY: `status` outlives the call.
             unsafe { libc::waitpid(child, &mut status, libc::__WALL) };
             return End::Killed;
         }
         let pause = libc::timespec { tv_sec: 0, tv_nsec: 2_000_000 };
-        // SAFETY: waits as long as the state is what it was, or for the time given.
+        // SAFETY: the futex word is mapped as long as `answer` exists, and `pause` outlives the
+        // call.
         unsafe {
             libc::syscall(
                 libc::SYS_futex,
@@ -186,10 +191,10 @@ fn wait(child: libc::pid_t, answer: &Answer) -> End {
     }
 }
 
-/// The clock of a process's own time.
+/// The clock that measures the processor time of a process.
 fn cpu_clock_of(process: libc::pid_t) -> Option<libc::clockid_t> {
     let mut clock = 0;
-    // SAFETY: the clock's number is written to a variable of this function.
+    // SAFETY: `clock` outlives the call.
     let result = unsafe { libc::clock_getcpuclockid(process, &raw mut clock) };
     (result == 0).then_some(clock)
 }

@@ -1,4 +1,4 @@
-//! The stack of the thread that asks.
+//! The stack of the calling thread.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -7,8 +7,8 @@ use std::ptr::null_mut;
 use leakcheck_ledger::live;
 use leakcheck_ledger::thread::Untracked;
 
-/// The calling thread's stack as it was before a body ran: what is there unchanged afterwards is no
-/// pointer to a block of the body's.
+/// A copy of the calling thread's stack, taken before a body runs. A word that has not changed
+/// afterwards is not a pointer to one of the body's blocks.
 #[derive(Debug, Default)]
 pub struct StackSnapshot {
     pub(crate) start: usize,
@@ -16,7 +16,8 @@ pub struct StackSnapshot {
 }
 
 impl StackSnapshot {
-    /// To be called by the function that runs the body. Empty where nobody will ask.
+    /// Copies the stack. Called by the function that runs the body. The copy is empty if blocks are
+    /// not listed, because there will be no snapshot.
     #[inline(never)]
     pub fn now() -> Self {
         if !live::is_enabled() {
@@ -27,12 +28,13 @@ impl StackSnapshot {
         let start = &raw const here as usize;
         let end = bounds().map_or(start, |(low, size)| low + size);
         let words = (start..end).step_by(8).take(MAX_WORDS);
-        // SAFETY: the stack in use, from a variable of this function to its end.
+        // SAFETY: the range is the part of the calling thread's stack that is in use, which is
+        // readable.
         let words = words.map(|at| unsafe { (at as *const usize).read_volatile() }).collect();
         Self { start, words }
     }
 
-    /// Whether the word at an address has a value that it had before.
+    /// Whether the word at an address had this value when the stack was copied.
     #[inline(always)]
     pub(crate) fn had(&self, address: usize, value: usize) -> bool {
         let at = address.wrapping_sub(self.start) / 8;
@@ -40,16 +42,16 @@ impl StackSnapshot {
     }
 }
 
-/// 8 MB of stack.
+/// The maximum size of a copy: 8 MiB.
 const MAX_WORDS: usize = 1 << 20;
 
-/// Calls `then` with the registers of the calling function on the stack, and with the address from
-/// which on the stack is in use.
+/// Calls `then` with a stack pointer below which the callee-saved registers of the calling function
+/// are stored.
 #[inline(never)]
 pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
     let mut registers = [0_usize; 11];
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: writes six registers to an array that is large enough.
+    // SAFETY: the array has room for the six registers that are stored.
     unsafe {
         std::arch::asm!(
             "mov [{place}], rbx",
@@ -63,7 +65,7 @@ pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
         );
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: writes eleven registers to an array that is large enough.
+    // SAFETY: the array has room for the eleven registers that are stored.
     unsafe {
         std::arch::asm!(
             "stp x19, x20, [{place}]",
@@ -82,8 +84,9 @@ pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
     value
 }
 
-/// Clears what functions that have returned have left below the calling function's frame: a pointer
-/// among it would look like a holder once another frame lies there. As deep as there is room for.
+/// Clears the unused part of the stack below the calling function's frame, as far as there is room.
+///
+/// Stale pointers there would seem to hold blocks once another frame covers them.
 #[inline(never)]
 pub fn clear_dead() {
     const LARGE: usize = 256 << 10;
@@ -105,26 +108,26 @@ fn overwrite<const BYTES: usize>() {
     black_box(&nothing);
 }
 
-/// How much of the calling thread's stack is left.
+/// The number of unused bytes on the calling thread's stack.
 fn room() -> usize {
     let here = 0_u8;
     bounds().map_or(0, |(low, _)| (&raw const here as usize).saturating_sub(low))
 }
 
-/// Where the calling thread's stack begins in memory, and how many bytes it may have.
+/// The lowest address of the calling thread's stack, and its size.
 fn bounds() -> Option<(usize, usize)> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: asks which thread this is.
+    // SAFETY: `pthread_self` has no preconditions.
     let own = unsafe { libc::pthread_self() };
-    // SAFETY: asks for the attributes of a thread that lives, to be written there.
+    // SAFETY: the calling thread is alive, and `attributes` has room for its attributes.
     if unsafe { libc::pthread_getattr_np(own, attributes.as_mut_ptr()) } != 0 {
         return None;
     }
     let (mut start, mut size) = (null_mut(), 0);
-    // SAFETY: the attributes were written above.
+    // SAFETY: `pthread_getattr_np` succeeded, so it has initialized the attributes.
     let known =
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &mut start, &mut size) } == 0;
-    // SAFETY: as above; they are used no more.
+    // SAFETY: the attributes are initialized and not used again.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     known.then(|| (start.addr(), size))
 }

@@ -1,4 +1,4 @@
-//! Threads, and where the parts of their memory are that may hold blocks.
+//! The threads of the process and their stacks.
 
 use std::fs;
 use std::ptr::without_provenance;
@@ -7,43 +7,44 @@ use leakcheck_ledger::thread::Thread;
 use leakcheck_ledger::thread::memory::{addresses_of, thread_pointer, tid};
 use leakcheck_ledger::thread::running::UNNAMED;
 
-/// A thread at the moment of a snapshot.
+/// The state of a thread right before a snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadState {
     pub(crate) tid: i32,
-    /// 0 where it is not known: the thread has never allocated.
+    /// The thread pointer, or 0 if the thread has never allocated and it is therefore unknown.
     pub(crate) pointer: usize,
-    /// Where its stack is in use from; 0 while it runs, when nobody knows.
+    /// The stack pointer, or 0 if the thread is running and it is therefore unknown.
     pub(crate) stack_pointer: usize,
-    /// The end of the mapping that the stack is in, and where its mapping begins.
+    /// The bounds of the stack: the start of its mapping, and the first address above it.
     pub(crate) low: usize,
     pub(crate) top: usize,
     pub(crate) name: String,
-    /// What leakcheck keeps of it, 0 where that is not known.
+    /// The address of leakcheck's record of the thread, or 0.
     thread: usize,
 }
 
 impl ThreadState {
-    /// Whether the thread works for the test harness, or for another check.
+    /// Whether the thread works for the test harness or for another check.
     ///
     /// # Safety
     ///
-    /// To be asked in the child of a snapshot, where no thread changes it.
+    /// Must only be called in the child of a snapshot, where no thread changes the record.
     pub(crate) unsafe fn is_harness(&self) -> bool {
         let thread = without_provenance::<Thread>(self.thread);
-        // SAFETY: it lay there when the thread was listed, and its memory is kept.
+        // SAFETY: records of threads are never freed, and the caller guarantees that no thread
+        // changes this one.
         !thread.is_null() && unsafe { &*thread }.is_harness()
     }
 }
 
-/// A stretch of writable memory, as the kernel lists it.
+/// A range of writable memory in `/proc/self/maps`.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
     start: usize,
     end: usize,
 }
 
-/// All threads of the process, the calling one first.
+/// Lists all threads, the calling one first.
 pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
     let own = tid();
     let mappings = mappings();
@@ -53,7 +54,8 @@ pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
         let (pointer, thread) = addresses_of(tid);
         let pointer = if is_own { thread_pointer() } else { pointer };
         let stack_pointer = if is_own { stack_pointer } else { stack_pointer_of(tid) };
-        // A thread's control block lies above its stack, in the same mapping, but for the main one.
+        // A thread's control block is above its stack in the same mapping, except for the main
+        // thread's.
         let inside = if stack_pointer != 0 { stack_pointer } else { pointer };
         let mapping =
             mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&inside));
@@ -73,7 +75,7 @@ pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
         });
     }
     threads.sort_by_key(|thread| thread.tid != own);
-    // A thread that has not named itself has the name of the one that started it.
+    // A thread that has not set a name inherits that of its creator.
     let own_name = threads.first().map(|thread| thread.name.clone()).unwrap_or_default();
     for thread in threads.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
         UNNAMED.clone_into(&mut thread.name);
@@ -86,17 +88,17 @@ fn tids() -> Vec<i32> {
     tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Where the stack of a thread ends that waits in the kernel; 0 while it runs.
+/// The stack pointer of a thread that waits in the kernel, or 0 while it runs.
 pub(crate) fn stack_pointer_of(tid: i32) -> usize {
     let line = fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).unwrap_or_default();
-    // The number of the call, six arguments, the stack pointer and the program counter; a thread
-    // that waits for something else has no number and no arguments.
+    // The file contains the number of the system call, six arguments, the stack pointer and the
+    // program counter. A thread that is blocked elsewhere has no number and no arguments.
     let mut words = line.split_whitespace().rev();
     let stack_pointer = words.nth(1).and_then(|word| word.strip_prefix("0x"));
     stack_pointer.and_then(|word| usize::from_str_radix(word, 16).ok()).unwrap_or(0)
 }
 
-/// Writable memory that is no file's: heaps, and what is mapped.
+/// The writable mappings without a file: heaps and anonymous memory.
 pub(crate) fn private_mappings() -> Vec<std::ops::Range<usize>> {
     let is_private = |line: &str| {
         let mut words = line.split_whitespace();
