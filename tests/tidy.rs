@@ -1,6 +1,6 @@
 //! What holds for all files of the project.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +56,24 @@ fn published_crates_are_held_to_the_lints_of_the_workspace() {
             );
         }
     }
+}
+
+#[test]
+fn no_modules_at_the_top_of_a_crate_import_each_other_in_a_cycle() {
+    let mut seen = 0;
+    for krate in published() {
+        let imports = imports_of(&format!("{krate}/src/"));
+        seen += imports.values().map(BTreeMap::len).sum::<usize>();
+        if let Some(cycle) = cycle_in(&imports) {
+            let steps: Vec<String> = cycle
+                .iter()
+                .zip(cycle.iter().cycle().skip(1))
+                .map(|(from, to)| format!("{} imports `crate::{to}`", imports[*from][*to]))
+                .collect();
+            panic!("modules of {krate} import each other: {}", steps.join(", "));
+        }
+    }
+    assert!(seen > 100, "{seen} imports");
 }
 
 #[test]
@@ -244,6 +262,71 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
 fn rows(text: &str) -> BTreeSet<&str> {
     let first = text.lines().filter_map(|line| line.strip_prefix("| `"));
     first.filter_map(|row| row.split([' ', '`']).next()).collect()
+}
+
+/// For each module at the top of a crate, the other ones that it imports, and the file that does.
+type Imports = BTreeMap<String, BTreeMap<String, String>>;
+
+fn imports_of(folder: &str) -> Imports {
+    let files = files();
+    let sources: Vec<(&str, &File)> = files
+        .iter()
+        .filter(|file| file.is_rust())
+        .filter_map(|file| Some((file.path.strip_prefix(folder)?, file)))
+        .collect();
+    let module =
+        |path: &str| path.split(['/', '.']).next().expect("a path has a first part").to_owned();
+    let modules: BTreeSet<String> = sources.iter().map(|(path, _)| module(path)).collect();
+    let mut imports = Imports::new();
+    for (path, file) in sources {
+        let from = module(path);
+        if ["lib", "main"].contains(&from.as_str()) || path.contains("tests") {
+            continue;
+        }
+        // Unit tests come last in a file, and may use everything.
+        let text = file.text();
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let code = code.split("#[cfg(all(test").next().unwrap_or_default();
+        let code: Vec<&str> = code.lines().filter_map(|line| line.split("//").next()).collect();
+        for path in code.join("\n").split("crate::").skip(1) {
+            for to in first_names(path).filter(|to| **to != from && modules.contains(*to)) {
+                imports.entry(from.clone()).or_default().insert(to.to_owned(), file.path.clone());
+            }
+        }
+    }
+    imports
+}
+
+/// The first name in a path, or each one in a list of paths in braces.
+fn first_names(path: &str) -> impl Iterator<Item = &str> {
+    let list = path.strip_prefix('{').and_then(|list| list.split(";\n").next());
+    let paths = list.map_or(vec![path], |list| list.split(',').map(str::trim).collect());
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    paths.into_iter().filter_map(move |path| path.split(|c| !is_name(c)).next())
+}
+
+/// A cycle of modules that import each other.
+fn cycle_in(imports: &Imports) -> Option<Vec<&str>> {
+    fn search<'a>(
+        imports: &'a Imports,
+        from: &'a str,
+        path: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> Option<Vec<&'a str>> {
+        if let Some(at) = path.iter().position(|module| *module == from) {
+            return Some(path[at..].to_vec());
+        }
+        if !done.insert(from) {
+            return None;
+        }
+        path.push(from);
+        let to = imports.get(from).into_iter().flat_map(BTreeMap::keys);
+        let found = to.into_iter().find_map(|to| search(imports, to, path, done));
+        path.pop();
+        found
+    }
+    let mut done = BTreeSet::new();
+    imports.keys().find_map(|module| search(imports, module, &mut Vec::new(), &mut done))
 }
 
 /// The names that a pattern such as `alloc/{header,installed}.rs` stands for.
