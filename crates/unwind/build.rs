@@ -35,9 +35,9 @@ fn found() -> Vec<&'static str> {
     if !dynamic_glibc || sanitized {
         return found;
     }
-    // A definition of a C function in the program is found before the C library's own, which is then
-    // the next one of the dynamic linker. A statically linked program has no next one. glibc also
-    // reports how much of its heap is in use.
+    // A definition of a C function in the program is found before the C library's own, which is
+    // then the next one of the dynamic linker. A statically linked program has no next one. glibc
+    // also reports how much of its heap is in use.
     found.extend(["dynamic_glibc", "c_heap"]);
     let x86_64 = wide && is("ARCH", "x86_64");
     let aarch64 = wide && is("ARCH", "aarch64") && is("ENDIAN", "little");

@@ -1,13 +1,12 @@
-//! Allocator events in, figures per region and call site out.
+//! Allocator events: each call charges one to a region and a call site.
 //!
-//! The ledger knows nothing of allocators: whoever sees a block come, change its size and go says
-//! so here and keeps the [`Tag`] with the block, at the `header_addr` that it names. Nothing in these functions allocates, locks,
-//! panics or waits.
+//! The functions know nothing about allocators. The caller reports that a block was allocated,
+//! reallocated or freed, and stores the returned [`Tag`] in the block's header at `header_addr`.
+//! None of them allocates, locks, panics or blocks.
 //!
-//! Each event has a short way and a long one. The short way is for a thread whose region has not
-//! changed since its last event and for blocks that are its own; it is written for builds without
-//! optimisation, which tests are: inlined, and without the small calls of which the standard
-//! library is made.
+//! Each event has a fast path and a slow path. The fast path applies if the thread's region has not
+//! changed since its previous event and the block belongs to that region. It is inlined and avoids
+//! the standard library's small functions, because most tests are unoptimized builds.
 
 #[cfg(asm_hot_path)]
 #[allow(unsafe_code, reason = "counts in assembly")]
@@ -15,9 +14,9 @@ mod x86_64;
 
 use leakcheck_system::overhead;
 use leakcheck_unwind::walk_cache::WalkCache;
-use leakcheck_unwind::{self as unwind, Registers, Walk};
+use leakcheck_unwind::{self as unwind, Registers, WalkResult};
 
-use crate::accounts::account::{self, RegionId};
+use crate::accounts::account::{self, Account, RegionId};
 use crate::accounts::record::Record;
 use crate::accounts::shard::Shard;
 use crate::accounts::tag::Tag;
@@ -28,11 +27,13 @@ use crate::header;
 #[cfg(holders)]
 use crate::live;
 use crate::tally;
-use crate::thread::{self, CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread, Untracked};
+use crate::thread::{
+    self, CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread, Untracked, running,
+};
 
-/// A block was allocated.
+/// Records that a block was allocated, and returns its tag.
 #[inline(always)]
-pub fn allocated(size: usize, header_addr: usize) -> Tag {
+pub(crate) fn allocated(size: usize, header_addr: usize) -> Tag {
     #[cfg(asm_hot_path)]
     if !cfg!(leakcheck_compare) {
         return x86_64::allocated(size, header_addr);
@@ -40,9 +41,9 @@ pub fn allocated(size: usize, header_addr: usize) -> Tag {
     allocated_in_rust(size, header_addr, &Registers::current())
 }
 
-/// A block was freed.
+/// Records that a block is about to be freed.
 #[inline(always)]
-pub fn freed(tag: Tag, size: usize, header_addr: usize) {
+pub(crate) fn freed(tag: Tag, size: usize, header_addr: usize) {
     #[cfg(asm_hot_path)]
     x86_64::freed(tag, size, header_addr);
     #[cfg(not(asm_hot_path))]
@@ -84,27 +85,28 @@ fn freed_in_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
     freed_slow(thread, tag, size, header_addr, from);
 }
 
-/// Whether a block that grows is to be moved by hand, so that nothing of it is left where it was.
+/// Returns whether the allocator must reallocate by copying and report [`copied`], so that the old
+/// bytes can be cleared.
 #[inline(always)]
-pub fn reallocates_by_copy() -> bool {
+pub(crate) fn reallocates_by_copy() -> bool {
     #[cfg(holders)]
     return live::is_enabled();
     #[cfg(not(holders))]
     false
 }
 
-/// A block is about to be moved by hand: to a header_addr, from the address `left` of its old bytes.
+/// Records that a block was copied from the address `old_block`, which is about to be freed.
 #[cold]
-pub fn copied(header_addr: usize, old: usize, new: usize, left: usize) {
+pub(crate) fn copied(header_addr: usize, old_size: usize, new_size: usize, old_block: usize) {
     #[cfg(holders)]
-    live::on_copy(header_addr, old, new, left);
+    live::on_copy(header_addr, old_size, new_size, old_block);
     #[cfg(not(holders))]
-    let _ = (header_addr, old, new, left);
+    let _ = (header_addr, old_size, new_size, old_block);
 }
 
-/// A block changed its size, and perhaps its header_addr.
+/// Records that a block was reallocated, and returns its new tag. `header_addr` is its new one.
 #[inline(always)]
-pub fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
+pub(crate) fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
     let from = &Registers::current();
     let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH)
@@ -112,7 +114,7 @@ pub fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
         && let Some(record) = tag.record()
         && record.belongs_to(shard)
     {
-        let to = record_here(thread, shard, new, from).unwrap_or(record);
+        let to = current_record(thread, shard, new, from).unwrap_or(record);
         shard.resized(record, to, old as u64, new as u64);
         if thread.flags.get() & COUNT_PROCESS != 0 {
             tally::process_resized(old, new);
@@ -122,10 +124,10 @@ pub fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
     resized_slow(thread, tag, (old, new), header_addr, from)
 }
 
-/// Counts a block for the shard's region, but not for those around it.
+/// Charges a block to the shard's region, but not to the regions around it.
 #[inline(always)]
 fn charge(thread: &Thread, shard: &'static Shard, size: usize, from: &Registers) -> Tag {
-    let Some(record) = record_here(thread, shard, size, from) else { return Tag::UNOWNED };
+    let Some(record) = current_record(thread, shard, size, from) else { return Tag::UNOWNED };
     shard.allocated(record, size as u64);
     if thread.flags.get() & COUNT_PROCESS != 0 {
         tally::process_allocated(size);
@@ -133,9 +135,9 @@ fn charge(thread: &Thread, shard: &'static Shard, size: usize, from: &Registers)
     Tag::of(record)
 }
 
-/// The record for a block that the thread allocates now; `None` when memory is used up.
+/// Returns the record for a block that the thread is allocating, `None` if memory is exhausted.
 #[inline(always)]
-fn record_here(
+fn current_record(
     thread: &Thread,
     shard: &'static Shard,
     size: usize,
@@ -143,36 +145,36 @@ fn record_here(
 ) -> Option<&'static Record> {
     let flags = thread.flags.get();
     if flags & CAPTURE_ALL != 0 {
-        shard.record_here(|cache| walk_stack(cache, from, thread))
+        shard.current_record(|cache| walk_stack(cache, from, thread))
     } else if flags & CAPTURE_SAMPLED != 0 {
-        shard.record_by_sample(size, |cache| walk_stack(cache, from, thread))
+        shard.sampled_record(size, |cache| walk_stack(cache, from, thread))
     } else {
-        shard.siteless()
+        shard.siteless_record()
     }
 }
 
-/// Walks the thread's stack into a cache. `true` where it is the stack that the cache held already.
+/// Walks the thread's stack into a cache. Returns whether the cache already contained that stack.
 #[inline(always)]
 fn walk_stack(cache: &mut WalkCache, from: &Registers, thread: &Thread) -> bool {
     let base = thread.stack_base.get() as usize;
-    let same = match unwind::walk(cache, from, base) {
-        Walk::Same => true,
-        Walk::New => false,
-        Walk::NeedsPlatform => walk_by_platform(cache, from, base),
+    let unchanged = match unwind::walk(cache, from, base) {
+        WalkResult::Unchanged => true,
+        WalkResult::Changed => false,
+        WalkResult::NeedsPlatform => walk_by_platform(cache, from, base),
     };
     #[cfg(all(table_unwinder, leakcheck_compare))]
     {
         let _untracked = Untracked::new();
         unwind::compare_with_platform(cache, from, base);
     }
-    same
+    unchanged
 }
 
-/// Returns `false`: the stack counts as a new one.
+/// Returns `false`, because the platform's unwinder does not detect an unchanged stack.
 #[cold]
 #[inline(never)]
 fn walk_by_platform(cache: &mut WalkCache, from: &Registers, base: usize) -> bool {
-    // An unwinder that allocates must not be captured in its turn.
+    // The unwinder may allocate, which must not start another walk.
     let _untracked = Untracked::new();
     unwind::walk_by_platform(cache, from, base);
     false
@@ -181,8 +183,8 @@ fn walk_by_platform(cache: &mut WalkCache, from: &Registers, base: usize) -> boo
 #[cold]
 #[inline(never)]
 fn allocated_slow(thread: &Thread, size: usize, header_addr: usize, from: &Registers) -> Tag {
-    // Before the thread has kept up for the first time: where blocks are listed, none goes the short
-    // way.
+    // This precedes the first refresh, which lets no thread onto the fast path if blocks are
+    // listed.
     #[cfg(holders)]
     live::decide();
     let tag = charge_slow(thread, size, from);
@@ -200,11 +202,11 @@ fn charge_slow(thread: &Thread, size: usize, from: &Registers) -> Tag {
         return Tag::UNTRACKED;
     }
     let Some(shard) = refresh(thread) else {
-        tally::allocated_by_nobody(thread, size);
+        tally::unowned_allocated(thread, size);
         return Tag::UNOWNED;
     };
     let tag = charge(thread, shard, size, from);
-    each_around(shard.region(), |account| account.count_inner_allocated(size as u64));
+    for_each_outer(shard.region(), |account| account.count_inner_allocated(size as u64));
     tag
 }
 
@@ -251,15 +253,16 @@ fn resized_slow(
 ) -> Tag {
     #[cfg(holders)]
     live::on_realloc(header_addr, old, new);
-    if tag == Tag::UNTRACKED && thread.untracked.get() {
+    let untracked = thread.untracked.get();
+    if tag == Tag::UNTRACKED && untracked {
         overhead::remove_block(old + header::SIZE);
         overhead::add_block(new + header::SIZE);
         return tag;
     }
-    let untracked = thread.untracked.get();
     let region = if untracked { 0 } else { refresh(thread).map_or(0, Shard::region) };
     if tag == Tag::UNTRACKED || (region != tag.owner() && region != 0) {
-        // The block of another region, or of none, passes to this one: a release and an allocation.
+        // The block moves from another region, or from none, to this one. That counts as a release
+        // and an allocation.
         #[cfg(holders)]
         if live::is_enabled() {
             discharge_slow(thread, tag, old, from);
@@ -279,65 +282,65 @@ fn resized_slow(
     }
 }
 
-/// Brings a thread up to date with what it works for, and returns its shard of that region.
+/// Updates the thread's state to the current epoch, and returns its shard of its current region.
 #[inline(never)]
 fn refresh(thread: &Thread) -> Option<&'static Shard> {
     thread.ensure_started();
     let epoch = EPOCH.as_atomic().load(std::sync::atomic::Ordering::SeqCst);
-    let any = any_region_open();
-    let region = if any { thread.current_region() } else { 0 };
+    let any_open = any_region_open();
+    let region = if any_open { thread.current_region() } else { 0 };
     let shard = thread.attach(region);
     let capture = match capture_mode() {
         CaptureMode::Full => CAPTURE_ALL,
         CaptureMode::Sampled => CAPTURE_SAMPLED,
         CaptureMode::Off => 0,
     };
-    let tally = if process_region() != 0 { COUNT_PROCESS } else { 0 };
-    thread.flags.set(capture | tally);
-    let short = match shard {
-        // What an inner region does counts for those around it too.
+    let count_process = if process_region() != 0 { COUNT_PROCESS } else { 0 };
+    thread.flags.set(capture | count_process);
+    let fast = match shard {
+        // The fast path does not count for outer regions.
         Some(shard) => account::get(shard.region()).is_some_and(|account| account.parent() == 0),
-        None => !any || thread.is_harness(),
+        None => !any_open || thread.is_harness(),
     };
     #[cfg(holders)]
-    let short = short && !live::is_enabled();
-    thread.seen_epoch.set(if short { epoch } else { 0 });
+    let fast = fast && !live::is_enabled();
+    thread.seen_epoch.set(if fast { epoch } else { 0 });
     shard
 }
 
-/// The call site that this thread is at, 0 when it works for no region or it cannot be told. It is
-/// known for certain, as that of a large block.
+/// Returns the call site that the thread is executing, 0 if it is in no region or the call site is
+/// unknown. It captures the stack as for a large block, which is never left to sampling.
 pub fn current_site(thread: &Thread, from: &Registers) -> SiteId {
     let Some(shard) = refresh(thread) else { return 0 };
-    record_here(thread, shard, sample::LARGE, from).map_or(0, Record::site)
+    current_record(thread, shard, sample::LARGE, from).map_or(0, Record::site)
 }
 
-/// Where threads are not followed from their start: the first event of a new thread of std's is the
-/// free of a block that its parent allocated, so the block's owner is the region that the thread
-/// was started in.
+/// Puts a new thread into the region `owner`, on platforms where the start of threads is not
+/// tracked. The first event of a thread of the standard library frees a block that its parent
+/// allocated, so the owner of that block is the region that started the thread.
 fn adopt(thread: &Thread, owner: RegionId) {
-    let adopts = !thread::running::are_tracked() && thread.region.get() == 0;
+    let adopts = !running::are_tracked() && thread.region.get() == 0;
     if let Some(account) = account::get(owner).filter(|account| adopts && account.is_open()) {
         account.add_reference();
         thread.region.set(owner);
     }
 }
 
-/// The accounts of the regions around a region, from the inside out.
-fn each_around(region: RegionId, mut count: impl FnMut(&account::Account)) {
-    let mut next = account::get(region).map_or(0, account::Account::parent);
+/// Calls `count` for each account around a region, from the inside out.
+fn for_each_outer(region: RegionId, mut count: impl FnMut(&Account)) {
+    let mut next = account::get(region).map_or(0, Account::parent);
     while let Some(account) = account::get(next) {
         next = account.parent();
         count(account);
     }
 }
 
-/// Takes a block off its owner's figures and off those of the regions around it. The record of a
-/// block that is not this thread's own comes last: without live blocks, it and its account may be
-/// used again at once.
+/// Subtracts a block from the figures of its owner and of the regions around it. The record comes
+/// last if another thread owns it, because without live blocks it and its account may be reused at
+/// once.
 fn discharge(thread: &Thread, record: &Record, size: u64) {
     let owner = record.owner();
-    each_around(owner, |account| account.count_inner_freed(size));
+    for_each_outer(owner, |account| account.count_inner_freed(size));
     match thread.shard.get() {
         Some(shard) if record.belongs_to(shard) => shard.freed(record, size),
         Some(shard) if owner == shard.region() => shard.freed_elsewhere(record, size),
@@ -348,8 +351,8 @@ fn discharge(thread: &Thread, record: &Record, size: u64) {
     }
 }
 
-/// Counts a block that `region` freed without owning it, for `region` and for those around it that
-/// do not own it either.
+/// Counts a block that `region` frees without owning it, for `region` and for each region around it
+/// that does not own the block either.
 fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64, from: &Registers) {
     if region == 0 || account::is_inside(owner, region) {
         return;
@@ -366,7 +369,7 @@ fn release(thread: &Thread, owner: RegionId, region: RegionId, size: u64, from: 
     }
 }
 
-/// A block changes its size for a thread that works for its owner, or for no region.
+/// Resizes a block on a thread that is in the owner's region, or in none.
 fn resize(
     thread: &Thread,
     record: &'static Record,
@@ -375,11 +378,11 @@ fn resize(
     from: &Registers,
 ) -> Tag {
     let owner = record.owner();
-    each_around(owner, |account| account.count_inner_resized(old, new));
-    // The block belongs to the header_addr that grew it last; a thread without a region leaves it where
-    // it was.
+    for_each_outer(owner, |account| account.count_inner_resized(old, new));
+    // A block belongs to the call site of its latest reallocation, but a thread without a region
+    // leaves it in its record.
     let shard = thread.shard.get().filter(|_| region != 0);
-    match (shard, shard.and_then(|shard| record_here(thread, shard, new as usize, from))) {
+    match (shard, shard.and_then(|shard| current_record(thread, shard, new as usize, from))) {
         (Some(shard), Some(to)) if record.belongs_to(shard) => {
             shard.resized(record, to, old, new);
             Tag::of(to)

@@ -18,8 +18,7 @@ use crate::call_site::SiteId;
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
     pub(crate) tag: Tag,
-    /// The block's index in the [list of live blocks](crate::live). Only processes that keep the
-    /// list write it.
+    /// The block's index in the list of live blocks. Only processes that keep the list write it.
     pub(crate) list_index: u32,
     /// The call site of a block without a record, in processes that list live blocks.
     pub(crate) site: SiteId,
@@ -63,7 +62,8 @@ impl Header {
     ///
     /// The 16 bytes in front of `block` must be writable, and `block` must be aligned for a header.
     pub(crate) unsafe fn write_tag(block: *mut u8, tag: Tag) {
-        // SAFETY: the caller promises that the bytes in front of `block` are part of its allocation.
+        // SAFETY: the caller promises that the bytes in front of `block` are part of its
+        // allocation.
         let header = unsafe { block.sub(SIZE) }.cast::<Self>();
         // SAFETY: `block` is aligned for a header, and `SIZE` is a multiple of that alignment, so
         // `header` is aligned too. The caller promises that it is writable.

@@ -206,8 +206,8 @@ fn list_index(header_addr: usize) -> u32 {
     unsafe { (*(header_addr as *const Header)).list_index }
 }
 
-/// Returns the call site of a block without a record, 0 if it is unknown. It walks by the rules that
-/// are already cached and stops where one is missing.
+/// Returns the call site of a block without a record, 0 if it is unknown. It walks by the rules
+/// that are already cached and stops where one is missing.
 fn site_of(thread: &Thread, (tag, from): (Tag, &Registers)) -> SiteId {
     const MAX_FRAMES: usize = 48;
     if thread.untracked.get() || tag.record().is_some() {

@@ -1,31 +1,31 @@
-//! Counts over the whole process, kept by `stats_alloc` and only while a region is open.
+//! Counts for the whole process, kept by `stats_alloc` while a region is open.
 //!
-//! `stats_alloc` counts before it calls the allocator underneath and does not look at what comes
-//! back, so that a failed allocation would count. It is therefore told of an event after the block
-//! is known to be there: underneath it sits [`NullAlloc`], which hands out nothing.
+//! `stats_alloc` counts before it calls its inner allocator and ignores the result, so it would
+//! count a failed allocation. The ledger therefore reports an event to it after the fact, on top of
+//! [`NullAlloc`], which returns no memory.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::without_provenance_mut;
 
 use stats_alloc::StatsAlloc;
 
-use crate::accounts::account::{self, RegionId};
+use crate::accounts::account::{self, Account, RegionId};
 use crate::epoch::{any_region_open, process_region};
 use crate::thread::Thread;
 
-/// Events of every thread but the harness's, while a region of process scope is open.
+/// The events of all threads except the harness's, while a region of process scope is open.
 pub static PROCESS: StatsAlloc<NullAlloc> = StatsAlloc::new(NullAlloc);
 
-/// Events of threads that work for no open region, with blocks that no open region owns.
+/// The events of threads in no open region, with blocks that no open region owns.
 pub static UNATTRIBUTED: StatsAlloc<NullAlloc> = StatsAlloc::new(NullAlloc);
 
-/// Stands where `stats_alloc` expects an allocator; nothing is ever read or written through its
-/// pointers.
+/// An allocator that `stats_alloc` wraps instead of a real one. Its pointers are never
+/// dereferenced.
 #[derive(Debug)]
 pub struct NullAlloc;
 
-// SAFETY: the methods neither touch memory nor unwind. The pointers that they return are never
-// dereferenced: the only callers are in this file and drop them.
+// SAFETY: the methods neither access memory nor unwind. The returned pointers do not point to
+// memory, but the only callers are in this module, and they discard them.
 unsafe impl GlobalAlloc for NullAlloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         without_provenance_mut(layout.align())
@@ -38,31 +38,32 @@ unsafe impl GlobalAlloc for NullAlloc {
     }
 }
 
-/// A thread that works for a region allocated a block while a region of process scope is open.
+/// Counts a block that a thread in a region allocated while a region of process scope is open.
 pub(crate) fn process_allocated(size: usize) {
     add(&PROCESS, size);
 }
 
-/// A thread freed a block of the region that it works for, while a region of process scope is open.
+/// Counts a block that a thread in the owner's region freed while a region of process scope is
+/// open.
 pub(crate) fn process_freed(size: usize) {
     remove(&PROCESS, size);
 }
 
-/// A thread changed the size of a block of the region that it works for, while a region of process
-/// scope is open.
+/// Counts a block that a thread in the owner's region resized while a region of process scope is
+/// open.
 pub(crate) fn process_resized(old: usize, new: usize) {
     resize(&PROCESS, old, new);
 }
 
-/// A thread that works for no region allocated a block. One of process scope would be what it works
-/// for, or the thread is the harness's.
-pub(crate) fn allocated_by_nobody(thread: &Thread, size: usize) {
+/// Counts a block that a thread in no region allocated. No region of process scope is open then,
+/// unless the thread is the harness's.
+pub(crate) fn unowned_allocated(thread: &Thread, size: usize) {
     if any_region_open() && !thread.is_harness() {
         add(&UNATTRIBUTED, size);
     }
 }
 
-/// A thread that works for `region` freed a block of `owner`.
+/// Counts a block of `owner` that a thread in `region` freed.
 pub(crate) fn freed(thread: &Thread, owner: RegionId, region: RegionId, size: usize) {
     if !any_region_open() {
         return;
@@ -76,7 +77,7 @@ pub(crate) fn freed(thread: &Thread, owner: RegionId, region: RegionId, size: us
     }
 }
 
-/// A thread that works for `region` changed the size of a block of `owner`.
+/// Counts a block of `owner` that a thread in `region` resized.
 pub(crate) fn resized(thread: &Thread, owner: RegionId, region: RegionId, old: usize, new: usize) {
     if !any_region_open() {
         return;
@@ -91,7 +92,7 @@ pub(crate) fn resized(thread: &Thread, owner: RegionId, region: RegionId, old: u
 }
 
 fn is_open(owner: RegionId) -> bool {
-    account::get(owner).is_some_and(account::Account::is_open)
+    account::get(owner).is_some_and(Account::is_open)
 }
 
 fn counts_for_process(owner: RegionId, region: RegionId, harness: bool) -> bool {
@@ -99,24 +100,24 @@ fn counts_for_process(owner: RegionId, region: RegionId, harness: bool) -> bool 
     process != 0 && (region != 0 || !harness || account::is_inside(owner, process))
 }
 
-/// `stats_alloc` reads nothing of a layout but its size.
+/// Returns a layout of the given size, which is all that `stats_alloc` reads.
 fn layout(size: usize) -> Layout {
     Layout::array::<u8>(size).unwrap_or(Layout::new::<u8>())
 }
 
 fn add(tally: &StatsAlloc<NullAlloc>, size: usize) {
-    // SAFETY: `NullAlloc` does nothing with the layout and its pointer is dropped here.
+    // SAFETY: `NullAlloc` accepts any layout, including an empty one, and the pointer is discarded.
     unsafe { tally.alloc(layout(size)) };
 }
 
 fn remove(tally: &StatsAlloc<NullAlloc>, size: usize) {
-    // SAFETY: `NullAlloc` does nothing with pointer and layout.
+    // SAFETY: `NullAlloc` ignores the pointer and the layout, so they need not match an allocation.
     unsafe { tally.dealloc(without_provenance_mut(1), layout(size)) };
 }
 
 fn resize(tally: &StatsAlloc<NullAlloc>, old: usize, new: usize) {
-    // SAFETY: `NullAlloc` does nothing with pointer and layout, and returns the pointer that it is
-    // given.
+    // SAFETY: `NullAlloc` ignores the layout and returns the pointer unread, so they need not match
+    // an allocation.
     unsafe { tally.realloc(without_provenance_mut(1), layout(old), new) };
 }
 

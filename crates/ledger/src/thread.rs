@@ -237,13 +237,15 @@ impl Thread {
     }
 }
 
-/// A guard during whose life the blocks that this thread allocates are leakcheck's own and appear in
-/// no figure.
+/// A guard during whose life the blocks that this thread allocates are leakcheck's own and appear
+/// in no figure.
 pub struct Untracked {
     previous: bool,
 }
 
 impl Untracked {
+    /// Stops tracking the calling thread until the guard is dropped.
+    #[expect(clippy::new_without_default, reason = "a guard must not be created implicitly")]
     pub fn new() -> Self {
         let thread = current();
         thread.seen_epoch.set(0);

@@ -3,7 +3,8 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-/// How much memory: bytes as the program asked for them, without headers and rounding, and blocks.
+/// An amount of memory. The bytes are those that the program requested, without headers and
+/// rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
     pub bytes: u64,

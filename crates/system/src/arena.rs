@@ -78,7 +78,8 @@ impl<T: Zeroed> Arena<T> {
         }
     }
 
-    /// Returns the entry at an index that [`push`](Self::push) returned, `None` for any other index.
+    /// Returns the entry at an index that [`push`](Self::push) returned, `None` for any other
+    /// index.
     #[inline(always)]
     pub fn get(&self, index: u32) -> Option<&T> {
         // This repeats `slice` for a single entry, because each call that it saves counts in an
@@ -93,8 +94,8 @@ impl<T: Zeroed> Arena<T> {
         }
         // SAFETY: `locate` returns an offset below the length of the chunk.
         let entry = unsafe { start.add(offset as usize) };
-        // SAFETY: chunks are allocated zeroed, which `Zeroed` makes a valid `T`, and are never freed
-        // once published. `T: Sync`, and there are only shared references.
+        // SAFETY: chunks are allocated zeroed, which `Zeroed` makes a valid `T`, and are never
+        // freed once published. `T: Sync`, and there are only shared references.
         Some(unsafe { &*entry })
     }
 
@@ -112,8 +113,8 @@ impl<T: Zeroed> Arena<T> {
         // SAFETY: `locate` returns an offset below the length of the chunk.
         let first = unsafe { start.add(offset as usize) };
         // SAFETY: the chunk has at least `count` entries from `first` on, as checked above. It was
-        // allocated zeroed, which `Zeroed` makes valid, and is never freed once published. `T: Sync`,
-        // and there are only shared references.
+        // allocated zeroed, which `Zeroed` makes valid, and is never freed once published. `T:
+        // Sync`, and there are only shared references.
         Some(unsafe { std::slice::from_raw_parts(first, count as usize) })
     }
 
@@ -169,8 +170,8 @@ impl<T: Zeroed> Arena<T> {
         }
         let layout = Layout::array::<T>(self.chunk_len(chunk) as usize).ok()?;
         const { assert!(size_of::<T>() > 0, "entries must not be zero-sized") };
-        // SAFETY: the layout is not empty, because neither the size of an entry (asserted above) nor
-        // the length of a chunk is zero.
+        // SAFETY: the layout is not empty, because neither the size of an entry (asserted above)
+        // nor the length of a chunk is zero.
         let fresh = unsafe { System.alloc_zeroed(layout) }.cast::<T>();
         if fresh.is_null() {
             return None;

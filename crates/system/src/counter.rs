@@ -99,7 +99,8 @@ impl LocalCounter {
     #[inline(always)]
     pub fn equals(&self, other: &Self) -> bool {
         let equal: u8;
-        // SAFETY: both instructions read an aligned word behind a reference, each by a relaxed load.
+        // SAFETY: both instructions read an aligned word behind a reference, each by a relaxed
+        // load.
         unsafe {
             std::arch::asm!(
                 "mov {value}, [{one}]",

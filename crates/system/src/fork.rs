@@ -238,11 +238,13 @@ mod tests {
 
     /// Forks and returns the exit status of the child, which runs `child`.
     fn status_of_child(child: impl FnOnce() -> i32) -> i32 {
-        // SAFETY: the child only calls `child`, which only tries locks and reads an atomic, and `_exit`.
+        // SAFETY: the child only calls `child`, which only tries locks and reads an atomic, and
+        // `_exit`.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let status = child();
-            // SAFETY: `_exit` may be called at any time. It skips the destructors of the test harness.
+            // SAFETY: `_exit` may be called at any time. It skips the destructors of the test
+            // harness.
             unsafe { libc::_exit(status) };
         }
         let mut status = 0;
@@ -254,7 +256,8 @@ mod tests {
     #[test]
     fn every_lock_is_free_in_the_child_and_handlers_run_there() {
         in_child(|| _ = IN_CHILD.fetch_add(1, Ordering::Relaxed));
-        // The locks are registered in the wrong order, and another thread uses them during the forks.
+        // The locks are registered in the wrong order, and another thread uses them during the
+        // forks.
         drop((SECOND.lock(), FIRST.lock()));
         let busy = std::thread::spawn(|| {
             while !STOP.load(Ordering::Relaxed) {

@@ -14,8 +14,8 @@ pub trait PoolEntry: Zeroed {
 /// An [`Arena`] with a lock-free list of free entries.
 pub struct Pool<T> {
     entries: Arena<T>,
-    /// The index of the first free entry in the lower half. The upper half counts changes, so that a
-    /// compare-exchange fails if the list has returned to the same first entry (the ABA problem).
+    /// The index of the first free entry in the lower half. The upper half counts changes, so that
+    /// a compare-exchange fails if the list has returned to the same first entry (the ABA problem).
     free: AtomicU64,
 }
 

@@ -1,7 +1,9 @@
-//! Holds every walk of a program against the platform's unwinder: for `--cfg leakcheck_compare` in `RUSTFLAGS`.
+//! Compares every walk of a program with the platform's unwinder, if `RUSTFLAGS` contains `--cfg
+//! leakcheck_compare`.
 //!
-//! The outcome is appended to the file that `LEAKCHECK_COMPARED` names when the process ends: a line with the
-//! number of frames and of those that differ, and after it the first stacks that do.
+//! When the process exits, the result is appended to the file that `LEAKCHECK_COMPARED` names: a
+//! line with the number of frames and of those that differ, followed by the first stacks that
+//! differ.
 
 use std::ffi::{CStr, c_void};
 use std::fs::OpenOptions;
@@ -20,14 +22,14 @@ static DIFFERENT: AtomicU64 = AtomicU64::new(0);
 static STACKS: AtomicU64 = AtomicU64::new(0);
 static EXAMPLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Walks again, and counts the frames that are not the walk cache's.
+/// Walks the stack again and counts the frames that differ from those in the walk cache.
 pub(super) fn with_platform(cache: &WalkCache, from: &Registers, base: usize) {
     static AT_EXIT: Once = Once::new();
     AT_EXIT.call_once(|| {
-        // SAFETY: the function takes no arguments and does not unwind.
+        // SAFETY: `write` has the required signature, does not unwind, and is part of the program.
         unsafe { libc::atexit(write) };
     });
-    // What the platform's unwinder was asked for anyway, and what is not whole, says nothing.
+    // A stack from the platform's unwinder, or one with omitted frames, cannot be compared.
     if cache.count == 0 || cache.omitted() > 0 {
         return;
     }
@@ -38,7 +40,7 @@ pub(super) fn with_platform(cache: &WalkCache, from: &Registers, base: usize) {
             theirs.push(address);
         }
     });
-    // The newest frame's address is where each of the two walks was begun.
+    // The newest frames differ, because each walk began at a different address.
     let ours: Vec<usize> = cache.frames().iter().rev().skip(1).copied().collect();
     let theirs = theirs.get(1..).unwrap_or_default();
     let longer = ours.len().max(theirs.len());
@@ -47,11 +49,11 @@ pub(super) fn with_platform(cache: &WalkCache, from: &Registers, base: usize) {
     FRAMES.fetch_add(longer as u64, Ordering::Relaxed);
     DIFFERENT.fetch_add((longer - same) as u64, Ordering::Relaxed);
     if same < longer {
-        note(&ours, theirs);
+        add_example(&ours, theirs);
     }
 }
 
-fn note(ours: &[usize], theirs: &[usize]) {
+fn add_example(ours: &[usize], theirs: &[usize]) {
     let names =
         |frames: &[usize]| frames.iter().map(|&at| name(at)).collect::<Vec<_>>().join(" < ");
     let mut examples = EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -60,19 +62,20 @@ fn note(ours: &[usize], theirs: &[usize]) {
     }
 }
 
-/// The function that an address lies in, as far as the dynamic linker knows.
+/// Returns the dynamic linker's name of the function that contains an address, otherwise the
+/// address.
 fn name(address: usize) -> String {
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
     let at = without_provenance_mut::<c_void>(address);
-    // SAFETY: `dladdr` reads its tables only and fills `info`, for any address.
+    // SAFETY: `dladdr` accepts any address and writes at most one structure.
     let found = unsafe { libc::dladdr(at, info.as_mut_ptr()) };
-    // SAFETY: `info` was zeroed, which is a value of a struct of pointers, and perhaps filled.
+    // SAFETY: all zeros is a valid `Dl_info`, and `dladdr` only writes valid ones.
     let info = unsafe { info.assume_init() };
     if found == 0 || info.dli_sname.is_null() {
         return format!("{address:#x}");
     }
-    // SAFETY: the name is a C string that lives as long as its object is loaded, and code of it is on
-    // the stack.
+    // SAFETY: the name is a C string in the object, which is loaded because its code is on the
+    // stack.
     unsafe { CStr::from_ptr(info.dli_sname) }.to_string_lossy().into_owned()
 }
 
@@ -84,6 +87,6 @@ extern "C" fn write() {
     let mut text = format!("{stacks} stacks, {frames} frames, {different} differ: {program}\n");
     text.extend(EXAMPLES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain(..));
     let file = OpenOptions::new().create(true).append(true).open(path);
-    // At the end of a process there is nobody to tell.
+    // An error cannot be reported while the process exits.
     _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
 }

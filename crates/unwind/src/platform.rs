@@ -1,16 +1,17 @@
-//! The walk by the platform's unwinder.
+//! The walk with the platform's unwinder.
 
 #[cfg(loaded_symbols)]
 use library::each_frame;
 
-/// Gives each return address to `each`, the newest first, from the frame on that the stack address `from` lies
-/// in. Frames above `base` are left out; 0 is none. A stack that itself lies above `base`, such as a signal's or a
-/// coroutine's, is given too, and the thread's own from where it leads there.
+/// Calls `each` with each return address, newest first, starting at the frame that contains the
+/// stack address `from`. Frames above `base` are omitted unless it is 0. A stack that is above
+/// `base` as a whole, such as a signal's or a coroutine's, is included up to where it leads back to
+/// the thread's own stack, which follows.
 pub(super) fn walk(from: usize, base: usize, mut each: impl FnMut(usize)) {
     let (mut newer, mut below) = (None, false);
     let mut skipping = true;
     each_frame(&mut |at, address| {
-        // Where frames do not say where they are, all are given.
+        // If frames have no stack address, all are included.
         skipping &= at != 0 && at <= from;
         if skipping {
             newer = Some(address);
@@ -27,23 +28,24 @@ pub(super) fn walk(from: usize, base: usize, mut each: impl FnMut(usize)) {
     newer.into_iter().for_each(each);
 }
 
-/// Gives each frame's stack pointer and return address, the newest first, until there is an answer of `false`.
+/// Calls `each` with the stack pointer and return address of each frame, newest first, until it
+/// returns `false`.
 #[cfg(not(loaded_symbols))]
 fn each_frame(each: &mut dyn FnMut(usize, usize) -> bool) {
-    // SAFETY: `trace_unsynchronized` leaves out the lock of the `backtrace` crate, which guards the
-    // platform's symbol engine. Walking needs none: on the platforms of this crate the unwinder
-    // reads nothing but the stack of this thread and unwind tables that do not change.
+    // SAFETY: `trace_unsynchronized` skips the lock of the `backtrace` crate, which protects the
+    // platform's symbol engine. On the supported platforms the unwinder does not use it: it only
+    // reads the stack of this thread and immutable unwind tables.
     unsafe {
         backtrace::trace_unsynchronized(|frame| each(frame.sp().addr(), frame.ip().addr()));
     }
 }
 
-/// The unwinder that panics use, which every program has.
+/// The unwinder for panics, which every program contains.
 #[cfg(loaded_symbols)]
 mod library {
     use std::ffi::{c_int, c_void};
 
-    /// A frame, as the unwinder sees it.
+    /// The unwinder's opaque state at a frame.
     #[repr(C)]
     struct Context {
         _private: [u8; 0],
@@ -55,28 +57,31 @@ mod library {
             argument: *mut c_void,
         ) -> c_int;
         fn _Unwind_GetIP(context: *mut Context) -> usize;
-        /// Despite its name, the frame's own stack pointer.
+        /// Despite its name, returns the frame's own stack pointer.
         fn _Unwind_GetCFA(context: *mut Context) -> usize;
     }
 
     type Each<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
-    /// Gives each frame's stack pointer and return address, the newest first, until there is an answer of `false`.
+    /// Calls `each` with the stack pointer and return address of each frame, newest first, until it
+    /// returns `false`.
     pub(super) fn each_frame(mut each: Each<'_>) {
-        // SAFETY: `trace` does not unwind, and gets what it expects. On these platforms the unwinder
-        // reads nothing but the stack of this thread and unwind tables that do not change.
+        // SAFETY: `trace` does not unwind, and it receives the pointer to `each` that it expects,
+        // which is valid during the call. The unwinder only reads the stack of this thread and
+        // unwind tables.
         unsafe { _Unwind_Backtrace(trace, (&raw mut each).cast()) };
     }
 
     unsafe extern "C" fn trace(context: *mut Context, each: *mut c_void) -> c_int {
-        const GO_ON: c_int = 0;
+        const CONTINUE: c_int = 0;
         const STOP: c_int = 4;
-        // SAFETY: the unwinder hands on what `each_frame` gave it, which nobody else uses meanwhile.
+        // SAFETY: the unwinder passes on the pointer from `each_frame`, which borrows the closure
+        // exclusively during the walk.
         let each = unsafe { &mut *each.cast::<Each<'_>>() };
-        // SAFETY: the unwinder calls with the context of a frame.
+        // SAFETY: the unwinder passes a context that is valid during the call.
         let stack_pointer = unsafe { _Unwind_GetCFA(context) };
-        // SAFETY: as above.
+        // SAFETY: the unwinder passes a context that is valid during the call.
         let address = unsafe { _Unwind_GetIP(context) };
-        if each(stack_pointer, address) { GO_ON } else { STOP }
+        if each(stack_pointer, address) { CONTINUE } else { STOP }
     }
 }

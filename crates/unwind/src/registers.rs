@@ -1,24 +1,24 @@
-//! Where a walk begins.
+//! The registers at which a walk begins.
 
-/// What a walk needs to know of the function that it begins in, which is the allocator's, so that
-/// the same allocation always has the same stack, whatever way it takes through this crate.
+/// The registers of the function in which a walk begins. That is the allocator's, so that an
+/// allocation has the same stack on the fast path and on the slow path.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Registers {
-    /// One more than an address in the function, as if it were a return address.
+    /// An address in the function plus one, like a return address.
     pub address: usize,
-    /// An address in the function's frame, or its end. Frames up to here are not the user's.
+    /// An address in the function's frame, or its end. Frames up to here are not part of the walk.
     pub stack_pointer: usize,
     pub frame_pointer: usize,
 }
 
 impl Registers {
-    /// The calling function's. It has to stay active while they are walked from.
+    /// Returns the registers of the calling function, which must not return before the walk ends.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn current() -> Self {
         let (address, stack_pointer, frame_pointer): (usize, usize, usize);
-        // SAFETY: reads three registers.
+        // SAFETY: the instructions copy registers into outputs and have no other effect.
         unsafe {
             std::arch::asm!(
                 "lea {}, [rip + 1]",
@@ -31,13 +31,13 @@ impl Registers {
         Self { address, stack_pointer, frame_pointer }
     }
 
-    /// The calling function's. It has to stay active while they are walked from.
+    /// Returns the registers of the calling function, which must not return before the walk ends.
     #[cfg(target_arch = "aarch64")]
     #[inline(always)]
     pub fn current() -> Self {
         let (address, stack_pointer, frame_pointer): (usize, usize, usize);
-        // SAFETY: reads three registers. The fourth is said to be overwritten, so that the function
-        // has put its return address into its frame before it gets here.
+        // SAFETY: the instructions copy registers into outputs. Declaring x30 as clobbered forces
+        // the function to save its return address in its frame before.
         unsafe {
             std::arch::asm!(
                 "adr {}, . + 1",
@@ -50,11 +50,11 @@ impl Registers {
         Self { address, stack_pointer, frame_pointer }
     }
 
-    /// The calling function's, as far as the platform's unwinder needs them.
+    /// Returns the registers of the calling function that the platform's unwinder needs.
     #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
     #[inline(always)]
     pub fn current() -> Self {
-        let here = 0_u8;
-        Self { address: 0, stack_pointer: &raw const here as usize, frame_pointer: 0 }
+        let local = 0_u8;
+        Self { address: 0, stack_pointer: &raw const local as usize, frame_pointer: 0 }
     }
 }

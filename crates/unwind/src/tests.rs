@@ -1,5 +1,5 @@
-//! Four walks of the same stacks: along a cache in assembly and in Rust, by rules, and by the
-//! platform's unwinder.
+//! Compares four walks of the same stacks: with a walk cache in assembly and in Rust, by rules
+//! without a cache, and with the platform's unwinder.
 
 mod foreign;
 
@@ -8,40 +8,40 @@ use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::registers::Registers;
-use crate::walk::{Walk, retrace, walk, walk_by_platform};
-use crate::walk_cache::{Outcome, WalkCache};
-use crate::{MAX_FRAMES, OLDEST_FRAMES, plain, platform, rules};
+use crate::walk::{WalkResult, retrace, walk, walk_by_platform};
+use crate::walk_cache::{RetraceResult, WalkCache};
+use crate::{MAX_FRAMES, OLDEST_FRAMES, platform, rule_cache, uncached};
 
-/// Room for a cache, which is too large for a stack.
+/// Returns an empty cache. It is boxed because it is too large for a stack.
 fn cache() -> Box<WalkCache> {
     let mut cache = Box::<WalkCache>::new_uninit();
-    // SAFETY: one cache has room there.
+    // SAFETY: the box has room for one cache.
     unsafe { cache.as_mut_ptr().write_bytes(0, 1) };
-    // SAFETY: all zeros is a cache once it was told to forget.
+    // SAFETY: all zeros is a valid `WalkCache`.
     let mut cache = unsafe { cache.assume_init() };
-    cache.forget();
+    cache.clear();
     cache
 }
 
-/// The caches that a thread keeps over many walks.
+/// The caches for the walks of one thread.
 struct Walker {
     assembly: Box<WalkCache>,
     rust: Box<WalkCache>,
     base: usize,
 }
 
-fn settled(
+fn completed(
     cache: &mut WalkCache,
-    mut retrace: impl FnMut(&mut WalkCache) -> Outcome,
+    mut retrace: impl FnMut(&mut WalkCache) -> RetraceResult,
 ) -> Vec<usize> {
     loop {
         match retrace(cache) {
-            Outcome::Same => break,
-            Outcome::New => {
-                cache.settle();
+            RetraceResult::Unchanged => break,
+            RetraceResult::Changed => {
+                cache.finish_walk();
                 break;
             }
-            Outcome::Unknown => _ = rules::learn(cache.unknown),
+            RetraceResult::MissingRule => _ = rule_cache::load(cache.missing_rule),
             other => panic!("no frame of a test is {other:?}"),
         }
     }
@@ -50,23 +50,27 @@ fn settled(
 
 impl Walker {
     fn new(base: usize) -> Self {
-        rules::prepare();
+        rule_cache::prepare();
         Self { assembly: cache(), rust: cache(), base }
     }
 
-    /// All walks by rules from here, which have to agree; the frames above this function, the
-    /// oldest first.
+    /// Walks the stack by rules in all three ways, which must agree. Returns the frames from this
+    /// function on, oldest first.
     #[inline(never)]
     fn by_rules(&mut self) -> Vec<usize> {
         let from = Registers::current();
         let base = self.base;
-        // SAFETY: `base` is the address of a variable in an older frame of this stack.
-        let assembly = settled(&mut self.assembly, |cache| unsafe { retrace(cache, &from, base) });
-        // SAFETY: as above.
-        let rust = settled(&mut self.rust, |cache| unsafe { cache.retrace(&from, base) });
+        // SAFETY: `base` is the address of a variable in an older frame of this stack, so the stack
+        // in between is live.
+        let assembly =
+            completed(&mut self.assembly, |cache| unsafe { retrace(cache, &from, base) });
+        // SAFETY: `base` is the address of a variable in an older frame of this stack, so the stack
+        // in between is live.
+        let rust = completed(&mut self.rust, |cache| unsafe { cache.retrace(&from, base) });
         let mut plain = Vec::new();
-        // SAFETY: as above.
-        assert!(unsafe { plain::walk(&from, base, |address| plain.push(address)) });
+        // SAFETY: `base` is the address of a variable in an older frame of this stack, so the stack
+        // in between is live.
+        assert!(unsafe { uncached::walk(&from, base, |address| plain.push(address)) });
         plain.reverse();
         assert_eq!(assembly, plain);
         assert_eq!(rust, plain);
@@ -84,11 +88,11 @@ impl Walker {
         frames
     }
 
-    /// What all walks say of the stack above this function.
+    /// Asserts that the walks by rules and the platform's unwinder find the same frames.
     #[inline(never)]
-    fn agree(&mut self, at_least: usize) {
+    fn assert_agreement(&mut self, at_least: usize) {
         let (rules, platform) = (self.by_rules(), self.by_platform());
-        // The newest two are this function, which called both, and the one that it called.
+        // The newest two frames are this function and its callee, which differ.
         let shared = rules.len() - 2;
         assert_eq!(rules[..shared], platform[..shared]);
         assert_eq!(rules.len(), platform.len());
@@ -100,90 +104,90 @@ fn next(random: u64) -> u64 {
     random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }
 
-/// Calls through many kinds of code, then `then`.
+/// Calls `then` through `depth` functions of various kinds.
 #[inline(never)]
 fn wander(random: u64, depth: usize, then: &mut dyn FnMut()) {
     if depth == 0 {
         return then();
     }
-    let mut go_on = || wander(next(random), depth - 1, then);
+    let mut recur = || wander(next(random), depth - 1, then);
     match random >> 61 {
-        0 => go_on(),
-        1 => (Box::new(go_on) as Box<dyn FnOnce() + '_>)(),
-        2 => _ = catch_unwind(AssertUnwindSafe(go_on)).map_err(std::panic::resume_unwind),
+        0 => recur(),
+        1 => (Box::new(recur) as Box<dyn FnOnce() + '_>)(),
+        2 => _ = catch_unwind(AssertUnwindSafe(recur)).map_err(std::panic::resume_unwind),
         3 => {
-            let mut once = Some(go_on);
+            let mut once = Some(recur);
             [2, 1].sort_by(|a: &i32, b| {
-                once.take().into_iter().for_each(|mut go_on| go_on());
+                once.take().into_iter().for_each(|mut recur| recur());
                 a.cmp(b)
             });
         }
         4 => {
-            // A large frame.
+            // This frame is large.
             let room = black_box([0_u8; 9000]);
-            go_on();
+            recur();
             black_box(&room);
         }
-        5 => (0..1).for_each(|_| go_on()),
+        5 => (0..1).for_each(|_| recur()),
         6 => {
             let mut map: BTreeMap<u8, &mut dyn FnMut()> =
-                [(1, &mut go_on as &mut dyn FnMut())].into();
-            map.values_mut().for_each(|go_on| go_on());
+                [(1, &mut recur as &mut dyn FnMut())].into();
+            map.values_mut().for_each(|recur| recur());
         }
         _ => {
             let values: (f64, u128) = black_box((1.5, 1 << 99));
-            go_on();
+            recur();
             black_box(values);
         }
     }
 }
 
 #[test]
-fn all_walks_give_the_frames_of_the_platforms_unwinder() {
-    let here = 0_u8;
-    let mut walker = Walker::new(&raw const here as usize);
+fn all_walks_find_the_frames_of_the_platforms_unwinder() {
+    let local = 0_u8;
+    let mut walker = Walker::new(&raw const local as usize);
     for seed in 0..3000_u64 {
         let depth = (next(seed) >> 32) as usize % 14;
-        wander(next(next(seed)), depth, &mut || walker.agree(depth));
+        wander(next(next(seed)), depth, &mut || walker.assert_agreement(depth));
     }
 }
 
 #[test]
 fn a_walk_with_a_cache_finds_the_frames_of_a_walk_without_one() {
-    let here = 0_u8;
-    let mut walker = Walker::new(&raw const here as usize);
+    let local = 0_u8;
+    let mut walker = Walker::new(&raw const local as usize);
     let mut random = 1;
     for _ in 0..40_000 {
         random = next(random);
-        // Few seeds and small depths, so that stacks come again and differ in the middle only.
+        // With few seeds and small depths, stacks repeat and differ only in the middle.
         let (seed, depth) = (random >> 58, (random >> 32) as usize % 10);
         wander(next(next(seed)), depth, &mut || _ = walker.by_rules());
     }
 }
 
 #[test]
-fn the_same_stack_is_noticed() {
-    let here = 0_u8;
-    let base = &raw const here as usize;
-    rules::prepare();
+fn an_unchanged_stack_is_detected() {
+    let local = 0_u8;
+    let base = &raw const local as usize;
+    rule_cache::prepare();
     let mut cache = cache();
     wander(5, 7, &mut || {
-        let outcomes: Vec<Walk> =
+        let outcomes: Vec<WalkResult> =
             (0..3).map(|_| walk(&mut cache, &Registers::current(), base)).collect();
-        assert_eq!(outcomes[1..], [Walk::Same, Walk::Same]);
+        assert_eq!(outcomes[1..], [WalkResult::Unchanged, WalkResult::Unchanged]);
     });
 }
 
 #[test]
-fn a_caller_that_changes_deep_in_the_stack_is_noticed() {
+fn a_changed_caller_deep_in_the_stack_is_detected() {
     #[inline(never)]
     fn one(walker: &mut Walker) -> Vec<usize> {
         black_box(walker.by_rules())
     }
     #[inline(never)]
     fn either(first: bool, walker: &mut Walker) -> Vec<usize> {
-        // The two calls differ in their return addresses and in nothing that a walk sees; what is around
-        // them keeps them two.
+        // The two calls differ only in their return addresses. The calls of `black_box` keep the
+        // compiler from merging them.
         if first {
             black_box(1);
             let stack = one(walker);
@@ -196,11 +200,11 @@ fn a_caller_that_changes_deep_in_the_stack_is_noticed() {
             stack
         }
     }
-    let here = 0_u8;
-    let mut walker = Walker::new(&raw const here as usize);
+    let local = 0_u8;
+    let mut walker = Walker::new(&raw const local as usize);
     let mut stacks: Vec<Vec<usize>> = Vec::new();
     for first in [true, false, true, false] {
-        // Without this function, whose loop may have become four calls.
+        // Skip this function, because its loop may have been unrolled.
         stacks.push(either(first, &mut walker)[1..].to_vec());
     }
     assert_eq!(stacks[0], stacks[2]);
@@ -208,9 +212,9 @@ fn a_caller_that_changes_deep_in_the_stack_is_noticed() {
     assert_ne!(stacks[0], stacks[1]);
 }
 
-/// A walk, by the platform's unwinder where rules do not lead.
-fn walk_anyhow(cache: &mut WalkCache, from: &Registers, base: usize) {
-    if walk(cache, from, base) == Walk::NeedsPlatform {
+/// Walks the stack, with the platform's unwinder if necessary.
+fn walk_with_fallback(cache: &mut WalkCache, from: &Registers, base: usize) {
+    if walk(cache, from, base) == WalkResult::NeedsPlatform {
         walk_by_platform(cache, from, base);
     }
 }
@@ -226,26 +230,27 @@ fn recurse(depth: usize, then: &mut dyn FnMut()) {
 }
 
 fn on_a_large_stack(body: impl FnOnce() + Send + 'static) {
-    let roomy = std::thread::Builder::new().stack_size(256 << 20);
-    roomy.spawn(body).unwrap().join().unwrap();
+    let builder = std::thread::Builder::new().stack_size(256 << 20);
+    builder.spawn(body).unwrap().join().unwrap();
 }
 
 #[test]
 fn a_deep_stack_keeps_its_newest_and_its_oldest_frames() {
     on_a_large_stack(|| {
-        rules::prepare();
-        let here = 0_u8;
-        let base = &raw const here as usize;
-        // Within a cache's room, and beyond it.
+        rule_cache::prepare();
+        let local = 0_u8;
+        let base = &raw const local as usize;
+        // The first stack fits into a cache, and the second does not.
         for depth in [500, 10_000] {
             let mut cache = cache();
             recurse(depth, &mut || {
                 let mut all = Vec::new();
                 let from = Registers::current();
-                // SAFETY: `base` is the address of a variable in an older frame of this stack.
-                assert!(unsafe { plain::walk(&from, base, |at| all.push(at)) });
+                // SAFETY: `base` is the address of a variable in an older frame of this stack, so
+                // the stack in between is live.
+                assert!(unsafe { uncached::walk(&from, base, |at| all.push(at)) });
                 all.reverse();
-                walk_anyhow(&mut cache, &from, base);
+                walk_with_fallback(&mut cache, &from, base);
                 let (kept, omitted) = (cache.frames().to_vec(), cache.omitted());
                 assert_eq!(kept.len(), MAX_FRAMES);
                 assert_eq!(kept[..OLDEST_FRAMES], all[..OLDEST_FRAMES]);
@@ -258,12 +263,12 @@ fn a_deep_stack_keeps_its_newest_and_its_oldest_frames() {
 }
 
 #[test]
-fn a_base_below_leaves_the_older_frames_out() {
-    let here = 0_u8;
-    let outer = &raw const here as usize;
+fn frames_above_the_base_are_omitted() {
+    let local = 0_u8;
+    let outer = &raw const local as usize;
     wander(3, 5, &mut || {
-        let here = 0_u8;
-        let inner = &raw const here as usize;
+        let local = 0_u8;
+        let inner = &raw const local as usize;
         wander(4, 3, &mut || {
             let shorter = Walker::new(inner).by_rules();
             let longer = Walker::new(outer).by_rules();
@@ -275,10 +280,10 @@ fn a_base_below_leaves_the_older_frames_out() {
 }
 
 #[test]
-fn a_stack_from_elsewhere_is_kept_in_the_same_order() {
+fn filled_frames_are_kept_oldest_first() {
     let mut cache = cache();
     for count in [0, 1, 95, 96, 97, 127, 128, 129, 160, 1000] {
-        cache.take(|each| (0..count).rev().for_each(each));
+        cache.fill(|each| (0..count).rev().for_each(each));
         let kept = cache.frames();
         assert_eq!(kept.len(), count.min(MAX_FRAMES));
         assert_eq!(cache.omitted(), count - kept.len());

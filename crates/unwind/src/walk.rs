@@ -1,105 +1,113 @@
-//! One walk: by rules and the walk cache as far as they go, and what to do where they do not.
+//! The entry points of the crate: walks with the walk cache, and their fallbacks.
 
 use crate::platform;
 use crate::registers::Registers;
 #[cfg(table_unwinder)]
-use crate::walk_cache::Outcome;
+use crate::walk_cache::RetraceResult;
 use crate::walk_cache::WalkCache;
 #[cfg(table_unwinder)]
-use crate::{plain, rules, walk_cache};
+use crate::{rule_cache, uncached, walk_cache};
 
-/// How a walk ended.
+/// The result of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walk {
-    /// The stack is the one that the cache held already.
-    Same,
-    /// The cache holds another stack now.
-    New,
-    /// Rules do not lead through this stack: [`walk_by_platform`] has to walk it.
+pub enum WalkResult {
+    /// The cache already contained the stack.
+    Unchanged,
+    /// The cache contains another stack now.
+    Changed,
+    /// The rules do not describe the whole stack, so the caller must call [`walk_by_platform`].
     NeedsPlatform,
 }
 
-/// Passes each frame above the function that `from` is in to `each`, the newest first, up to the
-/// stack address `base` and as far as rules lead. It neither allocates nor locks, so a signal handler
-/// may call it.
+/// Calls `each` with each frame from the function of `from` up to the stack address `base`, newest
+/// first. It stops at a frame that the rules do not describe. It neither allocates nor locks, so a
+/// signal handler may call it.
 pub fn walk_by_rules(from: &Registers, base: usize, each: impl FnMut(usize)) {
     #[cfg(table_unwinder)]
-    if rules::are_ready() && from.stack_pointer < base {
-        // SAFETY: `from` is in a function that is active, and `base` is the address of a variable
-        // in an older frame of this stack; what lies between is live stack.
-        unsafe { plain::walk(from, base, each) };
+    if rule_cache::is_ready() && from.stack_pointer < base {
+        // SAFETY: the function of `from` has not returned, and `base` is the address of a variable
+        // in an older frame of this stack, so everything in between is part of the live stack.
+        unsafe { uncached::walk(from, base, each) };
     }
     #[cfg(not(table_unwinder))]
     let _ = (from, base, each);
 }
 
-/// Makes ready for walks. It locks and may allocate, so it must not run on the allocator's path.
+/// Prepares for walks. It locks and may allocate, so it must not run on the allocator's path.
 pub fn prepare() {
     #[cfg(table_unwinder)]
-    rules::prepare();
+    rule_cache::prepare();
 }
 
-/// Forgets the cached rules, because code was unloaded. Walk caches of threads become invalid with
-/// the next event of their thread, as [`generation`] shows.
+/// Clears the rule cache, because code was unloaded. The walk caches of threads become invalid too,
+/// which [`rule_generation`] indicates.
 pub fn forget_rules() {
     #[cfg(table_unwinder)]
-    rules::forget();
+    rule_cache::clear();
 }
 
-/// Increases whenever rules are forgotten. A walk cache that was filled before is invalid.
-pub fn generation() -> u64 {
+/// Returns a number that increases whenever the rule cache is cleared. A walk cache from an earlier
+/// generation is invalid.
+pub fn rule_generation() -> u64 {
     #[cfg(table_unwinder)]
-    return rules::generation();
+    return rule_cache::generation();
     #[cfg(not(table_unwinder))]
     0
 }
 
-/// Walks the stack above the function that `from` is in, into a cache. Frames above the stack
-/// address `base` belong to the harness and are left out; 0 is none.
+/// Walks the stack from the function of `from` into a cache. Frames above the stack address `base`
+/// belong to the harness and are omitted. A `base` of 0 means that it is unknown.
 #[inline(never)]
-pub fn walk(cache: &mut WalkCache, from: &Registers, base: usize) -> Walk {
+pub fn walk(cache: &mut WalkCache, from: &Registers, base: usize) -> WalkResult {
     #[cfg(table_unwinder)]
     if from.stack_pointer < base {
-        // SAFETY: `from` is in a function that is active, and `base` is the address of a variable
-        // in an older frame of this stack; what lies between is live stack.
-        let outcome = unsafe { retrace(cache, from, base) };
-        return match outcome {
-            Outcome::Same => Walk::Same,
-            Outcome::New => {
-                cache.settle();
-                Walk::New
+        // SAFETY: the function of `from` has not returned, and `base` is the address of a variable
+        // in an older frame of this stack, so everything in between is part of the live stack.
+        let result = unsafe { retrace(cache, from, base) };
+        return match result {
+            RetraceResult::Unchanged => WalkResult::Unchanged,
+            RetraceResult::Changed => {
+                cache.finish_walk();
+                WalkResult::Changed
             }
-            // SAFETY: the same stretch of live stack.
-            outcome => unsafe { walk_further(cache, from, base, outcome) },
+            // SAFETY: the stack from `from` to `base` is live, as argued above.
+            result => unsafe { walk_slow(cache, from, base, result) },
         };
     }
     let _ = (cache, from, base);
-    Walk::NeedsPlatform
+    WalkResult::NeedsPlatform
 }
 
-/// Walks the same stack by the platform's unwinder. It may allocate, so the caller must not track
-/// what this thread allocates meanwhile.
+/// Walks the stack with the platform's unwinder. It may allocate, so the caller must not track the
+/// allocations of this thread during the call.
 #[cold]
 #[inline(never)]
 pub fn walk_by_platform(cache: &mut WalkCache, from: &Registers, base: usize) {
-    cache.take(|each| platform::walk(from.stack_pointer, base, each));
+    cache.fill(|each| platform::walk(from.stack_pointer, base, each));
 }
 
-/// Compares the stack in a cache with what the platform's unwinder finds. It allocates, so the
-/// caller must not track what this thread allocates meanwhile.
+/// Compares the stack in a cache with that of the platform's unwinder. It allocates, so the caller
+/// must not track the allocations of this thread during the call.
 #[cfg(all(table_unwinder, leakcheck_compare))]
 pub fn compare_with_platform(cache: &WalkCache, from: &Registers, base: usize) {
     crate::compare::with_platform(cache, from, base);
 }
 
+/// Calls the version of [`WalkCache::retrace`] for this architecture.
+///
 /// # Safety
 ///
 /// As for [`WalkCache::retrace`].
 #[cfg(table_unwinder)]
 #[inline(always)]
-pub(crate) unsafe fn retrace(cache: &mut WalkCache, from: &Registers, base: usize) -> Outcome {
+pub(crate) unsafe fn retrace(
+    cache: &mut WalkCache,
+    from: &Registers,
+    base: usize,
+) -> RetraceResult {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller upholds the contract of `retrace`, the registers are those of `from`, and
+    // the last argument is the rule cache.
     unsafe {
         crate::x86_64::retrace(
             cache,
@@ -107,51 +115,55 @@ pub(crate) unsafe fn retrace(cache: &mut WalkCache, from: &Registers, base: usiz
             from.address,
             from.stack_pointer,
             from.frame_pointer,
-            &raw const rules::TABLE,
+            &raw const rule_cache::RULES,
         )
     }
     #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller upholds the contract of `retrace`.
     unsafe {
         cache.retrace(from, base)
     }
 }
 
-/// How often a walk starts over with one more rule learned. Addresses that evict one another from
-/// the table must not keep it from ending.
+/// The maximum number of restarts of a walk after loading a missing rule. Without it, addresses
+/// that evict each other from the rule cache could prevent a walk from ending.
 #[cfg(table_unwinder)]
-const ATTEMPTS: usize = 4 * walk_cache::STEPS;
+const MAX_ATTEMPTS: usize = 4 * walk_cache::CAPACITY;
 
+/// Completes a walk that needs more rules than are cached, or more frames than fit into the cache.
+///
 /// # Safety
 ///
 /// As for [`WalkCache::retrace`].
 #[cfg(table_unwinder)]
 #[cold]
 #[inline(never)]
-unsafe fn walk_further(
+unsafe fn walk_slow(
     cache: &mut WalkCache,
     from: &Registers,
     base: usize,
-    mut outcome: Outcome,
-) -> Walk {
-    for _ in 0..ATTEMPTS {
-        match outcome {
-            Outcome::Same => return Walk::Same,
-            Outcome::New => {
-                cache.settle();
-                return Walk::New;
+    mut result: RetraceResult,
+) -> WalkResult {
+    for _ in 0..MAX_ATTEMPTS {
+        match result {
+            RetraceResult::Unchanged => return WalkResult::Unchanged,
+            RetraceResult::Changed => {
+                cache.finish_walk();
+                return WalkResult::Changed;
             }
-            Outcome::Unknown if rules::are_ready() => _ = rules::learn(cache.unknown),
-            Outcome::Deep => {
-                let mut whole = false;
-                // SAFETY: the caller's promise.
-                cache.take(|each| whole = unsafe { plain::walk(from, base, each) });
-                return if whole { Walk::New } else { Walk::NeedsPlatform };
+            RetraceResult::MissingRule if rule_cache::is_ready() => {
+                _ = rule_cache::load(cache.missing_rule)
             }
-            Outcome::Unknown | Outcome::Unusual => break,
+            RetraceResult::TooDeep => {
+                let mut complete = false;
+                // SAFETY: the caller promises that the stack up to `base` is readable.
+                cache.fill(|each| complete = unsafe { uncached::walk(from, base, each) });
+                return if complete { WalkResult::Changed } else { WalkResult::NeedsPlatform };
+            }
+            RetraceResult::MissingRule | RetraceResult::Unsupported => break,
         }
-        // SAFETY: the caller's promise.
-        outcome = unsafe { retrace(cache, from, base) };
+        // SAFETY: the caller promises that the stack up to `base` is readable.
+        result = unsafe { retrace(cache, from, base) };
     }
-    Walk::NeedsPlatform
+    WalkResult::NeedsPlatform
 }

@@ -1,68 +1,76 @@
-//! The walk that a thread remembers.
+//! A cache of the previous walk of a thread.
 //!
-//! Most stacks share all but their newest frames with the stack before. A cache keeps, for each
-//! frame of the last walk, which words of the stack led to it. The next walk goes by rules until it
-//! arrives in a frame that the walk cache knows: the same address, the same stack pointer and, where it
-//! matters, the same frame pointer. A walk from there on depends on nothing but words of the stack,
-//! so it is enough to compare those with what they were, from the newest to the oldest, in loads
-//! that do not wait for one another. As long as they are the same, they are the very words that a
-//! walk by rules would read, so a comparison reads nothing that a walk would not.
+//! Most stacks share all but their newest frames with the previous one. For each frame of the
+//! previous walk, the cache stores which words of the stack led to it. The next walk follows rules
+//! until it reaches a cached frame, which has the same address, the same stack pointer and, if it
+//! is needed, the same frame pointer. From there on, a walk depends only on words of the stack. It
+//! therefore suffices to compare these with their cached values, from the newest to the oldest,
+//! with loads that do not depend on each other. While they are equal, they are exactly the words
+//! that a walk by rules would read, so the comparison reads nothing else.
 
 #[cfg(table_unwinder)]
 mod retrace;
 
 #[cfg(table_unwinder)]
-pub use retrace::Outcome;
+pub use retrace::RetraceResult;
 #[cfg(table_unwinder)]
-pub(super) use retrace::{Fresh, STEPS, Step};
+pub(super) use retrace::{CAPACITY, CachedFrame, NewFrame};
 
 use crate::{MAX_FRAMES, OLDEST_FRAMES};
 
-/// All zeros is a cache that [`forget`](WalkCache::forget) has to be called on before it is used.
+/// A cache of the previous walk. It may be zeroed, after which [`clear`](WalkCache::clear) must be
+/// called before its first use.
 #[repr(C)]
 pub struct WalkCache {
-    /// How many steps are remembered.
+    /// The number of cached frames.
     #[cfg(table_unwinder)]
     pub(super) count: usize,
-    /// The address without a remembered rule that a walk stopped at.
+    /// The address at which a walk stopped because it has no cached rule.
     #[cfg(table_unwinder)]
-    pub(super) unknown: usize,
-    /// Of the frames that were kept.
+    pub(super) missing_rule: usize,
+    /// The hash of the frames that are kept.
     hash: u64,
-    /// How many frames are in `kept`; 0 where all frames of the steps are the stack.
+    /// The number of frames in `kept`, 0 if the cached frames are the whole stack.
     kept_count: usize,
-    /// How many frames between the newest and the oldest were left out.
+    /// The number of frames that are omitted between the newest and the oldest.
     omitted: usize,
-    /// The oldest first; before it, the end of all caches, whose stack pointer lies above every
-    /// stack.
+    /// The cached frames, oldest first, after a sentinel whose stack pointer is above every stack.
     #[cfg(table_unwinder)]
-    pub(super) steps: [Step; STEPS + 1],
+    pub(super) cached: [CachedFrame; CAPACITY + 1],
+    /// The frames of the current walk that are not cached yet, newest first.
     #[cfg(table_unwinder)]
-    pub(super) fresh: [Fresh; STEPS],
-    /// Those of the steps, the oldest first.
+    pub(super) new_frames: [NewFrame; CAPACITY],
+    /// The addresses of the cached frames, oldest first.
     #[cfg(table_unwinder)]
-    pub(super) addresses: [usize; STEPS],
+    pub(super) addresses: [usize; CAPACITY],
+    /// The frames that are kept of a stack that is not cached as a whole, oldest first.
     kept: [usize; MAX_FRAMES],
 }
 
-const SEED: u64 = 0x517c_c1b7_2722_0a95;
-pub(super) const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-pub(super) const TURN: u32 = 5;
+const HASH_SEED: u64 = 0x517c_c1b7_2722_0a95;
+pub(super) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const HASH_ROTATION: u32 = 5;
 
 #[inline(always)]
-fn mix(hash: u64, address: usize) -> u64 {
-    (hash.rotate_left(TURN) ^ address as u64).wrapping_mul(FACTOR)
+fn add_to_hash(hash: u64, address: usize) -> u64 {
+    (hash.rotate_left(HASH_ROTATION) ^ address as u64).wrapping_mul(HASH_FACTOR)
+}
+
+/// Returns the hash of a stack, given its frames, oldest first.
+pub fn hash_frames(frames: &[usize]) -> u64 {
+    frames.iter().fold(HASH_SEED, |hash, &address| add_to_hash(hash, address))
 }
 
 impl WalkCache {
-    /// The next walk will find nothing remembered.
-    pub fn forget(&mut self) {
+    /// Empties the cache.
+    pub fn clear(&mut self) {
         #[cfg(table_unwinder)]
-        self.forget_steps();
+        self.clear_cached();
         self.kept_count = 0;
     }
 
-    /// The stack's frames, the oldest first. The newest is the allocator's, which may be inlined into the user's.
+    /// Returns the frames of the stack, oldest first. The newest is the allocator's, which may be
+    /// inlined into the user's.
     #[inline(always)]
     pub fn frames(&self) -> &[usize] {
         #[cfg(table_unwinder)]
@@ -72,30 +80,31 @@ impl WalkCache {
         &self.kept[..self.kept_count]
     }
 
+    /// Returns the hash of the frames, as [`hash_frames`] computes it.
     #[inline(always)]
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// How many frames were left out between the newest and the oldest.
+    /// Returns the number of frames that are omitted between the newest and the oldest.
     pub fn omitted(&self) -> usize {
         self.omitted
     }
 
-    fn hash_kept(&mut self) {
-        self.hash = self.kept[..self.kept_count].iter().fold(SEED, |hash, &at| mix(hash, at));
+    fn hash_kept_frames(&mut self) {
+        self.hash = hash_frames(&self.kept[..self.kept_count]);
     }
 
-    /// Takes a stack from elsewhere, newest frame first, given by `walk` to its argument one by
-    /// one. Nothing of it is remembered for the next walk.
-    pub(super) fn take(&mut self, walk: impl FnOnce(&mut dyn FnMut(usize))) {
+    /// Fills the cache with the frames that `walk` passes to its argument, newest first. The next
+    /// walk cannot reuse them.
+    pub(super) fn fill(&mut self, walk: impl FnOnce(&mut dyn FnMut(usize))) {
         const NEWEST: usize = MAX_FRAMES - OLDEST_FRAMES;
-        self.forget();
+        self.clear();
         let mut count = 0;
         walk(&mut |address| {
-            let place =
+            let index =
                 if count < NEWEST { count } else { NEWEST + (count - NEWEST) % OLDEST_FRAMES };
-            self.kept[place] = address;
+            self.kept[index] = address;
             count += 1;
         });
         self.kept_count = count.min(MAX_FRAMES);
@@ -104,6 +113,6 @@ impl WalkCache {
             self.kept[NEWEST..].rotate_left((count - NEWEST) % OLDEST_FRAMES);
         }
         self.kept[..self.kept_count].reverse();
-        self.hash_kept();
+        self.hash_kept_frames();
     }
 }

@@ -1,36 +1,39 @@
-//! The walk along a cache, for x86_64.
+//! The walk that reuses cached frames, for x86_64.
 //!
-//! In assembly because it runs at every allocation, and tests are built without optimisation, where
-//! the same in Rust takes ten times as long. [`WalkCache::retrace`] is the same in Rust, and a test
-//! holds one against the other.
+//! It is written in assembly because every allocation runs it, and most tests are unoptimized
+//! builds, in which the same code in Rust takes ten times as long. [`WalkCache::retrace`] is the
+//! version in Rust, and a test compares the two.
 
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
-use crate::plain::Frame;
 use crate::rule::{FRAME_POINTER, Rule, STACK_POINTER, STOP};
-use crate::rules::{SET_BITS, Table, WAYS};
-use crate::walk_cache::{FACTOR, Fresh, Outcome, STEPS, Step, TURN, WalkCache};
+use crate::rule_cache::{RuleCache, SET_BITS, SET_SIZE};
+use crate::uncached::Frame;
+use crate::walk_cache::{
+    CAPACITY, CachedFrame, HASH_FACTOR, HASH_ROTATION, NewFrame, RetraceResult, WalkCache,
+};
 
-const STEP: usize = size_of::<Step>();
-const FRESH: usize = size_of::<Fresh>();
+const CACHED_FRAME: usize = size_of::<CachedFrame>();
+const NEW_FRAME: usize = size_of::<NewFrame>();
 
-// Steps are counted by shifts, and the ways of a set are looked at one by one.
-const _: () = assert!(STEP == 64 && FRESH == 32 && WAYS == 4 && Rule::BITS == 30);
+// The code multiplies and divides by these sizes with shifts, and examines the entries of a set one
+// by one.
+const _: () = assert!(CACHED_FRAME == 64 && NEW_FRAME == 32 && SET_SIZE == 4 && Rule::BITS == 30);
 
 /// See [`WalkCache::retrace`].
 ///
 /// ```text
-/// rdi  the walk cache              rax  the newest remembered step that is not below the frame
-/// rsi  the base               r10  where the next fresh frame goes
-/// rdx  the frame's address    r9   the rules
-/// rcx  its stack pointer      rbx, r11, r12, r13  for a moment
+/// rdi  the walk cache         rax  the newest cached frame that is not below the current frame
+/// rsi  the stack base         r10  the address of the next new frame
+/// rdx  the frame's address    r9   the rule cache
+/// rcx  its stack pointer      rbx, r11, r12, r13  temporaries
 /// r8   its frame pointer
 /// ```
 ///
 /// # Safety
 ///
-/// As for [`WalkCache::retrace`], and `table` has to be the table of rules.
+/// As for [`WalkCache::retrace`]. `rules` must point to the rule cache.
 #[unsafe(naked)]
 pub unsafe extern "sysv64" fn retrace(
     cache: *mut WalkCache,
@@ -38,8 +41,8 @@ pub unsafe extern "sysv64" fn retrace(
     address: usize,
     stack_pointer: usize,
     frame_pointer: usize,
-    table: *const Table,
-) -> Outcome {
+    rules: *const RuleCache,
+) -> RetraceResult {
     naked_asm!(
         ".cfi_startproc",
         "push rbx",
@@ -47,44 +50,44 @@ pub unsafe extern "sysv64" fn retrace(
         "push r13",
         "mov rax, [rdi + {count}]",
         "shl rax, 6",
-        "lea rax, [rdi + rax + {steps}]",
-        "lea r10, [rdi + {fresh}]",
-        // In a frame. Steps below it are gone.
+        "lea rax, [rdi + rax + {cached}]",
+        "lea r10, [rdi + {new_frames}]",
+        // Skip the cached frames below the current frame.
         "20:",
         "cmp [rax + {stack_pointer}], rcx",
         "ja 50f",
         "je 30f",
-        "sub rax, {step}",
+        "sub rax, {cached_frame_size}",
         "jmp 20b",
-        // Is this the frame that is remembered here?
+        // Compare the current frame with the cached one.
         "30:",
         "cmp [rax + {address}], rdx",
         "jne 50f",
         "mov rbx, [rax + {frame_pointer}]",
         "xor rbx, r8",
-        "test rbx, [rax + {pointer_matters}]",
+        "test rbx, [rax + {frame_pointer_mask}]",
         "jne 50f",
-        // It is. Are the words of the stack that lead on from here what they were?
+        // They match. Compare the stack words that lead to the older cached frames.
         "mov r11, rax",
-        "lea r12, [rdi + {steps}]",
+        "lea r12, [rdi + {cached}]",
         "40:",
-        "sub r11, {step}",
+        "sub r11, {cached_frame_size}",
         "cmp r11, r12",
         "je 70f",
-        "mov rbx, [r11 + {slot}]",
+        "mov rbx, [r11 + {address_slot}]",
         "mov rbx, [rbx]",
         "cmp rbx, [r11 + {address}]",
         "jne 45f",
-        "mov rbx, [r11 + {pointer_slot}]",
+        "mov rbx, [r11 + {frame_pointer_slot}]",
         "mov rbx, [rbx]",
-        "cmp rbx, [r11 + {pointer_value}]",
+        "cmp rbx, [r11 + {saved_frame_pointer}]",
         "je 40b",
-        // No: only steps that are older than the changed one can be met again.
+        // A word has changed. Only cached frames older than that one can match.
         "45:",
-        "lea rax, [r11 - {step}]",
-        // On to the caller by this frame's rule.
+        "lea rax, [r11 - {cached_frame_size}]",
+        // Unwind to the caller by the rule of this frame.
         "50:",
-        "lea rbx, [rdi + {fresh_end}]",
+        "lea rbx, [rdi + {new_frames_end}]",
         "cmp r10, rbx",
         "je 93f",
         "lea r11, [rdx - 1]",
@@ -113,11 +116,11 @@ pub unsafe extern "sysv64" fn retrace(
         "60:",
         "test r12, r12",
         "je 91f",
-        "mov [r10 + {fresh_address}], rdx",
-        "mov [r10 + {fresh_stack_pointer}], rcx",
-        "mov [r10 + {fresh_frame_pointer}], r8",
-        "mov [r10 + {fresh_rule}], r12",
-        "add r10, {fresh_size}",
+        "mov [r10 + {new_frame_address}], rdx",
+        "mov [r10 + {new_frame_stack_pointer}], rcx",
+        "mov [r10 + {new_frame_frame_pointer}], r8",
+        "mov [r10 + {new_frame_rule}], r12",
+        "add r10, {new_frame_size}",
         "mov ebx, r12d",
         "and ebx, 3",
         "cmp ebx, {stop}",
@@ -129,7 +132,7 @@ pub unsafe extern "sysv64" fn retrace(
         "shr ebx, 2",
         "and ebx, 0x3fff",
         "lea r11, [r11 + rbx * 8]",
-        // The caller's frame begins at r11, if that is above this one's, not above the base, and aligned.
+        // The CFA in r11 must be above the stack pointer, not above the base, and aligned.
         "cmp r11, rsi",
         "ja 66f",
         "cmp r11, rcx",
@@ -153,21 +156,21 @@ pub unsafe extern "sysv64" fn retrace(
         "65:",
         "cmp r12d, {end}",
         "jne 92f",
-        // The oldest frame: nothing remembered stays.
+        // This is the oldest frame, so no cached frame is reused.
         "66:",
-        "lea rax, [rdi + {steps}]",
-        // Fresh frames go on top of the step rax, from the oldest on.
+        "lea rax, [rdi + {cached}]",
+        // Append the new frames after the cached frame in rax, oldest first.
         "70:",
         "mov r13, rax",
         "sub r13, rdi",
-        "sub r13, {steps}",
+        "sub r13, {cached}",
         "shr r13, 6",
-        "lea rsi, [rdi + {fresh}]",
+        "lea rsi, [rdi + {new_frames}]",
         "mov rbx, r10",
         "sub rbx, rsi",
         "shr rbx, 5",
         "add rbx, r13",
-        "cmp rbx, {most}",
+        "cmp rbx, {capacity}",
         "ja 93f",
         "cmp r10, rsi",
         "jne 71f",
@@ -180,14 +183,14 @@ pub unsafe extern "sysv64" fn retrace(
         "72:",
         "cmp r10, rsi",
         "je 94f",
-        "sub r10, {fresh_size}",
-        "mov r12, [r10 + {fresh_rule}]",
-        // How the step below is arrived at from this frame.
+        "sub r10, {new_frame_size}",
+        "mov r12, [r10 + {new_frame_rule}]",
+        // Store which words lead to the older frame from this one.
         "mov rcx, [rax + {stack_pointer}]",
         "lea rdx, [rcx - 8]",
         "mov r8, [rax + {address}]",
-        "mov [rax + {slot}], rdx",
-        "mov r11, [rax + {pointer_matters}]",
+        "mov [rax + {address_slot}], rdx",
+        "mov r11, [rax + {frame_pointer_mask}]",
         "mov ebx, r12d",
         "shr ebx, 16",
         "je 74f",
@@ -198,48 +201,48 @@ pub unsafe extern "sysv64" fn retrace(
         "sub rdx, rbx",
         "mov r8, [rax + {frame_pointer}]",
         "73:",
-        // Saved by this frame: what it held here does not matter to older ones.
+        // This frame saves the frame pointer, so older ones do not depend on its value here.
         "xor r11d, r11d",
         "74:",
-        "mov [rax + {pointer_slot}], rdx",
-        "mov [rax + {pointer_value}], r8",
+        "mov [rax + {frame_pointer_slot}], rdx",
+        "mov [rax + {saved_frame_pointer}], r8",
         "and r12d, 3",
         "cmp r12d, {by_frame_pointer}",
         "jne 75f",
         "mov r11, -1",
         "75:",
-        "mov rdx, [r10 + {fresh_address}]",
+        "mov rdx, [r10 + {new_frame_address}]",
         "mov rbx, [rax + {hash}]",
-        "rol rbx, {turn}",
+        "rol rbx, {rotation}",
         "xor rbx, rdx",
         "imul rbx, r9",
-        "add rax, {step}",
+        "add rax, {cached_frame_size}",
         "mov [rax + {hash}], rbx",
         "mov [rax + {address}], rdx",
         "mov [r13], rdx",
         "add r13, 8",
-        "mov [rax + {pointer_matters}], r11",
-        "mov rcx, [r10 + {fresh_stack_pointer}]",
+        "mov [rax + {frame_pointer_mask}], r11",
+        "mov rcx, [r10 + {new_frame_stack_pointer}]",
         "mov [rax + {stack_pointer}], rcx",
-        "mov rcx, [r10 + {fresh_frame_pointer}]",
+        "mov rcx, [r10 + {new_frame_frame_pointer}]",
         "mov [rax + {frame_pointer}], rcx",
         "jmp 72b",
         "90:",
-        "mov eax, {same}",
+        "mov eax, {unchanged}",
         "jmp 99f",
         "91:",
         "lea rdx, [rdx - 1]",
-        "mov [rdi + {unknown}], rdx",
-        "mov eax, {is_unknown}",
+        "mov [rdi + {missing_rule}], rdx",
+        "mov eax, {rule_is_missing}",
         "jmp 99f",
         "92:",
-        "mov eax, {unusual}",
+        "mov eax, {unsupported}",
         "jmp 99f",
         "93:",
-        "mov eax, {deep}",
+        "mov eax, {too_deep}",
         "jmp 99f",
         "94:",
-        "mov eax, {new}",
+        "mov eax, {changed}",
         "99:",
         "pop r13",
         "pop r12",
@@ -247,26 +250,26 @@ pub unsafe extern "sysv64" fn retrace(
         "ret",
         ".cfi_endproc",
         count = const offset_of!(WalkCache, count),
-        unknown = const offset_of!(WalkCache, unknown),
-        steps = const offset_of!(WalkCache, steps),
-        fresh = const offset_of!(WalkCache, fresh),
-        fresh_end = const offset_of!(WalkCache, fresh) + STEPS * FRESH,
+        missing_rule = const offset_of!(WalkCache, missing_rule),
+        cached = const offset_of!(WalkCache, cached),
+        new_frames = const offset_of!(WalkCache, new_frames),
+        new_frames_end = const offset_of!(WalkCache, new_frames) + CAPACITY * NEW_FRAME,
         addresses = const offset_of!(WalkCache, addresses),
-        step = const STEP,
-        most = const STEPS,
-        stack_pointer = const offset_of!(Step, stack_pointer),
-        address = const offset_of!(Step, address),
-        frame_pointer = const offset_of!(Step, frame_pointer),
-        pointer_matters = const offset_of!(Step, pointer_matters),
-        slot = const offset_of!(Step, slot),
-        pointer_slot = const offset_of!(Step, pointer_slot),
-        pointer_value = const offset_of!(Step, pointer_value),
-        hash = const offset_of!(Step, hash),
-        fresh_size = const FRESH,
-        fresh_address = const offset_of!(Fresh, frame) + offset_of!(Frame, address),
-        fresh_stack_pointer = const offset_of!(Fresh, frame) + offset_of!(Frame, stack_pointer),
-        fresh_frame_pointer = const offset_of!(Fresh, frame) + offset_of!(Frame, frame_pointer),
-        fresh_rule = const offset_of!(Fresh, rule),
+        cached_frame_size = const CACHED_FRAME,
+        capacity = const CAPACITY,
+        stack_pointer = const offset_of!(CachedFrame, stack_pointer),
+        address = const offset_of!(CachedFrame, address),
+        frame_pointer = const offset_of!(CachedFrame, frame_pointer),
+        frame_pointer_mask = const offset_of!(CachedFrame, frame_pointer_mask),
+        address_slot = const offset_of!(CachedFrame, address_slot),
+        frame_pointer_slot = const offset_of!(CachedFrame, frame_pointer_slot),
+        saved_frame_pointer = const offset_of!(CachedFrame, saved_frame_pointer),
+        hash = const offset_of!(CachedFrame, hash),
+        new_frame_size = const NEW_FRAME,
+        new_frame_address = const offset_of!(NewFrame, frame) + offset_of!(Frame, address),
+        new_frame_stack_pointer = const offset_of!(NewFrame, frame) + offset_of!(Frame, stack_pointer),
+        new_frame_frame_pointer = const offset_of!(NewFrame, frame) + offset_of!(Frame, frame_pointer),
+        new_frame_rule = const offset_of!(NewFrame, rule),
         set_mask = const (1 << SET_BITS) - 1,
         set_bits = const SET_BITS,
         rule_mask = const (1 << Rule::BITS) - 1,
@@ -274,12 +277,12 @@ pub unsafe extern "sysv64" fn retrace(
         by_stack_pointer = const STACK_POINTER,
         by_frame_pointer = const FRAME_POINTER,
         end = const Rule::END.bits(),
-        turn = const TURN,
-        factor = const FACTOR,
-        same = const Outcome::Same as usize,
-        new = const Outcome::New as usize,
-        is_unknown = const Outcome::Unknown as usize,
-        unusual = const Outcome::Unusual as usize,
-        deep = const Outcome::Deep as usize,
+        rotation = const HASH_ROTATION,
+        factor = const HASH_FACTOR,
+        unchanged = const RetraceResult::Unchanged as usize,
+        changed = const RetraceResult::Changed as usize,
+        rule_is_missing = const RetraceResult::MissingRule as usize,
+        unsupported = const RetraceResult::Unsupported as usize,
+        too_deep = const RetraceResult::TooDeep as usize,
     )
 }

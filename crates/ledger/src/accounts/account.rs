@@ -1,51 +1,54 @@
-//! What one region owns and has done.
+//! The account of a region: what it owns and has done.
 //!
-//! Every region has an account, and every block's record names the account of its owner. The
-//! figures are with the threads that work for the region, in [shards](super::shard); the account
-//! adds them up.
+//! Every region has an account, and the record of a block contains the account of its owner. The
+//! threads of the region keep its figures in [shards](super::shard), and the account adds them up.
 //!
-//! An account is used again only when its region is closed, none of its blocks is live and no
-//! thread, context or inner region can work for it any more, so that a block that outlives its
-//! region never touches the figures of a later one.
+//! An account is reused when its region is closed, none of its blocks is live, and no thread,
+//! context or inner region refers to it. A block that outlives its region therefore never changes
+//! the figures of a later one.
 
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use super::record::{Chunks, Sum};
-use super::shard;
-use crate::volume::Volume;
 use leakcheck_system::arena::{Arena, Zeroed};
 use leakcheck_system::fork::{ForkMutex, in_child};
 
-/// The index of an account; 0 is "no region".
+use super::record::{Chunks, Sum};
+use super::shard;
+use crate::volume::Volume;
+
+/// The index of a region's account, 0 for no region.
 pub type RegionId = u32;
 
+/// Available for a new region.
 const FREE: u32 = 0;
 const OPEN: u32 = 1;
 const CLOSED: u32 = 2;
-/// Closed, and nobody can work for it any more: it is being cleared.
+/// Closed and unreferenced. A thread is recycling its shards.
 const CLEARING: u32 = 3;
-/// Cleared, but for the records of blocks that are still live.
+/// Cleared, except for records of blocks that are still live.
 const PINNED: u32 = 4;
 
+/// The account of one region.
 #[repr(C, align(128))]
 pub struct Account {
     state: AtomicU32,
     parent: AtomicU32,
     generation: AtomicU32,
-    /// Threads, contexts and inner regions that can still bring allocations here.
+    /// The number of threads, contexts and inner regions that may still charge allocations to the
+    /// account.
     references: AtomicU32,
-    /// Live bytes as far as the shards have told, those of inner regions included.
+    /// The live bytes that shards have flushed, including those of inner regions.
     live: AtomicI64,
     peak: AtomicI64,
     inner: Inner,
     released_bytes: AtomicU64,
     released_blocks: AtomicU64,
-    /// Records of blocks that outlived the region.
+    /// The records of blocks that outlived the region.
     pinned: Chunks,
 }
 
-/// Events of inner regions, which count here too.
+/// The events of inner regions, which count for this one too.
 #[repr(C)]
 struct Inner {
     allocated_bytes: AtomicU64,
@@ -56,28 +59,30 @@ struct Inner {
     reallocated_bytes: AtomicI64,
 }
 
-// SAFETY: the fields are atomic integers.
+// SAFETY: all fields are atomic integers, for which zero is valid and which need no drop.
 unsafe impl Zeroed for Account {}
 
 static ACCOUNTS: Arena<Account> = Arena::new(6);
-/// Serialises openings, which look for an account to use again. Never taken on an allocator's path.
+
+/// Serializes the opening of regions, which searches for a free account. The allocator's path never
+/// takes it.
 static OPENING: ForkMutex<Cursor> = ForkMutex::new(40, Cursor { next: 1 });
 
-/// Records are passing from shards to accounts, begun and done: who adds records up meanwhile may
-/// miss some.
+/// The number of transfers of records from shards to accounts that have begun and finished. A
+/// thread that adds up records during a transfer may miss some.
 static TRANSFERS_BEGUN: AtomicU64 = AtomicU64::new(0);
 static TRANSFERS_DONE: AtomicU64 = AtomicU64::new(0);
 
-/// Where the search for an account to use again goes on.
-pub struct Cursor {
+/// The account at which the next search for a free one begins.
+struct Cursor {
     next: RegionId,
 }
 
-/// How many accounts an opening looks at before it takes a new one: bounded, so that a suite in
-/// which ten thousand tests retain something does not pay for all of them at every opening.
-const LOOK_AT: u32 = 64;
+/// The number of accounts to examine before a new one is appended. The bound keeps each opening
+/// cheap in a suite of ten thousand tests that all retain memory.
+const MAX_SEARCH: u32 = 64;
 
-/// A reading of an account's counters.
+/// The counters of an account at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub allocated_bytes: u64,
@@ -91,7 +96,7 @@ pub struct Counts {
     pub reallocated_bytes: i64,
 }
 
-/// The account of a region, `None` for "no region".
+/// Returns the account of a region, `None` for 0.
 #[inline(always)]
 pub fn get(id: RegionId) -> Option<&'static Account> {
     ACCOUNTS.get(id)
@@ -102,10 +107,11 @@ fn cursor() -> MutexGuard<'static, Cursor> {
     OPENING.lock()
 }
 
-/// Opens an account under `parent` (0 for none). `None` when there is no memory for another one.
+/// Opens an account inside `parent`, which is 0 for an outermost region. Returns `None` if memory
+/// is exhausted.
 pub fn open(parent: RegionId) -> Option<RegionId> {
     let mut cursor = cursor();
-    let id = match reusable(&mut cursor) {
+    let id = match find_free(&mut cursor) {
         Some(id) => id,
         None => ACCOUNTS.push()?,
     };
@@ -117,19 +123,19 @@ pub fn open(parent: RegionId) -> Option<RegionId> {
     Some(id)
 }
 
-fn reusable(cursor: &mut Cursor) -> Option<RegionId> {
+fn find_free(cursor: &mut Cursor) -> Option<RegionId> {
     let end = ACCOUNTS.end();
-    for _ in 0..LOOK_AT.min(end - 1) {
+    for _ in 0..MAX_SEARCH.min(end - 1) {
         let id = cursor.next;
         cursor.next = if id + 1 < end { id + 1 } else { 1 };
-        if get(id)?.is_idle() {
+        if get(id)?.try_reclaim() {
             return Some(id);
         }
     }
     None
 }
 
-/// The regions that were opened inside `id`, however deep, and can still own live blocks.
+/// Returns the regions inside `id`, at any depth, that may own live blocks.
 pub fn inner_regions(id: RegionId) -> Vec<RegionId> {
     let in_use = |account: &Account| account.state.load(Ordering::Acquire) != FREE;
     (1..ACCOUNTS.end())
@@ -137,7 +143,7 @@ pub fn inner_regions(id: RegionId) -> Vec<RegionId> {
         .collect()
 }
 
-/// Whether `inner` is `outer` or was opened inside it.
+/// Returns whether `inner` is `outer` or inside of it.
 pub fn is_inside(mut inner: RegionId, outer: RegionId) -> bool {
     while let Some(account) = get(inner) {
         if inner == outer {
@@ -148,13 +154,15 @@ pub fn is_inside(mut inner: RegionId, outer: RegionId) -> bool {
     false
 }
 
-/// Tells a reading of records that was complete from one that may have missed some.
+/// Returns the number of finished transfers of records, `None` during one. Records that were read
+/// between two calls with the same result are complete.
 pub fn transfers() -> Option<u64> {
     let done = TRANSFERS_DONE.load(Ordering::Acquire);
     (TRANSFERS_BEGUN.load(Ordering::Acquire) == done).then_some(done)
 }
 
-/// To be called in the child of a fork: the threads that were about to finish transfers are not there.
+/// Counts all transfers as finished. It runs in the child of a fork, in which the threads that
+/// began them do not exist.
 #[cfg(unix)]
 fn abandon_transfers() {
     TRANSFERS_DONE.store(TRANSFERS_BEGUN.load(Ordering::Acquire), Ordering::Release);
@@ -181,49 +189,53 @@ impl Account {
         self.state.store(OPEN, Ordering::Release);
     }
 
+    /// Closes the region. `id` is the account's own.
     pub fn close(&self, id: RegionId) {
         self.state.store(CLOSED, Ordering::SeqCst);
-        self.clear_if_over(id);
+        self.clear_if_unreferenced(id);
     }
 
+    /// Returns whether the region is open.
     pub fn is_open(&self) -> bool {
         self.state.load(Ordering::SeqCst) == OPEN
     }
 
+    /// Returns the region around this one, 0 if it is outermost.
     pub fn parent(&self) -> RegionId {
         self.parent.load(Ordering::Relaxed)
     }
 
-    /// Tells this opening of the account from the earlier and later ones.
+    /// Returns a number that distinguishes this use of the account from earlier and later ones.
     pub fn generation(&self) -> u32 {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// Announces a thread, context or inner region that can bring allocations here.
+    /// Adds a reference for a thread, context or inner region that may charge allocations to the
+    /// account.
     pub fn add_reference(&self) {
         self.references.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The opposite of [`add_reference`](Self::add_reference); `id` is the account's own.
+    /// Removes a reference added by [`add_reference`](Self::add_reference). `id` is the account's
+    /// own.
     pub fn remove_reference(&self, id: RegionId) {
         if self.references.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.clear_if_over(id);
+            self.clear_if_unreferenced(id);
         }
     }
 
-    /// Gives back what the shards of a region hold when it is closed and nobody can work for it any
-    /// more.
-    fn clear_if_over(&self, id: RegionId) {
-        let over = self.references.load(Ordering::SeqCst) == 0
+    /// Recycles the shards of a region that is closed and unreferenced.
+    fn clear_if_unreferenced(&self, id: RegionId) {
+        let clears = self.references.load(Ordering::SeqCst) == 0
             && self
                 .state
                 .compare_exchange(CLOSED, CLEARING, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok();
-        if !over {
+        if !clears {
             return;
         }
         TRANSFERS_BEGUN.fetch_add(1, Ordering::AcqRel);
-        shard::let_go(id, &self.pinned);
+        shard::recycle(id, &self.pinned);
         TRANSFERS_DONE.fetch_add(1, Ordering::AcqRel);
         if self.pinned.is_empty() {
             self.free();
@@ -232,7 +244,7 @@ impl Account {
         }
     }
 
-    /// From here on the account may be opened again; its parent is held no longer.
+    /// Makes the account available for a new region and removes the reference to its parent.
     fn free(&self) {
         let parent = self.parent.swap(0, Ordering::AcqRel);
         self.state.store(FREE, Ordering::Release);
@@ -241,51 +253,54 @@ impl Account {
         }
     }
 
-    /// Whether nothing can reach this account any more. For who holds the right to open.
-    fn is_idle(&self) -> bool {
+    /// Returns whether the account is free, after freeing it if its last live block is gone. The
+    /// caller must hold [`OPENING`].
+    fn try_reclaim(&self) -> bool {
         if self.state.load(Ordering::Acquire) == PINNED && self.pinned.are_idle() {
-            self.pinned.let_go(&self.pinned);
+            self.pinned.recycle(&self.pinned);
             self.free();
         }
+        self.is_free()
+    }
+
+    /// Returns whether the region is closed and none of its blocks is live.
+    pub(crate) fn is_free(&self) -> bool {
         self.state.load(Ordering::Acquire) == FREE
     }
 
-    /// Whether the region is over and none of its blocks is live.
-    pub fn is_over(&self) -> bool {
-        self.state.load(Ordering::Acquire) == FREE
-    }
-
-    pub fn live_bytes(&self) -> i64 {
+    /// Returns the live bytes that shards have flushed.
+    pub(crate) fn live_bytes(&self) -> i64 {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// Adds to the live bytes and returns what they are then.
-    pub fn add_live(&self, bytes: i64) -> i64 {
+    /// Adds to the live bytes and returns the sum.
+    pub(crate) fn add_live(&self, bytes: i64) -> i64 {
         self.live.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
 
-    pub fn raise_peak(&self, live: i64) {
+    /// Raises the peak to `live` if that is higher.
+    pub(crate) fn raise_peak(&self, live: i64) {
         if live > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(live, Ordering::Relaxed);
         }
     }
 
-    /// A block was allocated in an inner region.
-    pub fn count_inner_allocated(&self, size: u64) {
+    /// Counts a block that an inner region allocated.
+    pub(crate) fn count_inner_allocated(&self, size: u64) {
         self.inner.allocated_bytes.fetch_add(size, Ordering::Relaxed);
         self.inner.allocated_blocks.fetch_add(1, Ordering::Relaxed);
         self.raise_peak(self.add_live(size as i64));
     }
 
-    /// A block of an inner region was freed.
-    pub fn count_inner_freed(&self, size: u64) {
+    /// Counts a block of an inner region that was freed.
+    pub(crate) fn count_inner_freed(&self, size: u64) {
         self.inner.freed_bytes.fetch_add(size, Ordering::Relaxed);
         self.inner.freed_blocks.fetch_add(1, Ordering::Relaxed);
         self.add_live(-(size as i64));
     }
 
-    /// A block of an inner region changed its size.
-    pub fn count_inner_resized(&self, old: u64, new: u64) {
+    /// Counts a block of an inner region that was resized.
+    pub(crate) fn count_inner_resized(&self, old: u64, new: u64) {
         self.inner.reallocations.fetch_add(1, Ordering::Relaxed);
         let change = new as i64 - old as i64;
         self.inner.reallocated_bytes.fetch_add(change, Ordering::Relaxed);
@@ -297,33 +312,36 @@ impl Account {
         self.raise_peak(self.add_live(change));
     }
 
-    /// A block of the region's own changed its size on a thread that works for no region; its
-    /// record has the bytes.
-    pub fn count_resized_elsewhere(&self, old: u64, new: u64) {
+    /// Counts a block of this region that a thread in no region resized. Its record counts the
+    /// bytes.
+    pub(crate) fn count_resized_elsewhere(&self, old: u64, new: u64) {
         let change = new as i64 - old as i64;
         self.inner.reallocations.fetch_add(1, Ordering::Relaxed);
         self.inner.reallocated_bytes.fetch_add(change, Ordering::Relaxed);
         self.raise_peak(self.add_live(change));
     }
 
-    pub fn count_released(&self, size: u64) {
+    /// Counts a block that the region freed without owning it.
+    pub(crate) fn count_released(&self, size: u64) {
         self.released_bytes.fetch_add(size, Ordering::Relaxed);
         self.released_blocks.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn pinned(&self) -> &Chunks {
+    pub(crate) fn pinned(&self) -> &Chunks {
         &self.pinned
     }
 
-    /// Live bytes of the region and those inside it, and the most that there were: what is cheap to read
-    /// for who looks often, with what a thread is just telling perhaps counted twice; `id` is the account's own.
+    /// Returns the live and the peak bytes of the region and those inside it. This is cheaper than
+    /// [`counts`](Self::counts), for frequent polling, and may count the bytes of a concurrent
+    /// flush twice. `id` is the account's own.
     pub fn live_and_peak_bytes(&self, id: RegionId) -> (u64, u64) {
-        let live = shard::of(id).fold(self.live_bytes(), |live, shard| live + shard.untold());
+        let live = shard::of_region(id)
+            .fold(self.live_bytes(), |live, shard| live + shard.unflushed_bytes());
         let peak = self.peak.load(Ordering::Relaxed);
         (live.max(0) as u64, peak.max(0) as u64)
     }
 
-    /// What the region and those inside it came to by now; `id` is the account's own.
+    /// Returns the figures of the region and those inside it. `id` is the account's own.
     pub fn counts(&self, id: RegionId) -> Counts {
         let mut sum = Sum {
             freed_bytes: self.inner.freed_bytes.load(Ordering::Acquire),
@@ -337,13 +355,13 @@ impl Account {
         let peak = self.peak.load(Ordering::Relaxed);
         let mut moved = Volume::default();
         self.pinned.records().for_each(|record| sum.add(record.sum()));
-        for shard in shard::of(id) {
+        for shard in shard::of_region(id) {
             moved += shard.moved();
             shard.records().for_each(|record| sum.add(record.sum()));
             let (count, bytes) = shard.reallocations();
             reallocations += count;
             reallocated_bytes += bytes;
-            live += shard.untold();
+            live += shard.unflushed_bytes();
         }
         Counts {
             allocated_bytes: sum.allocated_bytes.saturating_sub(moved.bytes),
@@ -360,10 +378,12 @@ impl Account {
 }
 
 impl Counts {
+    /// Returns the bytes that are allocated and not freed.
     pub fn live_bytes(&self) -> u64 {
         self.allocated_bytes.saturating_sub(self.freed_bytes)
     }
 
+    /// Returns the blocks that are allocated and not freed.
     pub fn live_blocks(&self) -> u64 {
         self.allocated_blocks.saturating_sub(self.freed_blocks)
     }

@@ -1,32 +1,34 @@
-//! What one region owns from one call site, as far as one thread allocated it.
+//! A record: what one thread has allocated for one region at one call site.
 //!
-//! A block names its record, so that a free finds it without a search. The thread that a record
-//! belongs to writes its figures without a lock; what other threads free is counted beside them.
+//! A block's tag points to its record, so a free finds it without a search. The owning thread
+//! updates the figures of a record without a lock. Frees by other threads are counted separately.
 
 use std::mem::offset_of;
 use std::ptr::from_ref;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
+use leakcheck_system::arena::Zeroed;
+use leakcheck_system::counter::{LocalCounter, LocalVolume};
+use leakcheck_system::pool::{Pool, PoolEntry};
+
 use super::account::RegionId;
 use super::shard::Shard;
-use crate::call_site::{MOST_SITES, SiteId};
+use crate::call_site::{MAX_SITES, SiteId};
 use crate::volume::Volume;
-use leakcheck_system::arena::{Arena, Zeroed};
-use leakcheck_system::counter::{LocalCounter, LocalVolume};
 
-/// One cache line.
+/// A record, which occupies one cache line.
 #[repr(C, align(64))]
-pub struct Record {
+pub(crate) struct Record {
     allocated: LocalVolume,
     freed: LocalVolume,
-    /// Freed by threads that the record does not belong to; less than nothing where they made
-    /// blocks larger.
+    /// The bytes freed by threads other than the owning one. It is negative if they made blocks
+    /// larger.
     freed_elsewhere_bytes: AtomicI64,
     freed_elsewhere_blocks: AtomicU64,
-    /// The address of the shard whose thread writes here; 0 when nobody does any more.
+    /// The address of the shard to which the record belongs, 0 after it was recycled.
     shard: LocalCounter,
     owner: AtomicU32,
-    /// The call site, with [`SAMPLE`] where only a sample of its blocks is here.
+    /// The call site, with [`SAMPLE`] set if the record only counts sampled blocks.
     site: AtomicU32,
 }
 
@@ -36,17 +38,17 @@ const _: () = {
     assert!(offset_of!(Record, freed_elsewhere_blocks) == bytes + 8);
 };
 
-/// No call site has this bit.
+/// A flag in the call site of a record. No call site has an id with this bit.
 const SAMPLE: SiteId = 1 << 31;
-const _: () = assert!(MOST_SITES < SAMPLE);
+const _: () = assert!(MAX_SITES < SAMPLE);
 
-/// Sums over records.
+/// The sum of the figures of records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    pub allocated_bytes: u64,
-    pub allocated_blocks: u64,
-    pub freed_bytes: u64,
-    pub freed_blocks: u64,
+pub(crate) struct Sum {
+    pub(crate) allocated_bytes: u64,
+    pub(crate) allocated_blocks: u64,
+    pub(crate) freed_bytes: u64,
+    pub(crate) freed_blocks: u64,
 }
 
 #[cfg(asm_hot_path)]
@@ -55,43 +57,47 @@ impl Record {
     pub(crate) const FREED_AT: usize = offset_of!(Self, freed);
     pub(crate) const SHARD_AT: usize = offset_of!(Self, shard);
     pub(crate) const OWNER_AT: usize = offset_of!(Self, owner);
-    /// Bytes, and behind them blocks.
+    /// The offset of the bytes, which the blocks follow.
     pub(crate) const FREED_ELSEWHERE_AT: usize = offset_of!(Self, freed_elsewhere_bytes);
 }
 
 impl Record {
+    /// Returns whether the record belongs to a shard, so that its thread may update it.
     #[inline(always)]
-    pub fn belongs_to(&self, shard: *const Shard) -> bool {
+    pub(crate) fn belongs_to(&self, shard: *const Shard) -> bool {
         self.shard.get() == shard as u64
     }
 
-    pub fn owner(&self) -> RegionId {
+    /// Returns the region that owns the blocks.
+    pub(crate) fn owner(&self) -> RegionId {
         self.owner.load(Ordering::Relaxed)
     }
 
-    pub fn site(&self) -> SiteId {
+    /// Returns the call site, 0 if it is unknown.
+    pub(crate) fn site(&self) -> SiteId {
         self.site.load(Ordering::Relaxed) & !SAMPLE
     }
 
-    /// Whether other blocks of the same call site may be in the record of those without one.
-    pub fn is_sample(&self) -> bool {
+    /// Returns whether the record only counts sampled blocks. The record of blocks without a call
+    /// site counts the others.
+    pub(crate) fn is_sample(&self) -> bool {
         self.site.load(Ordering::Relaxed) & SAMPLE != 0
     }
 
-    /// For the thread that the record belongs to.
+    /// Counts an allocated block. Only the owning thread may call this.
     #[inline(always)]
-    pub fn count_allocated(&self, size: u64) {
+    pub(crate) fn count_allocated(&self, size: u64) {
         self.allocated.count(size);
     }
 
-    /// For the thread that the record belongs to.
+    /// Counts a freed block. Only the owning thread may call this.
     #[inline(always)]
-    pub fn count_freed(&self, size: u64) {
+    pub(crate) fn count_freed(&self, size: u64) {
         self.freed.count(size);
     }
 
-    /// For the thread that the record belongs to: a block changes its size where it is.
-    pub fn count_resized(&self, old: u64, new: u64) {
+    /// Counts a resized block that stays in the record. Only the owning thread may call this.
+    pub(crate) fn count_resized(&self, old: u64, new: u64) {
         if new >= old {
             self.allocated.bytes.add(new - old);
         } else {
@@ -99,21 +105,21 @@ impl Record {
         }
     }
 
-    /// For every other thread. The count of blocks is the last thing that a free touches: from then
-    /// on the record may be used again.
-    pub fn count_freed_elsewhere(&self, size: u64) {
+    /// Counts a block that a thread other than the owning one frees. The number of blocks is the
+    /// last thing that a free updates, because the record may be reused from then on.
+    pub(crate) fn count_freed_elsewhere(&self, size: u64) {
         self.freed_elsewhere_bytes.fetch_add(size as i64, Ordering::Relaxed);
         self.freed_elsewhere_blocks.fetch_add(1, Ordering::Release);
     }
 
-    /// For every other thread: a block changes its size where it is.
-    pub fn count_resized_elsewhere(&self, old: u64, new: u64) {
+    /// Counts a block that a thread other than the owning one resizes.
+    pub(crate) fn count_resized_elsewhere(&self, old: u64, new: u64) {
         self.freed_elsewhere_bytes.fetch_add(old as i64 - new as i64, Ordering::Relaxed);
     }
 
-    /// What was freed is read first: a block freed in between is still seen as live, never as freed
-    /// twice.
-    pub fn sum(&self) -> Sum {
+    /// Returns the figures. The freed blocks are read first, so that a block that is freed during
+    /// the reading counts as live and the live blocks are never negative.
+    pub(crate) fn sum(&self) -> Sum {
         let elsewhere_bytes = self.freed_elsewhere_bytes.load(Ordering::Acquire);
         let elsewhere_blocks = self.freed_elsewhere_blocks.load(Ordering::Acquire);
         let freed_bytes = self.freed.bytes.as_atomic().load(Ordering::Acquire);
@@ -146,14 +152,15 @@ impl Record {
 }
 
 impl Sum {
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.allocated_bytes += other.allocated_bytes;
         self.allocated_blocks += other.allocated_blocks;
         self.freed_bytes += other.freed_bytes;
         self.freed_blocks += other.freed_blocks;
     }
 
-    pub fn live(&self) -> Volume {
+    /// Returns what is allocated and not freed.
+    pub(crate) fn live(&self) -> Volume {
         Volume {
             bytes: self.allocated_bytes.saturating_sub(self.freed_bytes),
             blocks: self.allocated_blocks.saturating_sub(self.freed_blocks),
@@ -161,15 +168,15 @@ impl Sum {
     }
 }
 
-/// The index of a chunk; 0 is none.
+/// The index of a chunk, 0 for none.
 type ChunkId = u32;
 
 const RECORDS: u32 = 15;
 
-/// Records that are handed out, and given back, together: one KiB with its first line.
+/// Records that are allocated and recycled together. A chunk takes one KiB.
 #[repr(C, align(64))]
-pub struct Chunk {
-    /// The next chunk of the list that this one is in.
+struct Chunk {
+    /// The next chunk of the list or of the pool's free list.
     next: AtomicU32,
     used: AtomicU32,
     records: [Record; RECORDS as usize],
@@ -177,22 +184,29 @@ pub struct Chunk {
 
 const _: () = assert!(size_of::<Chunk>() == 1024);
 
-// SAFETY: the fields are atomic integers, words and pointers.
+// SAFETY: all fields are atomic integers and counters, for which zero is valid and which need no
+// drop.
 unsafe impl Zeroed for Chunk {}
 
-static CHUNKS: Arena<Chunk> = Arena::new(6);
+impl PoolEntry for Chunk {
+    fn next_free(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
+    }
 
-/// Chunks that nobody uses: the first one's index, and above it a count of changes, so that a
-/// change back is not mistaken for none.
-static SPARE: AtomicU64 = AtomicU64::new(0);
+    fn set_next_free(&self, index: u32) {
+        self.next.store(index, Ordering::Relaxed);
+    }
+}
 
-/// A list of chunks. One thread at a time adds to it, any may read it.
+static CHUNKS: Pool<Chunk> = Pool::new(6);
+
+/// A list of chunks. One thread at a time may add to it, and any thread may read it.
 #[repr(transparent)]
-pub struct Chunks(AtomicU32);
+pub(crate) struct Chunks(AtomicU32);
 
 impl Chunks {
-    /// A fresh record, `None` when memory is used up.
-    pub fn add(
+    /// Adds a record. Returns `None` if memory is exhausted.
+    pub(crate) fn add(
         &self,
         shard: &Shard,
         owner: RegionId,
@@ -203,7 +217,7 @@ impl Chunks {
         let chunk = match first.filter(|chunk| chunk.used.load(Ordering::Relaxed) < RECORDS) {
             Some(chunk) => chunk,
             None => {
-                let (id, chunk) = spare()?;
+                let (id, chunk) = CHUNKS.allocate()?;
                 chunk.used.store(0, Ordering::Relaxed);
                 chunk.next.store(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
                 self.0.store(id, Ordering::Release);
@@ -217,8 +231,8 @@ impl Chunks {
         Some(record)
     }
 
-    /// All records of the list.
-    pub fn records(&self) -> impl Iterator<Item = &'static Record> {
+    /// Returns an iterator over the records of the list.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'static Record> {
         self.chunks().flat_map(|(_, chunk)| {
             let used = chunk.used.load(Ordering::Acquire) as usize;
             chunk.records.iter().take(used)
@@ -229,15 +243,15 @@ impl Chunks {
         let mut id = self.0.load(Ordering::Acquire);
         std::iter::from_fn(move || {
             let chunk = CHUNKS.get(id)?;
-            let this = (id, chunk);
+            let item = (id, chunk);
             id = chunk.next.load(Ordering::Acquire);
-            Some(this)
+            Some(item)
         })
     }
 
-    /// Empties the list when nobody adds to it any more: chunks that live blocks name go to
-    /// `pinned`, the others are spare from now on.
-    pub fn let_go(&self, pinned: &Chunks) {
+    /// Empties the list, to which no thread may add any more. Chunks whose records have live blocks
+    /// move to `pinned`, and the others are freed.
+    pub(crate) fn recycle(&self, pinned: &Chunks) {
         let mut id = self.0.swap(0, Ordering::AcqRel);
         while let Some(chunk) = CHUNKS.get(id) {
             let next = chunk.next.load(Ordering::Relaxed);
@@ -245,7 +259,7 @@ impl Chunks {
                 record.shard.set(0);
             }
             if chunk.is_idle() {
-                put_by(id, chunk);
+                CHUNKS.free(id);
             } else {
                 chunk.next.store(pinned.0.load(Ordering::Relaxed), Ordering::Relaxed);
                 pinned.0.store(id, Ordering::Release);
@@ -254,12 +268,12 @@ impl Chunks {
         }
     }
 
-    /// Whether no live block names a record of the list.
-    pub fn are_idle(&self) -> bool {
+    /// Returns whether no record of the list has live blocks.
+    pub(crate) fn are_idle(&self) -> bool {
         self.chunks().all(|(_, chunk)| chunk.is_idle())
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 }
@@ -269,33 +283,4 @@ impl Chunk {
         let used = self.used.load(Ordering::Acquire) as usize;
         self.records.iter().take(used).all(Record::is_idle)
     }
-}
-
-fn spare() -> Option<(ChunkId, &'static Chunk)> {
-    loop {
-        let head = SPARE.load(Ordering::Acquire);
-        let id = head as u32;
-        let Some(chunk) = CHUNKS.get(id) else { break };
-        let next = chunk.next.load(Ordering::Relaxed);
-        if change_spare(head, next) {
-            return Some((id, chunk));
-        }
-    }
-    let id = CHUNKS.push()?;
-    Some((id, CHUNKS.get(id)?))
-}
-
-fn put_by(id: ChunkId, chunk: &Chunk) {
-    loop {
-        let head = SPARE.load(Ordering::Acquire);
-        chunk.next.store(head as u32, Ordering::Relaxed);
-        if change_spare(head, id) {
-            return;
-        }
-    }
-}
-
-fn change_spare(head: u64, to: ChunkId) -> bool {
-    let changed = ((head >> 32).wrapping_add(1) << 32) | u64::from(to);
-    SPARE.compare_exchange(head, changed, Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }

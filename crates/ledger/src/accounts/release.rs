@@ -1,22 +1,23 @@
-//! What one region has released at one call site: blocks that it freed without owning them.
+//! Releases: the blocks that a region has freed without owning them, by call site.
 //!
-//! Known noise is known on this side too, so it is kept by call site. A release stays in the list
-//! of its call site and passes to another region when the first one is over.
+//! They are counted by call site because noise is recognized by its call site on this side too. A
+//! release stays in the list of its call site, and another region reuses it when the first is gone.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use leakcheck_system::arena::{Arena, Zeroed};
 
 use super::account::{self, Account, RegionId};
 use crate::call_site::{self, SiteId};
 use crate::volume::Volume;
-use leakcheck_system::arena::{Arena, Zeroed};
 
-/// The index of a release; 0 is none.
+/// The index of a release, 0 for none.
 type ReleaseId = u32;
 
 #[repr(C)]
 struct Release {
-    /// Generation and id of the region.
-    by: AtomicU64,
+    /// The generation and the id of the region, or [`REASSIGNING`].
+    region_word: AtomicU64,
     bytes: AtomicU64,
     blocks: AtomicU64,
     site: AtomicU32,
@@ -24,28 +25,29 @@ struct Release {
     next: AtomicU32,
 }
 
-// SAFETY: the fields are atomic integers.
+// SAFETY: all fields are atomic integers, for which zero is valid and which need no drop.
 unsafe impl Zeroed for Release {}
 
 static RELEASES: Arena<Release> = Arena::new(8);
 
-/// The region of a release that is passing from one to another.
-const BETWEEN: u64 = u64::MAX;
+/// The region word of a release that is changing its region.
+const REASSIGNING: u64 = u64::MAX;
 
-/// Counts a block that a region freed at a call site.
+/// Counts a block that a region freed at a call site without owning it.
 pub(crate) fn count(region: RegionId, account: &Account, site: SiteId, size: u64) {
-    let Some(entry) = call_site::get(site) else { return };
-    let by = region_word(region, account.generation());
-    if let Some(release) = find(by, entry.releases()).or_else(|| add(by, site, entry.releases())) {
+    let Some(site_entry) = call_site::get(site) else { return };
+    let word = region_word(region, account.generation());
+    let releases = site_entry.releases();
+    if let Some(release) = find(word, releases).or_else(|| add(word, site, releases)) {
         release.bytes.fetch_add(size, Ordering::Relaxed);
         release.blocks.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn find(by: u64, releases: &AtomicU32) -> Option<&'static Release> {
+fn find(word: u64, releases: &AtomicU32) -> Option<&'static Release> {
     let mut id: ReleaseId = releases.load(Ordering::Acquire);
     while let Some(release) = RELEASES.get(id) {
-        if release.by.load(Ordering::Acquire) == by || release.take_over(by) {
+        if release.region_word.load(Ordering::Acquire) == word || release.reassign(word) {
             return Some(release);
         }
         id = release.next.load(Ordering::Acquire);
@@ -53,17 +55,17 @@ fn find(by: u64, releases: &AtomicU32) -> Option<&'static Release> {
     None
 }
 
-/// `None` when memory is used up: the region's totals stay exact, only the split by call site
-/// misses a block.
-fn add(by: u64, site: SiteId, releases: &AtomicU32) -> Option<&'static Release> {
+/// Adds a release to the list of a call site. Returns `None` if memory is exhausted. The totals of
+/// the region are still exact then, and only the split by call site lacks a block.
+fn add(word: u64, site: SiteId, releases: &AtomicU32) -> Option<&'static Release> {
     let id = RELEASES.push()?;
     let release = RELEASES.get(id)?;
     release.site.store(site, Ordering::Relaxed);
-    release.by.store(by, Ordering::Relaxed);
+    release.region_word.store(word, Ordering::Relaxed);
     let mut head = releases.load(Ordering::Relaxed);
     loop {
         release.next.store(head, Ordering::Relaxed);
-        // Two threads of one region may each add one for the same call site: a reading adds them
+        // Two threads of one region may each add a release for the same call site. Readers add them
         // up.
         match releases.compare_exchange_weak(head, id, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return Some(release),
@@ -72,12 +74,12 @@ fn add(by: u64, site: SiteId, releases: &AtomicU32) -> Option<&'static Release> 
     }
 }
 
-/// What a region has released, by call site; a call site may come more than once.
+/// Returns what a region has released by call site. A call site may occur more than once.
 pub(crate) fn counts(region: RegionId) -> impl Iterator<Item = (SiteId, Volume)> {
-    let by = account::get(region).map(|account| region_word(region, account.generation()));
-    (1..RELEASES.end())
-        .filter_map(|id| RELEASES.get(id))
-        .filter(move |release| Some(release.by.load(Ordering::Acquire)) == by)
+    let word = account::get(region).map(|account| region_word(region, account.generation()));
+    RELEASES
+        .iter()
+        .filter(move |release| Some(release.region_word.load(Ordering::Acquire)) == word)
         .map(Release::amount)
 }
 
@@ -86,28 +88,28 @@ fn region_word(region: RegionId, generation: u32) -> u64 {
 }
 
 impl Release {
-    /// Makes this the release of another region if the one that it belongs to is over.
-    fn take_over(&self, by: u64) -> bool {
-        let current = self.by.load(Ordering::Acquire);
-        if current == BETWEEN {
+    /// Gives the release to another region if its own is gone. Returns whether it did.
+    fn reassign(&self, word: u64) -> bool {
+        let current = self.region_word.load(Ordering::Acquire);
+        if current == REASSIGNING {
             return false;
         }
-        let over = account::get(current as u32).is_none_or(|account| {
-            account.generation() != (current >> 32) as u32 || account.is_over()
+        let is_gone = account::get(current as u32).is_none_or(|account| {
+            account.generation() != (current >> 32) as u32 || account.is_free()
         });
-        let passes = over
+        let reassigned = is_gone
             && self
-                .by
-                .compare_exchange(current, BETWEEN, Ordering::AcqRel, Ordering::Relaxed)
+                .region_word
+                .compare_exchange(current, REASSIGNING, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok();
-        if passes {
-            // Nobody else counts here now: the old region is over and the new one does not find it
-            // yet.
+        if reassigned {
+            // No thread counts here now, because the old region is gone and the new one does not
+            // find the release before its word is stored.
             self.bytes.store(0, Ordering::Relaxed);
             self.blocks.store(0, Ordering::Relaxed);
-            self.by.store(by, Ordering::Release);
+            self.region_word.store(word, Ordering::Release);
         }
-        passes
+        reassigned
     }
 
     fn amount(&self) -> (SiteId, Volume) {

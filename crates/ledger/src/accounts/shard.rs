@@ -1,87 +1,92 @@
-//! What one thread does for one region.
+//! A shard: the part of a region's account that one thread updates.
 //!
-//! A thread has its own shard of a region's account while it works for it, so that no two threads
-//! write to the same cache line. The thread takes a shard with its first allocation and gives it
-//! back when it leaves the region; the next thread of the region goes on with it. Shards of a
-//! region that is over are used again.
+//! Each thread in a region has a shard of its own, so that no two threads write to the same cache
+//! line. A thread attaches to a shard at its first allocation and detaches when it leaves the
+//! region. The next thread of the region continues with the same shard. Shards of a closed region
+//! are recycled.
 
 use std::cell::UnsafeCell;
 #[cfg(asm_hot_path)]
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::account::{Account, RegionId};
-use super::record::{Chunks, Record};
-use super::sample::{LARGE, Sampler};
-use super::sites::Sites;
-use crate::call_site;
-use crate::volume::Volume;
 use leakcheck_system::arena::{Arena, Zeroed};
 use leakcheck_system::counter::{LocalCounter, LocalRef};
 use leakcheck_unwind as unwind;
 use leakcheck_unwind::walk_cache::WalkCache;
 
-/// Nobody's.
+use super::account::{self, Account, RegionId};
+use super::record::{Chunks, Record};
+use super::sample::{LARGE, Sampler};
+use super::sites::Sites;
+use crate::call_site;
+use crate::volume::Volume;
+
+/// The shard belongs to no region.
 const FREE: u32 = 0;
-/// A region's; no thread has it at the moment.
+/// The shard belongs to a region, and no thread is attached to it.
 const VACANT: u32 = 1;
-/// A thread's.
-const TAKEN: u32 = 2;
+/// A thread is attached to the shard.
+const ATTACHED: u32 = 2;
 
-/// How far a thread's live bytes may rise before it tells the account. A region's peak is exact as long as one
-/// thread works for it at a time, and known to within three times as many bytes for each further one.
-const TELL_AT: i32 = 1 << 10;
-/// How much room there is when the live bytes have fallen that far.
-pub(crate) const TELL_AT_ROOM: i32 = 2 * TELL_AT;
+/// The number of live bytes that a shard may gain before it flushes them to the account. A region's
+/// peak is exact while one thread at a time is in it. Each further thread adds an error of at most
+/// three times this number.
+const FLUSH_BYTES: i32 = 1 << 10;
+/// The headroom of a shard that has lost as many live bytes.
+pub(crate) const FLUSH_HEADROOM: i32 = 2 * FLUSH_BYTES;
 
+/// The part of a region's account that one thread updates.
 #[repr(C, align(128))]
-pub struct Shard {
-    /// How many live bytes are missing to `high`.
-    room: LocalCounter,
+pub(crate) struct Shard {
+    /// The high-water mark minus the live bytes.
+    headroom: LocalCounter,
     sampler: Sampler,
-    /// The most bytes that were live since the account was told last.
-    high: LocalCounter,
+    /// The largest number of live bytes since the last flush.
+    high_water: LocalCounter,
     reallocations: LocalCounter,
     reallocated_bytes: LocalCounter,
-    /// What reallocations moved from one record to another: no record's allocation or free.
+    /// What reallocations moved between records. Their sums count it as freed and as allocated.
     moved_bytes: LocalCounter,
     moved_blocks: LocalCounter,
-    /// The record of blocks whose call site is unknown.
+    /// The record of blocks without a call site.
     siteless: LocalRef<Record>,
-    /// The record of the stack that the walk cache holds.
+    /// The record of the stack in the walk cache.
     latest: LocalRef<Record>,
-    /// 1 while the thread is at work on its cache and tables: what a signal's handler allocates meanwhile
-    /// has no call site.
+    /// 1 while the thread uses its walk cache and tables. Blocks that a signal handler allocates
+    /// during that time have no call site.
     busy: LocalCounter,
-    /// The generation of rules that the walk cache was made with.
-    rules: LocalCounter,
+    /// The generation of unwind rules with which the walk cache was filled.
+    rule_generation: LocalCounter,
     state: AtomicU32,
     region: AtomicU32,
     chunks: Chunks,
+    /// The records of call sites whose blocks are all counted.
     sites: UnsafeCell<Sites>,
-    /// Those that blocks were sampled at.
-    samples: UnsafeCell<Sites>,
+    /// The records of call sites whose blocks are sampled.
+    sampled_sites: UnsafeCell<Sites>,
     cache: UnsafeCell<WalkCache>,
 }
 
-// SAFETY: cells are touched by the thread that has taken the shard only, and taking and giving back
-// are an acquire and a release of `state`. All else are atomics.
+// SAFETY: only the attached thread accesses the cells. Attaching is an acquire operation on `state`
+// and detaching a release operation, so a thread sees what the previous one wrote. All other fields
+// are atomics and counters.
 unsafe impl Sync for Shard {}
 
-// SAFETY: integers, words, and cells with null pointers; an empty table of sites and an empty cache
-// are zeros.
+// SAFETY: zero is valid for integers, counters, null references, empty tables and walk caches, and
+// none of them needs a drop.
 unsafe impl Zeroed for Shard {}
 
 static SHARDS: Arena<Shard> = Arena::new(2);
 
-/// Takes a shard of a region for the calling thread, which has to hold the region's account. `None`
-/// when memory is used up.
-pub fn attach(region: RegionId) -> Option<&'static Shard> {
+/// Attaches the calling thread, which must have a reference to the region's account, to a shard of
+/// the region. Returns `None` if memory is exhausted.
+pub(crate) fn attach(region: RegionId) -> Option<&'static Shard> {
     let vacant = |shard: &&Shard| {
-        shard.region.load(Ordering::Relaxed) == region && shard.change(VACANT, TAKEN)
+        shard.region.load(Ordering::Relaxed) == region && shard.change_state(VACANT, ATTACHED)
     };
-    let shard = match all().find(vacant) {
-        // It passed to another region between the two looks.
+    let shard = match SHARDS.iter().find(vacant) {
+        // The shard moved to another region between the two checks of `vacant`.
         Some(shard) if shard.region.load(Ordering::Relaxed) != region => {
             shard.state.store(VACANT, Ordering::Release);
             fresh(region)?
@@ -90,54 +95,41 @@ pub fn attach(region: RegionId) -> Option<&'static Shard> {
         None => fresh(region)?,
     };
     shard.busy.set(0);
-    shard.forget();
+    shard.clear_walk_cache();
     Some(shard)
 }
 
 fn fresh(region: RegionId) -> Option<&'static Shard> {
     let seed = seed(region);
-    let shard = match all().find(|shard| shard.change(FREE, TAKEN)) {
-        Some(shard) => shard,
-        None => loop {
-            let shard = SHARDS.get(SHARDS.push()?)?;
-            // Another thread may take what this one appends.
-            if shard.change(FREE, TAKEN) {
-                break shard;
-            }
-        },
-    };
-    shard.begin(region, seed);
+    let (_, shard) = SHARDS.claim(|shard| shard.change_state(FREE, ATTACHED))?;
+    shard.reset(region, seed);
     Some(shard)
 }
 
-/// What the sample of a new shard begins with. A test that allocates the same on one thread has the
-/// same blocks sampled in every run. Of many short regions inside it, each has a sample of its own.
+/// Returns the seed of a new shard's sampler. A test with deterministic allocations on one thread
+/// has the same blocks sampled in every run. The regions inside of it have different seeds, so that
+/// repeated short regions are not sampled alike.
 fn seed(region: RegionId) -> u64 {
-    let earlier = of(region).count() as u64;
-    match super::account::get(region).filter(|account| account.parent() != 0) {
+    let earlier = of_region(region).count() as u64;
+    match account::get(region).filter(|account| account.parent() != 0) {
         Some(account) => u64::from(account.generation()) << 40 ^ u64::from(region) << 16 ^ earlier,
         None => earlier,
     }
 }
 
-fn all() -> impl Iterator<Item = &'static Shard> {
-    (1..SHARDS.end()).filter_map(|id| SHARDS.get(id))
-}
-
-/// The shards of a region.
-pub fn of(region: RegionId) -> impl Iterator<Item = &'static Shard> {
-    all().filter(move |shard| {
+/// Returns the shards of a region.
+pub(crate) fn of_region(region: RegionId) -> impl Iterator<Item = &'static Shard> {
+    SHARDS.iter().filter(move |shard| {
         shard.state.load(Ordering::Acquire) != FREE
             && shard.region.load(Ordering::Relaxed) == region
     })
 }
 
-/// Frees the shards of a region that is over, which no thread has taken. Records that live blocks
-/// name pass to `pinned`.
-pub fn let_go(region: RegionId, pinned: &Chunks) {
-    for shard in of(region) {
-        if shard.change(VACANT, TAKEN) {
-            shard.chunks.let_go(pinned);
+/// Frees the vacant shards of a closed region. Records with live blocks move to `pinned`.
+pub(crate) fn recycle(region: RegionId, pinned: &Chunks) {
+    for shard in of_region(region) {
+        if shard.change_state(VACANT, ATTACHED) {
+            shard.chunks.recycle(pinned);
             shard.state.store(FREE, Ordering::Release);
         }
     }
@@ -145,7 +137,7 @@ pub fn let_go(region: RegionId, pinned: &Chunks) {
 
 #[cfg(asm_hot_path)]
 impl Shard {
-    pub(crate) const ROOM_AT: usize = offset_of!(Self, room);
+    pub(crate) const HEADROOM_AT: usize = offset_of!(Self, headroom);
     pub(crate) const SITELESS_AT: usize = offset_of!(Self, siteless);
     pub(crate) const LATEST_AT: usize = offset_of!(Self, latest);
     pub(crate) const BUSY_AT: usize = offset_of!(Self, busy);
@@ -154,136 +146,144 @@ impl Shard {
     pub(crate) const UNTIL_SAMPLE_AT: usize = offset_of!(Self, sampler) + Sampler::UNTIL_AT;
 }
 
-/// [`Shard::rise`] for callers in assembly.
+/// [`Shard::raise_high_water`] for callers in assembly.
 #[cfg(asm_hot_path)]
-pub(crate) extern "sysv64" fn rise(shard: &Shard) {
-    shard.rise();
+pub(crate) extern "sysv64" fn raise_high_water(shard: &Shard) {
+    shard.raise_high_water();
 }
 
-/// The record of a stack that has just come onto the walk cache, for callers in assembly; null when
-/// memory is used up.
+/// Returns the record of the stack that a walk has just put into the walk cache, for callers in
+/// assembly. Returns null if memory is exhausted.
 #[cfg(asm_hot_path)]
 pub(crate) extern "sysv64" fn record_of_walk(shard: &Shard) -> *const Record {
-    // SAFETY: the walk cache is this thread's, and nothing else refers to it meanwhile.
+    // SAFETY: the calling thread is attached to the shard and has set `busy`, so neither another
+    // thread nor a signal handler refers to the walk cache.
     let cache = unsafe { &mut *shard.cache.get() };
-    cache.settle();
+    cache.finish_walk();
     match shard.find_or_add(cache) {
         Some(record) => record,
         None => std::ptr::null(),
     }
 }
 
-/// [`Shard::tell_region`] for callers in assembly.
+/// [`Shard::flush_to_region`] for callers in assembly.
 #[cfg(asm_hot_path)]
-pub(crate) extern "sysv64" fn tell(shard: &Shard) {
-    shard.tell_region();
+pub(crate) extern "sysv64" fn flush(shard: &Shard) {
+    shard.flush_to_region();
 }
 
 impl Shard {
-    fn change(&self, from: u32, to: u32) -> bool {
+    fn change_state(&self, from: u32, to: u32) -> bool {
         self.state.load(Ordering::Relaxed) == from
             && self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    fn begin(&self, region: RegionId, seed: u64) {
-        for word in [
-            &self.room,
-            &self.high,
+    /// Prepares a free shard for a region.
+    fn reset(&self, region: RegionId, seed: u64) {
+        for counter in [
+            &self.headroom,
+            &self.high_water,
             &self.reallocations,
             &self.reallocated_bytes,
             &self.moved_bytes,
             &self.moved_blocks,
         ] {
-            word.set(0);
+            counter.set(0);
         }
         self.siteless.set(None);
-        // SAFETY: the shard is this thread's.
+        // SAFETY: the calling thread has just attached to the shard, so nothing else refers to its
+        // cells.
         unsafe { &mut *self.sites.get() }.clear();
-        // SAFETY: as above.
-        unsafe { &mut *self.samples.get() }.clear();
-        self.sampler.begin(seed);
+        // SAFETY: the calling thread has just attached to the shard, so nothing else refers to its
+        // cells.
+        unsafe { &mut *self.sampled_sites.get() }.clear();
+        self.sampler.reset(seed);
         self.region.store(region, Ordering::Release);
     }
 
-    /// Forgets the walk before, which was another thread's or went by rules that are forgotten.
-    fn forget(&self) {
-        self.rules.set(unwind::generation());
-        // SAFETY: the shard is this thread's.
-        unsafe { &mut *self.cache.get() }.forget();
+    /// Clears the walk cache, because another thread filled it or its unwind rules are outdated.
+    fn clear_walk_cache(&self) {
+        self.rule_generation.set(unwind::rule_generation());
+        // SAFETY: the calling thread is attached to the shard and `busy` is not set, so neither
+        // another thread nor an interrupted function refers to the walk cache.
+        unsafe { &mut *self.cache.get() }.clear();
         self.latest.set(None);
     }
 
-    /// To be called by the thread that has it after a change.
-    pub fn refresh(&self) {
-        // Another thread may have told the account of what it left: the next block is a new height.
-        self.high.set(self.live() as u64);
-        self.room.set(0);
-        if self.rules.get() != unwind::generation() {
-            self.forget();
+    /// Called by the attached thread when it refreshes its state.
+    pub(crate) fn refresh(&self) {
+        // The account's live bytes may have changed, so the next block may set a new peak.
+        self.high_water.set(self.unflushed_bytes() as u64);
+        self.headroom.set(0);
+        // A signal handler must not clear the cache during the walk that it has interrupted.
+        if self.busy.get() == 0 && self.rule_generation.get() != unwind::rule_generation() {
+            self.clear_walk_cache();
         }
     }
 
-    /// To be called by the thread that has it when it works for the region no more.
-    pub fn detach(&self, account: &Account) {
-        self.tell(account);
+    /// Detaches the calling thread, which is leaving the region.
+    pub(crate) fn detach(&self, account: &Account) {
+        self.flush(account);
         self.state.store(VACANT, Ordering::Release);
     }
 
-    pub fn region(&self) -> RegionId {
+    /// Returns the region to which the shard belongs.
+    pub(crate) fn region(&self) -> RegionId {
         self.region.load(Ordering::Relaxed)
     }
 
-    /// Counts a block of one of its own records. For the thread that has the shard.
+    /// Counts an allocated block in a record of this shard. Only the attached thread may call this.
     #[inline(always)]
-    pub fn allocated(&self, record: &Record, size: u64) {
+    pub(crate) fn allocated(&self, record: &Record, size: u64) {
         record.count_allocated(size);
-        if self.room.sub_is_negative(size) {
-            self.rise();
+        if self.headroom.sub_is_negative(size) {
+            self.raise_high_water();
         }
     }
 
-    /// Live bytes since the account was told last; may be negative.
-    fn live(&self) -> i64 {
-        (self.high.get() as i64).wrapping_sub(self.room.get() as i64)
+    /// Returns the change of the live bytes since the last flush.
+    pub(crate) fn unflushed_bytes(&self) -> i64 {
+        (self.high_water.get() as i64).wrapping_sub(self.headroom.get() as i64)
     }
 
-    /// Notes a new height.
+    /// Sets the high-water mark to the live bytes and raises the region's peak.
     #[inline(never)]
-    fn rise(&self) {
-        let live = self.live();
-        self.high.set(live as u64);
-        self.room.set(0);
-        let Some(account) = super::account::get(self.region()) else { return };
+    fn raise_high_water(&self) {
+        let live = self.unflushed_bytes();
+        self.high_water.set(live as u64);
+        self.headroom.set(0);
+        let Some(account) = account::get(self.region()) else { return };
         account.raise_peak(account.live_bytes() + live);
-        if live > i64::from(TELL_AT) {
-            self.tell(account);
+        if live > i64::from(FLUSH_BYTES) {
+            self.flush(account);
         }
     }
 
-    /// Counts a block of one of its own records as freed. For the thread that has the shard.
+    /// Counts a freed block in a record of this shard. Only the attached thread may call this.
     #[inline(always)]
-    pub fn freed(&self, record: &Record, size: u64) {
+    pub(crate) fn freed(&self, record: &Record, size: u64) {
         record.count_freed(size);
-        self.shrink(size);
+        self.add_headroom(size);
     }
 
-    /// Counts a block of its region, but not of its own records, as freed. For the thread that has the shard.
+    /// Counts a freed block in a record of another shard of the same region. Only the thread
+    /// attached to this shard may call this.
     #[inline(always)]
-    pub fn freed_elsewhere(&self, record: &Record, size: u64) {
+    pub(crate) fn freed_elsewhere(&self, record: &Record, size: u64) {
         record.count_freed_elsewhere(size);
-        self.shrink(size);
+        self.add_headroom(size);
     }
 
     #[inline(always)]
-    fn shrink(&self, size: u64) {
-        if self.room.add_exceeds::<TELL_AT_ROOM>(size) {
-            self.tell_region();
+    fn add_headroom(&self, size: u64) {
+        if self.headroom.add_exceeds::<FLUSH_HEADROOM>(size) {
+            self.flush_to_region();
         }
     }
 
-    /// Counts a block of one of its own records as resized; `to` is the record of the place that
-    /// did it.
-    pub fn resized(&self, from: &Record, to: &Record, old: u64, new: u64) {
+    /// Counts a resized block in a record of this shard. `to` is the record of the call site that
+    /// resized it.
+    pub(crate) fn resized(&self, from: &Record, to: &Record, old: u64, new: u64) {
         if std::ptr::eq(from, to) {
             from.count_resized(old, new);
         } else {
@@ -295,17 +295,17 @@ impl Shard {
         self.reallocated(old, new);
     }
 
-    /// A block changed its size for the region, whatever record it had and has.
-    pub fn reallocated(&self, old: u64, new: u64) {
+    /// Counts a reallocation, whose bytes the records count.
+    fn reallocated(&self, old: u64, new: u64) {
         self.reallocations.add(1);
         self.reallocated_bytes.add(new.wrapping_sub(old));
-        if self.room.sub_is_negative(new.wrapping_sub(old)) {
-            self.rise();
+        if self.headroom.sub_is_negative(new.wrapping_sub(old)) {
+            self.raise_high_water();
         }
     }
 
-    /// A block moved from another thread's record to one of this shard's.
-    pub fn moved_in(&self, old: u64, new: u64) {
+    /// Counts a resized block that moved from a record of another shard to one of this shard.
+    pub(crate) fn moved_in(&self, old: u64, new: u64) {
         self.moved_bytes.add(old.min(new));
         self.moved_blocks.add(1);
         self.reallocated(old, new);
@@ -313,43 +313,40 @@ impl Shard {
 
     #[cold]
     #[inline(never)]
-    fn tell_region(&self) {
-        if let Some(account) = super::account::get(self.region()) {
-            self.tell(account);
+    fn flush_to_region(&self) {
+        if let Some(account) = account::get(self.region()) {
+            self.flush(account);
         }
     }
 
-    /// Adds what is live here to the account's figure.
-    fn tell(&self, account: &Account) {
-        account.add_live(self.live());
-        self.high.set(0);
-        self.room.set(0);
+    /// Adds the change of the live bytes to the account.
+    fn flush(&self, account: &Account) {
+        account.add_live(self.unflushed_bytes());
+        self.high_water.set(0);
+        self.headroom.set(0);
     }
 
-    /// What is live here and the account does not know of.
-    pub fn untold(&self) -> i64 {
-        self.live()
-    }
-
-    pub fn reallocations(&self) -> (u64, i64) {
+    /// Returns the number of reallocations and the bytes that they added.
+    pub(crate) fn reallocations(&self) -> (u64, i64) {
         (self.reallocations.get(), self.reallocated_bytes.get() as i64)
     }
 
-    /// What moved between records, which is in their sums as freed and as allocated.
-    pub fn moved(&self) -> Volume {
+    /// Returns what moved between records. Their sums count it as freed and as allocated.
+    pub(crate) fn moved(&self) -> Volume {
         Volume { bytes: self.moved_bytes.get(), blocks: self.moved_blocks.get() }
     }
 
-    pub fn records(&self) -> impl Iterator<Item = &'static Record> {
+    /// Returns an iterator over the records of the shard.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'static Record> {
         self.chunks.records()
     }
 
-    /// The record of the call site that this thread is at; `None` when memory is used up. For the
-    /// thread that has the shard.
+    /// Returns the record of the call site that the attached thread, which must be the calling one,
+    /// is executing. Returns `None` if memory is exhausted.
     ///
-    /// `walk` walks the stack into the cache and says whether it held that stack already.
+    /// `walk` walks the stack into the cache and returns whether the cache already contained it.
     #[inline(always)]
-    pub fn record_here(
+    pub(crate) fn current_record(
         &self,
         walk: impl FnOnce(&mut WalkCache) -> bool,
     ) -> Option<&'static Record> {
@@ -363,41 +360,44 @@ impl Shard {
         })
     }
 
-    /// Lets the thread work with its cache, if it is not at work with it already.
+    /// Calls `f` with the walk cache. If it is in use, which means that a signal handler
+    /// interrupted a walk, it returns the record of blocks without a call site.
     fn with_walk_cache(
         &self,
-        work: impl FnOnce(&mut WalkCache) -> Option<&'static Record>,
+        f: impl FnOnce(&mut WalkCache) -> Option<&'static Record>,
     ) -> Option<&'static Record> {
         if self.busy.get() != 0 {
-            return self.siteless();
+            return self.siteless_record();
         }
         self.busy.set(1);
-        // SAFETY: the walk cache is this thread's, and nothing else refers to it while it is busy.
-        let record = work(unsafe { &mut *self.cache.get() });
+        // SAFETY: the calling thread is attached to the shard, and `busy` was not set, so neither
+        // another thread nor an interrupted function refers to the walk cache.
+        let record = f(unsafe { &mut *self.cache.get() });
         self.busy.set(0);
         record
     }
 
-    /// The record of a block where call stacks are sampled: that of the call site that this thread
-    /// is at, or of those whose call site is unknown. For the thread that has the shard.
+    /// Returns the record of a block if call stacks are sampled: that of the call site that the
+    /// attached thread is executing if the block is captured, otherwise that of blocks without a
+    /// call site. Only the attached thread may call this.
     #[inline(never)]
-    pub fn record_by_sample(
+    pub(crate) fn sampled_record(
         &self,
         size: usize,
         walk: impl FnOnce(&mut WalkCache) -> bool,
     ) -> Option<&'static Record> {
         let is_large = size >= LARGE;
-        if !is_large && !self.sampler.picks(size as u64) {
-            return self.siteless();
+        if !is_large && !self.sampler.selects(size as u64) {
+            return self.siteless_record();
         }
         self.with_walk_cache(|cache| {
             walk(cache);
-            // It goes with the walk cache, which has another stack now.
+            // `latest` belongs to the previous stack in the walk cache.
             self.latest.set(None);
             if is_large {
                 self.record_in(&self.sites, cache, false)
             } else {
-                self.record_in(&self.samples, cache, true)
+                self.record_in(&self.sampled_sites, cache, true)
             }
         })
     }
@@ -409,7 +409,7 @@ impl Shard {
         record
     }
 
-    /// The record of a stack by one of this shard's tables.
+    /// Returns the record of the stack in a walk cache, from one of the shard's tables.
     #[inline(always)]
     fn record_in(
         &self,
@@ -417,7 +417,8 @@ impl Shard {
         cache: &WalkCache,
         is_sample: bool,
     ) -> Option<&'static Record> {
-        // SAFETY: the table is this thread's, and nothing else refers to it meanwhile.
+        // SAFETY: the calling thread is attached to the shard and has set `busy`, so neither
+        // another thread nor a signal handler refers to the table.
         let sites = unsafe { &mut *sites.get() };
         match sites.find(cache) {
             Some(record) => Some(record),
@@ -433,26 +434,26 @@ impl Shard {
         is_sample: bool,
     ) -> Option<&'static Record> {
         let id = call_site::intern(cache);
-        let Some(site) = call_site::get(id) else { return self.siteless() };
+        let Some(site) = call_site::get(id) else { return self.siteless_record() };
         match self.chunks.add(self, self.region(), id, is_sample) {
             Some(record) if sites.add(cache, site, record) => Some(record),
-            Some(_) | None => self.siteless(),
+            Some(_) | None => self.siteless_record(),
         }
     }
 
-    /// The record of blocks whose call site is unknown; `None` when memory is used up. For the
-    /// thread that has the shard.
+    /// Returns the record of blocks without a call site, `None` if memory is exhausted. Only the
+    /// attached thread may call this.
     #[inline(always)]
-    pub fn siteless(&self) -> Option<&'static Record> {
+    pub(crate) fn siteless_record(&self) -> Option<&'static Record> {
         match self.siteless.get() {
             Some(record) => Some(record),
-            None => self.first_siteless(),
+            None => self.add_siteless_record(),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn first_siteless(&self) -> Option<&'static Record> {
+    fn add_siteless_record(&self) -> Option<&'static Record> {
         let record = self.chunks.add(self, self.region(), 0, false);
         self.siteless.set(record);
         record

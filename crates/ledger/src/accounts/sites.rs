@@ -1,51 +1,53 @@
-//! The call sites that one thread has met in one region, by their stacks.
+//! The records of one thread in one region, by call site.
 //!
-//! A table with open addressing that one thread owns. The allocator looks here for every stack that
-//! is not the one before, in builds without optimisation too: plain loops over plain memory.
+//! This is an open-addressing hash table that one thread owns. The allocator's fast path searches
+//! it for every stack that differs from the previous one, so it consists of plain loops over plain
+//! memory, which are fast in unoptimized builds too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
 
-use super::record::Record;
-use crate::call_site::Site;
 use leakcheck_system::overhead;
 use leakcheck_unwind::walk_cache::WalkCache;
 
+use super::record::Record;
+use crate::call_site::Site;
+
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Entry {
+struct SiteEntry {
     hash: u64,
-    /// `None` where the entry is empty, which is all zeros.
+    /// `None` if the entry is empty, in which case it is all zeros.
     record: Option<&'static Record>,
     site: Option<&'static Site>,
 }
 
-/// All zeros is an empty table.
+/// A table of records by call site. All zeros is an empty table.
 #[repr(C)]
 pub(crate) struct Sites {
-    entries: *mut Entry,
-    /// How many entries there is room for, less one; a power of two less one.
+    entries: *mut SiteEntry,
+    /// The capacity minus one. The capacity is a power of two.
     mask: usize,
     used: usize,
 }
 
-const FIRST: usize = 64;
+const MIN_CAPACITY: usize = 64;
 
 impl Sites {
-    /// Forgets all of them. The room stays, up to a size that most regions need.
+    /// Removes all entries. A table of the size that most regions need keeps its memory.
     pub(crate) fn clear(&mut self) {
-        if self.mask >= 16 * FIRST {
+        if self.mask >= 16 * MIN_CAPACITY {
             self.free();
         }
         if !self.entries.is_null() {
-            // SAFETY: there is room for `mask + 1` entries, and zeros are an empty one.
+            // SAFETY: the table has `mask + 1` entries, and all zeros is a valid entry.
             unsafe { self.entries.write_bytes(0, self.mask + 1) };
         }
         self.used = 0;
     }
 
-    /// The record of the stack that a cache holds, `None` where it is new.
-    #[expect(clippy::question_mark, reason = "`?` is a call in a build without optimisation")]
+    /// Returns the record of the stack in a walk cache, `None` if there is none yet.
+    #[expect(clippy::question_mark, reason = "`?` is a call in an unoptimized build")]
     #[inline(always)]
     pub(crate) fn find(&self, cache: &WalkCache) -> Option<&'static Record> {
         if self.used == 0 {
@@ -54,19 +56,21 @@ impl Sites {
         let hash = cache.hash();
         let mut index = (hash >> 32) as usize & self.mask;
         loop {
-            // SAFETY: the index is within the table.
-            let place = unsafe { self.entries.add(index) };
-            // SAFETY: entries are initialised, and this thread's.
-            let entry = unsafe { &*place };
+            // SAFETY: the mask keeps the index below the capacity.
+            let entry = unsafe { self.entries.add(index) };
+            // SAFETY: the table was allocated zeroed, so the entry is valid, and `&self` keeps
+            // others from writing to it.
+            let entry = unsafe { &*entry };
             let Some(site) = entry.site else { return None };
-            if entry.hash == hash && site.is(cache.frames()) {
+            if entry.hash == hash && site.matches(cache.frames()) {
                 return entry.record;
             }
             index = (index + 1) & self.mask;
         }
     }
 
-    /// Adds a stack that is not there. `false` when memory is used up.
+    /// Adds a record for the stack in a walk cache, which must have none. Returns `false` if memory
+    /// is exhausted.
     pub(crate) fn add(
         &mut self,
         cache: &WalkCache,
@@ -76,18 +80,19 @@ impl Sites {
         if (self.used + 1) * 4 > (self.mask + 1) * 3 && !self.grow() {
             return false;
         }
-        self.put(Entry { hash: cache.hash(), record: Some(record), site: Some(site) });
+        self.insert(SiteEntry { hash: cache.hash(), record: Some(record), site: Some(site) });
         self.used += 1;
         true
     }
 
-    fn put(&mut self, new: Entry) {
+    fn insert(&mut self, new: SiteEntry) {
         let mut index = (new.hash >> 32) as usize & self.mask;
         loop {
-            // SAFETY: the index is within the table, where a quarter of the entries is empty.
-            let place = unsafe { self.entries.add(index) };
-            // SAFETY: entries are initialised, and this thread's.
-            let entry = unsafe { &mut *place };
+            // SAFETY: the mask keeps the index below the capacity.
+            let entry = unsafe { self.entries.add(index) };
+            // SAFETY: the table was allocated zeroed, so the entry is valid, and `&mut self` keeps
+            // others from accessing it.
+            let entry = unsafe { &mut *entry };
             if entry.site.is_none() {
                 *entry = new;
                 return;
@@ -97,24 +102,25 @@ impl Sites {
     }
 
     fn grow(&mut self) -> bool {
-        let room = if self.entries.is_null() { FIRST } else { (self.mask + 1) * 2 };
-        let Ok(layout) = Layout::array::<Entry>(room) else { return false };
-        // SAFETY: the layout is not empty.
-        let entries = unsafe { System.alloc_zeroed(layout) }.cast::<Entry>();
+        let capacity = if self.entries.is_null() { MIN_CAPACITY } else { (self.mask + 1) * 2 };
+        let Ok(layout) = Layout::array::<SiteEntry>(capacity) else { return false };
+        // SAFETY: the layout is not empty, because the capacity is at least `MIN_CAPACITY`.
+        let entries = unsafe { System.alloc_zeroed(layout) }.cast::<SiteEntry>();
         if entries.is_null() {
             return false;
         }
         overhead::add_table(layout.size());
-        let mut old = Self { entries, mask: room - 1, used: self.used };
+        let mut old = Self { entries, mask: capacity - 1, used: self.used };
         std::mem::swap(self, &mut old);
         if !old.entries.is_null() {
             for index in 0..=old.mask {
-                // SAFETY: the index is within the old table.
-                let place = unsafe { old.entries.add(index) };
-                // SAFETY: entries are initialised, and this thread's.
-                let entry = unsafe { *place };
+                // SAFETY: the old table has `old.mask + 1` entries.
+                let entry = unsafe { old.entries.add(index) };
+                // SAFETY: the old table was allocated zeroed, so the entry is valid, and `old` owns
+                // it.
+                let entry = unsafe { *entry };
                 if entry.site.is_some() {
-                    self.put(entry);
+                    self.insert(entry);
                 }
             }
             old.free();
@@ -123,8 +129,8 @@ impl Sites {
     }
 
     fn free(&mut self) {
-        if let Ok(layout) = Layout::array::<Entry>(self.mask + 1) {
-            // SAFETY: `grow` allocated the table with this layout, and it is forgotten below.
+        if let Ok(layout) = Layout::array::<SiteEntry>(self.mask + 1) {
+            // SAFETY: `grow` allocated the table with this layout, and the pointer is reset below.
             unsafe { System.dealloc(self.entries.cast(), layout) };
             overhead::remove_table(layout.size());
         }

@@ -1,33 +1,33 @@
-//! What regions retain and have released, split by call site.
+//! The memory that regions retain and have released, by call site.
 
 use super::account::{self, RegionId};
 use super::{estimate, release, shard};
 use crate::call_site::SiteId;
 use crate::volume::Volume;
 
-/// What regions have come to, by call site.
+/// The figures of regions by call site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     pub sites: Vec<SiteCount>,
-    /// What is retained at call sites that are not known.
+    /// What is retained at unknown call sites.
     pub siteless: Volume,
 }
 
-/// What one call site has come to.
+/// The figures of one call site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SiteCount {
     pub site: SiteId,
-    /// What was allocated there and is still live; an estimate where call stacks are sampled.
+    /// The live memory that was allocated there. It is an estimate if call stacks are sampled.
     pub retained: Volume,
-    /// The part of it that is known to come from there: all, or that of large blocks where call
-    /// stacks are sampled.
+    /// The part of it that is not estimated: all of it, or the large blocks if call stacks are
+    /// sampled.
     pub certain: Volume,
-    /// What was freed there without being the region's own.
+    /// The memory freed there that the region did not own.
     pub released: Volume,
 }
 
-/// What `owners` retain, and what the first of them has released, by call site. What an inner
-/// region released was released by those around it too.
+/// Returns what `owners` retain and what the first of them has released. Releases of inner regions
+/// are included in those of the regions around them.
 pub fn by_call_site(owners: &[RegionId]) -> Split {
     let Split { mut sites, siteless } = retained(owners);
     for (site, released) in owners.first().into_iter().flat_map(|owner| release::counts(*owner)) {
@@ -48,11 +48,12 @@ pub fn by_call_site(owners: &[RegionId]) -> Split {
     Split { sites, siteless }
 }
 
-/// Read again when records passed from shards to accounts meanwhile: some may have been missed.
+/// Returns what `owners` retain. It reads again if records were transferred from shards to accounts
+/// during the reading, because it may have missed some.
 fn retained(owners: &[RegionId]) -> Split {
     loop {
         let before = account::transfers();
-        let split = retained_now(owners);
+        let split = read_retained(owners);
         if before.is_some() && account::transfers() == before {
             return split;
         }
@@ -60,10 +61,10 @@ fn retained(owners: &[RegionId]) -> Split {
     }
 }
 
-fn retained_now(owners: &[RegionId]) -> Split {
+fn read_retained(owners: &[RegionId]) -> Split {
     let records = owners.iter().flat_map(|&owner| {
         let pinned = account::get(owner).into_iter().flat_map(|account| account.pinned().records());
-        pinned.chain(shard::of(owner).flat_map(shard::Shard::records))
+        pinned.chain(shard::of_region(owner).flat_map(shard::Shard::records))
     });
     let mut split = Split::default();
     for record in records {
@@ -85,7 +86,7 @@ impl SiteCount {
         Self { site, retained: none, certain: none, released: none }
     }
 
-    /// The part of what is retained that comes from a sample.
+    /// Returns the part of the retained memory that is not certain.
     pub fn uncertain(&self) -> Volume {
         Volume {
             bytes: self.retained.bytes - self.certain.bytes,

@@ -1,19 +1,19 @@
-//! What is kept with a block.
+//! The tag that is stored in a block's header.
 
 use super::account::RegionId;
 use super::record::Record;
 
-/// Who owns a block and where it came from; kept with the block for its whole life.
+/// The owner and call site of a block. It stays in the block's header for the life of the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Tag(*const Record);
 
 impl Tag {
-    /// No region's.
+    /// The tag of a block that no region owns.
     pub(crate) const UNOWNED: Self = Self(std::ptr::null());
-    /// leakcheck's own, which no figure ever shows.
+    /// The tag of one of leakcheck's own blocks, which appear in no figure.
     pub(crate) const UNTRACKED: Self = Self(std::ptr::without_provenance(Self::LAST_CONSTANT));
-    /// No record lies at an address up to here.
+    /// The largest value that is not the address of a record.
     pub(crate) const LAST_CONSTANT: usize = 1;
 
     #[inline(always)]
@@ -23,20 +23,21 @@ impl Tag {
 
     #[inline(always)]
     pub(crate) fn record(self) -> Option<&'static Record> {
-        // Compared as a number: in a build without optimisation all else is a call.
+        // A comparison of numbers is not a call in an unoptimized build.
         if self.0 as usize <= Self::LAST_CONSTANT {
             return None;
         }
-        // SAFETY: it is neither of the constants above, so it was made of a reference that is good
-        // for ever.
+        // SAFETY: any value above the constants was a `&'static Record` in `of`.
         Some(unsafe { &*self.0 })
     }
 
+    /// Returns whether the block is one of leakcheck's own.
     #[cfg(holders)]
     pub fn is_untracked(self) -> bool {
         self == Self::UNTRACKED
     }
 
+    /// Returns the region that owns the block, 0 if there is none.
     pub fn owner(self) -> RegionId {
         self.record().map_or(0, Record::owner)
     }

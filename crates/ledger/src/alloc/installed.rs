@@ -1,8 +1,8 @@
-//! The allocator that the feature `install` declares: counts over the C library's.
+//! The allocator that the feature `install` declares, which counts on top of the C library's.
 //!
-//! It does what `Alloc<System>` does, without the layers between: in a build without optimisation,
-//! which tests are, those cost more than the counting. So it calls `malloc` itself, reads a
-//! layout's numbers at once, and reckons with addresses where methods of pointers would be calls.
+//! It does the same as `Alloc<System>` without the layers in between, which cost more than the
+//! counting in unoptimized builds. It therefore calls `malloc` directly, reads the two numbers of a
+//! layout at once, and computes with addresses instead of calling methods of pointers.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
@@ -14,122 +14,131 @@ use crate::deferred_free::{FREE, free_later};
 use crate::events;
 use crate::header::{Header, MALLOC_ALIGN, SIZE};
 
-/// Counts over the C library's allocator.
+/// A counting allocator on top of the C library's.
 #[derive(Debug)]
 pub struct Installed;
 
-/// For blocks that `malloc` does not align.
-static OTHERS: Alloc<System> = Alloc::system();
+/// The allocator for blocks with a larger alignment than that of `malloc`.
+static OVERALIGNED: Alloc<System> = Alloc::system();
 
-/// Keeps what is rarely done out of the way of what is done all the time.
+/// Calls `f` outside of the fast path.
 #[cold]
 #[inline(never)]
-fn rarely<T>(work: impl FnOnce() -> T) -> T {
-    work()
+fn cold<T>(f: impl FnOnce() -> T) -> T {
+    f()
 }
 
-/// A layout's two numbers as they lie in memory.
+/// Returns the size and the alignment of a layout in the order of its fields.
 const fn words(layout: Layout) -> [usize; 2] {
-    // SAFETY: a layout is a size and an alignment, each of which is represented as a `usize`; the
-    // assertion below holds them against what the layout says.
+    // SAFETY: a layout consists of a size and an alignment, each of which is represented as a
+    // `usize`, so any layout is a valid array. The assertion below verifies that their order is
+    // known.
     unsafe { transmute(layout) }
 }
 
-const SAMPLE: Layout = Layout::new::<[u64; 3]>();
-/// Which of the two words is the size.
-const SIZE_AT: usize = if words(SAMPLE)[0] == SAMPLE.size() { 0 } else { 1 };
+const EXAMPLE: Layout = Layout::new::<[u64; 3]>();
+/// The index of the size.
+const SIZE_AT: usize = if words(EXAMPLE)[0] == EXAMPLE.size() { 0 } else { 1 };
 const ALIGN_AT: usize = 1 - SIZE_AT;
 
 const _: () = {
-    assert!(words(SAMPLE)[SIZE_AT] == SAMPLE.size() && words(SAMPLE)[ALIGN_AT] == SAMPLE.align());
+    assert!(
+        words(EXAMPLE)[SIZE_AT] == EXAMPLE.size() && words(EXAMPLE)[ALIGN_AT] == EXAMPLE.align()
+    );
 };
 
-/// The C library's `realloc` in steps of our own.
+/// [`realloc_by_copy`] for a block of the C library.
 ///
 /// # Safety
 ///
-/// As for [`GlobalAlloc::realloc`], with the place of the block's header.
+/// As for [`GlobalAlloc::realloc`], where `start` is the address of the block's header.
 #[cold]
 #[inline(never)]
-unsafe fn moved(start: *mut Header, layout: Layout, new_size: usize) -> *mut c_void {
+unsafe fn copied(start: *mut Header, layout: Layout, new_size: usize) -> *mut c_void {
     let outer = |size: usize| Layout::from_size_align(size + SIZE, MALLOC_ALIGN);
     let (Ok(old), Ok(new)) = (outer(layout.size()), outer(new_size)) else { return null_mut() };
-    // SAFETY: the C library's blocks are those of `System` up to this alignment.
-    unsafe { realloc_by_copy(&FreedLater, start.cast(), (old, new), layout).cast() }
+    // SAFETY: the caller upholds the contract of `realloc`, and `start` is a block of the C library
+    // of the size of `old`, which `DeferredFree` accepts.
+    unsafe { realloc_by_copy(&DeferredFree, start.cast(), (old, new), layout).cast() }
 }
 
-/// The C library's allocator, but for what takes blocks back.
-struct FreedLater;
+/// The C library's allocator with a deferred `free`.
+struct DeferredFree;
 
-// SAFETY: blocks are those of `System`, which takes them from the C library up to the alignment that
-// is asked for here.
-unsafe impl GlobalAlloc for FreedLater {
+// SAFETY: `System` allocates from the C library for the alignments used here, so `free_later`
+// accepts its blocks. Neither method unwinds.
+unsafe impl GlobalAlloc for DeferredFree {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise, unchanged.
+        // SAFETY: the caller upholds the contract of `alloc`, which is the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
-        // SAFETY: the block is the C library's, and nobody has it any more.
+        // SAFETY: `alloc` returned the block, which comes from the C library, and the caller gives
+        // it up.
         unsafe { free_later(block.cast()) };
     }
 }
 
-/// What the user sees of a block of the C library's, told to the ledger.
+/// Reports a fresh block of the C library and writes its header. Returns the block inside, or null
+/// for null.
 ///
 /// # Safety
 ///
-/// `start` is null or a fresh block of `size` bytes and a header, from the C library.
+/// `start` must be null or a fresh block of the C library with room for a header and `size` bytes.
 #[inline(always)]
 unsafe fn tagged(start: *mut c_void, size: usize) -> *mut u8 {
     if start as usize == 0 {
         return start as *mut u8;
     }
-    // SAFETY: the block begins with room for a header, which `malloc` aligns.
+    // SAFETY: the block begins with room for a header, for which `malloc` aligns it.
     unsafe { (*(start as *mut Header)).tag = events::allocated(size, start as usize) };
     (start as usize + SIZE) as *mut u8
 }
 
-// SAFETY: every pointer handed out lies one header behind the start of a block of the C library's
-// that is larger by that header, and which blocks these are is told by the layout, which comes back
-// with the block. No method unwinds: the ledger neither panics nor allocates.
+// SAFETY: every returned pointer is one header after the start of a block of the C library that is
+// larger by that header, or comes from `OVERALIGNED`. Which of the two is determined by the
+// alignment, which is the same for all calls with a block. No method unwinds, because recording an
+// event neither panics nor allocates.
 unsafe impl GlobalAlloc for Installed {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
-            // SAFETY: the caller's promise, unchanged.
-            return rarely(|| unsafe { OTHERS.alloc(layout) });
+            // SAFETY: the caller upholds the contract of the method, which is the same.
+            return cold(|| unsafe { OVERALIGNED.alloc(layout) });
         }
-        // SAFETY: any size will do. It does not overflow: a layout's is at most half of all
-        // addresses.
+        // SAFETY: `malloc` accepts any size. The sum does not overflow, because the size of a
+        // layout is at most `isize::MAX`.
         let start = unsafe { libc::malloc(words[SIZE_AT] + SIZE) };
-        // SAFETY: fresh, and of that size.
+        // SAFETY: `start` is null or a fresh block with room for a header and that many bytes.
         unsafe { tagged(start, words[SIZE_AT]) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
-            // SAFETY: the caller's promise, unchanged.
-            return rarely(|| unsafe { OTHERS.alloc_zeroed(layout) });
+            // SAFETY: the caller upholds the contract of the method, which is the same.
+            return cold(|| unsafe { OVERALIGNED.alloc_zeroed(layout) });
         }
-        // SAFETY: as in `alloc`.
+        // SAFETY: `calloc` accepts any size. The sum does not overflow, because the size of a
+        // layout is at most `isize::MAX`.
         let start = unsafe { libc::calloc(1, words[SIZE_AT] + SIZE) };
-        // SAFETY: fresh, and of that size.
+        // SAFETY: `start` is null or a fresh block with room for a header and that many bytes.
         unsafe { tagged(start, words[SIZE_AT]) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
-            // SAFETY: the caller's promise, unchanged.
-            return rarely(|| unsafe { OTHERS.dealloc(block, layout) });
+            // SAFETY: the caller upholds the contract of the method, which is the same.
+            return cold(|| unsafe { OVERALIGNED.dealloc(block, layout) });
         }
         let start = (block as usize - SIZE) as *mut Header;
-        // SAFETY: a header was written there when the block was handed out.
+        // SAFETY: the caller passes a live block of this allocator, whose header was written when
+        // it was allocated.
         events::freed(unsafe { (*start).tag }, words[SIZE_AT], start as usize);
-        // SAFETY: the block came from the C library. The function is `free`, or keeps the block for a
-        // while and gives it to `free` then.
+        // SAFETY: the block comes from the C library, and the caller gives it up. The function is
+        // `free` or `free_later`, which both accept it and follow the C calling convention.
         unsafe {
             std::arch::asm!(
                 "call qword ptr [rip + {free}]",
@@ -143,24 +152,26 @@ unsafe impl GlobalAlloc for Installed {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let words = words(layout);
         if words[ALIGN_AT] > MALLOC_ALIGN {
-            // SAFETY: the caller's promise, unchanged.
-            return rarely(|| unsafe { OTHERS.realloc(block, layout, new_size) });
+            // SAFETY: the caller upholds the contract of the method, which is the same.
+            return cold(|| unsafe { OVERALIGNED.realloc(block, layout, new_size) });
         }
         let start = (block as usize - SIZE) as *mut Header;
-        // SAFETY: a header was written there when the block was handed out.
+        // SAFETY: the caller passes a live block of this allocator, whose header was written when
+        // it was allocated.
         let tag = unsafe { (*start).tag };
         let start = if events::reallocates_by_copy() {
-            // SAFETY: as for the other.
-            unsafe { moved(start, layout, new_size) }
+            // SAFETY: the caller upholds the contract of `realloc`, and `start` is its header.
+            unsafe { copied(start, layout, new_size) }
         } else {
-            // SAFETY: the block came from the C library, and no size that is asked for overflows.
+            // SAFETY: the block comes from the C library. The sum does not overflow, because the
+            // contract of `realloc` limits `new_size` to `isize::MAX`.
             unsafe { libc::realloc(start as *mut c_void, new_size + SIZE) }
         };
         if start as usize == 0 {
             return start as *mut u8;
         }
         let tag = events::resized(tag, words[SIZE_AT], new_size, start as usize);
-        // SAFETY: the block begins with room for a header, which `realloc` aligns.
+        // SAFETY: the block begins with room for a header, for which `realloc` aligns it.
         unsafe { (*(start as *mut Header)).tag = tag };
         (start as usize + SIZE) as *mut u8
     }
@@ -178,22 +189,22 @@ mod tests {
         // SAFETY: the layout is not empty.
         let block = unsafe { Installed.alloc_zeroed(layout) };
         assert_eq!(block.addr() % align, 0);
-        // SAFETY: the block has `size` bytes, all zero.
+        // SAFETY: the block has `size` initialized bytes, and nothing else refers to it.
         let bytes = unsafe { std::slice::from_raw_parts_mut(block, size) };
         assert!(bytes.iter().all(|byte| *byte == 0));
         bytes.fill(7);
-        // SAFETY: the block has the layout that it came with, and the new size is not zero.
+        // SAFETY: the block has the layout of its allocation, and the new size is not zero.
         let block = unsafe { Installed.realloc(block, layout, tripled.size()) };
         assert_eq!(block.addr() % align, 0);
-        // SAFETY: the first bytes are those from before.
+        // SAFETY: the reallocated block begins with the `size` initialized bytes of the old one.
         let bytes = unsafe { std::slice::from_raw_parts(block, size) };
         assert!(bytes.iter().all(|byte| *byte == 7));
-        // SAFETY: the block has the size that it was reallocated to.
+        // SAFETY: the block has the layout to which it was reallocated.
         unsafe { Installed.dealloc(block, tripled) };
     }
 
     #[test]
-    fn blocks_keep_their_alignment_and_their_content() {
+    fn blocks_keep_their_alignment_and_contents() {
         for shift in 0..13 {
             for size in [1, 15, 16, 17, 1000, 1 << 20] {
                 round_trip(size, 1 << shift);
@@ -202,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_null() {
+    fn impossible_sizes_return_null() {
         let largest = Layout::from_size_align(isize::MAX as usize, 1).unwrap();
         // SAFETY: the layout is not empty.
         assert!(black_box(unsafe { Installed.alloc(largest) }).is_null());
@@ -211,10 +222,11 @@ mod tests {
         let layout = Layout::new::<u64>();
         // SAFETY: the layout is not empty.
         let block = unsafe { Installed.alloc(layout) };
-        // SAFETY: the block has the layout that it came with; where there is no larger one, it stays.
+        // SAFETY: the block has the layout of its allocation. A failed reallocation leaves it
+        // valid.
         let larger = unsafe { Installed.realloc(block, layout, largest.size()) };
         assert!(black_box(larger).is_null());
-        // SAFETY: the block has the layout that it came with.
+        // SAFETY: the block has the layout of its allocation.
         unsafe { Installed.dealloc(block, layout) };
     }
 }

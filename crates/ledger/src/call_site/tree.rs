@@ -1,84 +1,86 @@
-//! Finds call sites by the hash of their stack.
+//! A hash tree that finds call sites by the hash of their stack.
 //!
-//! A hash tree that is only ever added to, without a lock: a place holds nothing, a site, or a node with sixteen
-//! places more. A site that comes where another one is takes the other one along into a new node, one step
-//! down. Places change from nothing to a site and from a site to a node, and never back, so that whoever reads an
-//! old value finds the same site one step further down.
+//! The tree is lock-free and only grows. A slot is empty, contains a site, or points to a node of
+//! sixteen further slots. If a new site meets an occupied slot, the occupant moves into a new node.
+//! A slot changes from empty to a site and from a site to a node, never back, so a reader with a
+//! stale value still finds the site one level further down.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Site, SiteId};
 use leakcheck_system::arena::{Arena, Zeroed};
 
-/// Nothing, the id of a site, or with [`NODE`] the index of a node.
-type Place = AtomicU32;
+use super::{Site, SiteId};
+
+/// 0, the id of a site, or the index of a node with [`NODE`] set.
+type TreeSlot = AtomicU32;
 
 const NODE: u32 = 1 << 31;
-const _: () = assert!(super::MOST_SITES < NODE);
+const _: () = assert!(super::MAX_SITES < NODE);
 
-/// The upper bits of a hash choose the first place.
+/// The number of upper bits of a hash that select the root slot.
 const ROOT_BITS: u32 = 12;
-/// Further bits choose one of a node.
+/// The number of further bits that select a slot of a node.
 const NODE_BITS: u32 = 4;
 
-struct Node([Place; 1 << NODE_BITS]);
+struct Node([TreeSlot; 1 << NODE_BITS]);
 
-// SAFETY: the places are atomic integers.
+// SAFETY: the slots are atomic integers, for which zero is valid and which need no drop.
 unsafe impl Zeroed for Node {}
 
-static ROOT: [Place; 1 << ROOT_BITS] = [const { AtomicU32::new(0) }; 1 << ROOT_BITS];
+static ROOT: [TreeSlot; 1 << ROOT_BITS] = [const { AtomicU32::new(0) }; 1 << ROOT_BITS];
 static NODES: Arena<Node> = Arena::new(6);
 
-/// The site with a hash that `is_it`, else the one that `make` makes, which is asked at most once. `None` when
-/// memory is used up.
+/// Returns the site with this hash that `is_match` accepts, otherwise the result of `create`, which
+/// is called at most once. Returns `None` if memory is exhausted.
 pub(super) fn find_or_add(
     hash: u64,
-    is_it: impl Fn(&Site) -> bool,
-    make: impl FnOnce() -> Option<SiteId>,
+    is_match: impl Fn(&Site) -> bool,
+    create: impl FnOnce() -> Option<SiteId>,
 ) -> Option<SiteId> {
-    let mut make = Some(make);
-    let mut made = None;
-    let mut place = &ROOT[(hash >> (u64::BITS - ROOT_BITS)) as usize];
-    let mut used = ROOT_BITS;
+    let mut create = Some(create);
+    let mut created = None;
+    let mut slot = &ROOT[(hash >> (u64::BITS - ROOT_BITS)) as usize];
+    let mut used_bits = ROOT_BITS;
     loop {
-        let held = place.load(Ordering::Acquire);
-        if held & NODE != 0 {
-            place = place_in(held & !NODE, hash, used)?;
-            used += NODE_BITS;
-        } else if held == 0 {
-            let id = made.or_else(|| make.take()?())?;
-            made = Some(id);
-            if swap(place, 0, id) {
+        let value = slot.load(Ordering::Acquire);
+        if value & NODE != 0 {
+            slot = node_slot(value & !NODE, hash, used_bits)?;
+            used_bits += NODE_BITS;
+        } else if value == 0 {
+            let id = created.or_else(|| create.take()?())?;
+            created = Some(id);
+            if replace(slot, 0, id) {
                 return Some(id);
             }
         } else {
-            let site = super::get(held)?;
+            let site = super::get(value)?;
             if site.hash() != hash {
-                move_down(place, held, site.hash(), used)?;
-            } else if is_it(site) {
-                return Some(held);
+                move_down(slot, value, site.hash(), used_bits)?;
+            } else if is_match(site) {
+                return Some(value);
             } else {
-                // The same hash for another stack.
-                place = site.next();
+                // Sites with the same hash form a list.
+                slot = site.next();
             }
         }
     }
 }
 
-fn swap(place: &Place, from: u32, to: u32) -> bool {
-    place.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+fn replace(slot: &TreeSlot, from: u32, to: u32) -> bool {
+    slot.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
-fn place_in(node: u32, hash: u64, used: u32) -> Option<&'static Place> {
-    let shift = u64::BITS - NODE_BITS - used;
+/// Returns the slot of a node for a hash of which `used_bits` bits have been used.
+fn node_slot(node: u32, hash: u64, used_bits: u32) -> Option<&'static TreeSlot> {
+    let shift = u64::BITS - NODE_BITS - used_bits;
     NODES.get(node)?.0.get((hash >> shift) as usize & ((1 << NODE_BITS) - 1))
 }
 
-/// Puts a node in the place of a site, with the site in it. Another thread may be faster; then the node stays
+/// Replaces a site by a node that contains it. If another thread does so first, the node stays
 /// unused.
-fn move_down(place: &Place, id: SiteId, hash: u64, used: u32) -> Option<()> {
+fn move_down(slot: &TreeSlot, id: SiteId, hash: u64, used_bits: u32) -> Option<()> {
     let node = NODES.push()?;
-    place_in(node, hash, used)?.store(id, Ordering::Relaxed);
-    swap(place, id, node | NODE);
+    node_slot(node, hash, used_bits)?.store(id, Ordering::Relaxed);
+    replace(slot, id, node | NODE);
     Some(())
 }

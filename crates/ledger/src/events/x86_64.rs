@@ -1,11 +1,14 @@
-//! The shortest ways of the ledger, for x86_64.
+//! The fast paths of allocations and frees, for x86_64.
 //!
-//! In assembly because they run at every allocation and every free, and tests are built without
-//! optimisation, where the same in Rust takes five times as long. What they cannot do is left to
-//! the functions of the same names in [`ledger`](super), which can do all of it.
+//! They are written in assembly because every allocation and every free runs them, and most tests
+//! are unoptimized builds, in which the same code in Rust takes five times as long. Whatever they
+//! do not handle is left to [`allocated_in_rust`] and [`freed_in_rust`], which handle every event.
 
 use std::arch::naked_asm;
 use std::mem::offset_of;
+
+use leakcheck_unwind::walk_cache::RetraceResult;
+use leakcheck_unwind::{self as unwind, Registers};
 
 use super::{Tag, allocated_in_rust, freed_in_rust};
 use crate::accounts::record::Record;
@@ -13,11 +16,10 @@ use crate::accounts::sample;
 use crate::accounts::shard::{self, Shard};
 use crate::epoch::EPOCH;
 use crate::thread::{CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread};
-use leakcheck_unwind::walk_cache::Outcome;
-use leakcheck_unwind::{self as unwind, Registers};
 
-/// Finds the state of the thread, in rcx, and goes to 9 where the thread has not kept up.
-macro_rules! thread_in_step {
+/// Loads the address of the thread's state into rcx. Jumps to label 9 if the thread has not seen
+/// the current epoch.
+macro_rules! load_thread {
     () => {
         concat!(
             "mov rcx, fs:0\n",
@@ -30,9 +32,9 @@ macro_rules! thread_in_step {
     };
 }
 
-/// Calls the Rust way with the arguments as they came and, in one more register, where a walk begins: in the
-/// caller. To be reached with the stack as it was at the entry.
-macro_rules! leave_to_rust {
+/// Calls the Rust function with the original arguments and, as one more argument, the registers of
+/// the caller, at which a walk begins. The stack pointer must be as at the entry.
+macro_rules! call_rust {
     ($argument:literal) => {
         concat!(
             "mov rax, [rsp]\n",
@@ -53,19 +55,19 @@ macro_rules! leave_to_rust {
     };
 }
 
-/// [`ledger::allocated`](super::allocated) for a thread that has kept up, and has nothing to do but
-/// count and find the record of its call stack.
+/// [`events::allocated`](super::allocated) for a thread that has seen the current epoch and only
+/// has to find the record of its call stack and count.
 ///
-/// Statics are found by the global offset table, for a shared library may export them; in a program the linker
-/// makes plain addresses of that.
+/// Statics are addressed through the global offset table, because a shared library may export them.
+/// In an executable the linker replaces that by plain addresses.
 ///
-/// The walk begins in the caller: `[rsp]` at the entry is the address there, and its stack ends
-/// above.
+/// The walk begins in the caller. At the entry, `[rsp]` is the return address into it, and its
+/// frame ends above that.
 #[unsafe(naked)]
-pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
+pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag {
     naked_asm!(
         ".cfi_startproc",
-        thread_in_step!(),
+        load_thread!(),
         "xor eax, eax",
         "mov rdx, [rcx + {shard}]",
         "test rdx, rdx",
@@ -80,15 +82,15 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         "je 9f",
         "add [rax + {allocated}], rdi",
         "add qword ptr [rax + {allocated} + 8], 1",
-        "sub [rdx + {room}], rdi",
+        "sub [rdx + {headroom}], rdi",
         "js 8f",
         "4:",
         "ret",
-        // The record of the call stack.
+        // Find the record of the call stack.
         "5:",
-        "cmp rax, {capture}",
+        "cmp rax, {capture_all}",
         "jne 7f",
-        // Without a base, or on a stack above it.
+        // Leave a thread without a stack base, or on a stack above it, to Rust.
         "cmp rsp, [rcx + {stack_base}]",
         "jae 9f",
         "cmp qword ptr [rdx + {busy}], 0",
@@ -110,10 +112,10 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         "mov ecx, eax",
         "mov rdx, [rsp + 8]",
         "mov rax, [rdx + {latest}]",
-        "cmp ecx, {same}",
+        "cmp ecx, {unchanged}",
         "je 6f",
         "xor eax, eax",
-        "cmp ecx, {new}",
+        "cmp ecx, {changed}",
         "jne 6f",
         "mov rdi, rdx",
         "call {record_of_walk}",
@@ -126,9 +128,9 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         ".cfi_adjust_cfa_offset -8",
         "mov qword ptr [rdx + {busy}], 0",
         "jmp 3b",
-        // The record of all call stacks, unless the block is to be captured.
+        // Use the record of blocks without a call site, unless the block is captured.
         "7:",
-        "cmp rax, {sample}",
+        "cmp rax, {capture_sampled}",
         "jne 9f",
         "mov rax, [rdx + {siteless}]",
         "test rax, rax",
@@ -142,12 +144,12 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         "push rax",
         ".cfi_adjust_cfa_offset 8",
         "mov rdi, rdx",
-        "call {rise}",
+        "call {raise_high_water}",
         "pop rax",
         ".cfi_adjust_cfa_offset -8",
         "ret",
         "9:",
-        leave_to_rust!("rdx"),
+        call_rust!("rdx"),
         ".cfi_endproc",
         seen_epoch = const offset_of!(Thread, seen_epoch),
         epoch = sym EPOCH,
@@ -158,18 +160,18 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
         latest = const Shard::LATEST_AT,
         busy = const Shard::BUSY_AT,
         cache = const Shard::WALK_CACHE_AT,
-        room = const Shard::ROOM_AT,
+        headroom = const Shard::HEADROOM_AT,
         allocated = const Record::ALLOCATED_AT,
-        capture = const CAPTURE_ALL,
-        sample = const CAPTURE_SAMPLED,
+        capture_all = const CAPTURE_ALL,
+        capture_sampled = const CAPTURE_SAMPLED,
         large = const sample::LARGE,
         until_sample = const Shard::UNTIL_SAMPLE_AT,
         rules = sym unwind::RULES,
         retrace = sym unwind::x86_64::retrace,
-        same = const Outcome::Same as usize,
-        new = const Outcome::New as usize,
+        unchanged = const RetraceResult::Unchanged as usize,
+        changed = const RetraceResult::Changed as usize,
         record_of_walk = sym shard::record_of_walk,
-        rise = sym shard::rise,
+        raise_high_water = sym shard::raise_high_water,
         address = const offset_of!(Registers, address),
         stack_pointer = const offset_of!(Registers, stack_pointer),
         frame_pointer = const offset_of!(Registers, frame_pointer),
@@ -177,43 +179,44 @@ pub(super) extern "sysv64" fn allocated(size: usize, place: usize) -> Tag {
     )
 }
 
-extern "sysv64" fn allocated_by_rust(size: usize, place: usize, from: &Registers) -> Tag {
-    allocated_in_rust(size, place, from)
+extern "sysv64" fn allocated_by_rust(size: usize, header_addr: usize, from: &Registers) -> Tag {
+    allocated_in_rust(size, header_addr, from)
 }
 
-/// [`ledger::freed`](super::freed) for a thread that has kept up, and has nothing to do but count.
+/// [`events::freed`](super::freed) for a thread that has seen the current epoch and only has to
+/// count.
 #[unsafe(naked)]
-pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, place: usize) {
+pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, header_addr: usize) {
     naked_asm!(
         ".cfi_startproc",
-        thread_in_step!(),
+        load_thread!(),
         "mov r8, [rcx + {shard}]",
-        "cmp rdi, {constants}",
+        "cmp rdi, {last_constant}",
         "jbe 3f",
         "test r8, r8",
         "je 9f",
-        "test qword ptr [rcx + {flags}], {tally}",
+        "test qword ptr [rcx + {flags}], {count_process}",
         "jne 9f",
-        "cmp [rdi + {owned_by}], r8",
+        "cmp [rdi + {record_shard}], r8",
         "jne 5f",
         "add [rdi + {freed}], rsi",
         "add qword ptr [rdi + {freed} + 8], 1",
         "1:",
-        "add [r8 + {room}], rsi",
-        "cmp qword ptr [r8 + {room}], {tell_at}",
+        "add [r8 + {headroom}], rsi",
+        "cmp qword ptr [r8 + {headroom}], {flush_headroom}",
         "jg 4f",
         "2:",
         "ret",
-        // Nobody's block and a thread that works for nobody.
+        // An unowned block, freed by a thread in no region, is not counted.
         "3:",
         "test r8, r8",
         "je 2b",
         "jmp 9f",
         "4:",
         "mov rdi, r8",
-        "jmp {tell}",
-        // Another thread's block, of the same region. The count of blocks comes last, as in
-        // `Record::count_freed_elsewhere`.
+        "jmp {flush}",
+        // The block belongs to another thread in the same region. The number of blocks is updated
+        // last, as in `Record::count_freed_elsewhere`.
         "5:",
         "mov eax, [rdi + {owner}]",
         "cmp eax, [r8 + {region}]",
@@ -222,22 +225,22 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, place: usize) {
         "lock add qword ptr [rdi + {freed_elsewhere} + 8], 1",
         "jmp 1b",
         "9:",
-        leave_to_rust!("rcx"),
+        call_rust!("rcx"),
         ".cfi_endproc",
         seen_epoch = const offset_of!(Thread, seen_epoch),
         epoch = sym EPOCH,
         shard = const offset_of!(Thread, shard),
         flags = const offset_of!(Thread, flags),
-        tally = const COUNT_PROCESS,
-        constants = const Tag::LAST_CONSTANT,
-        owned_by = const Record::SHARD_AT,
+        count_process = const COUNT_PROCESS,
+        last_constant = const Tag::LAST_CONSTANT,
+        record_shard = const Record::SHARD_AT,
         freed = const Record::FREED_AT,
         freed_elsewhere = const Record::FREED_ELSEWHERE_AT,
         owner = const Record::OWNER_AT,
         region = const Shard::REGION_AT,
-        room = const Shard::ROOM_AT,
-        tell_at = const shard::TELL_AT_ROOM,
-        tell = sym shard::tell,
+        headroom = const Shard::HEADROOM_AT,
+        flush_headroom = const shard::FLUSH_HEADROOM,
+        flush = sym shard::flush,
         address = const offset_of!(Registers, address),
         stack_pointer = const offset_of!(Registers, stack_pointer),
         frame_pointer = const offset_of!(Registers, frame_pointer),
@@ -245,6 +248,6 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, place: usize) {
     )
 }
 
-extern "sysv64" fn freed_by_rust(tag: Tag, size: usize, place: usize, from: &Registers) {
-    freed_in_rust(tag, size, place, from);
+extern "sysv64" fn freed_by_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
+    freed_in_rust(tag, size, header_addr, from);
 }

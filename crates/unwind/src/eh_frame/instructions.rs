@@ -1,91 +1,86 @@
-//! Call frame instructions: what of the caller's is where, from one instruction of a function on.
+//! Executes call frame instructions, which yield the locations of the caller's registers.
 
-use super::Processor;
-use super::code;
+use super::Arch;
+use super::opcodes;
 use super::reader::Reader;
 
-/// Where a register of the caller's is.
+/// The location of one of the caller's registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Where it was: this function has not touched it.
-    Kept,
-    /// Nowhere.
-    Lost,
-    /// In memory, so many bytes above the CFA.
-    Saved(i32),
-    /// Elsewhere.
-    Other,
+pub(crate) enum Location {
+    /// In the same register, which the function has not changed.
+    Unchanged,
+    /// Nowhere, because its value is lost.
+    Undefined,
+    /// In memory, at this offset in bytes from the CFA.
+    Memory(i32),
+    /// In a location that this module does not support.
+    Unsupported,
 }
 
-/// What holds from one instruction of a function to another.
+/// The locations that apply to a range of a function's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// The number of the register that the CFA is reckoned from; none where it takes more than that.
-    pub(crate) base: Option<u16>,
-    /// How many bytes the CFA is above that.
-    pub(crate) distance: i32,
-    pub(crate) return_address: Place,
-    pub(crate) frame_pointer: Place,
+    /// The number of the register to which the CFA is relative, `None` if it is an expression.
+    pub(crate) cfa_register: Option<u16>,
+    /// The offset in bytes of the CFA from that register.
+    pub(crate) cfa_offset: i32,
+    pub(crate) return_address: Location,
+    pub(crate) frame_pointer: Location,
 }
 
-/// Rows that a function may put aside at a time; compilers use one.
-const ASIDE: usize = 4;
+/// The depth of the stack of remembered rows. Compilers use one.
+const MAX_SAVED_ROWS: usize = 4;
 
-/// The run of the instructions of a function and of what it has in common with others.
+/// An interpreter for the instructions of a CIE and an FDE.
 pub(super) struct State<'a> {
-    processor: &'a Processor,
+    arch: &'a Arch,
     code_alignment: u64,
     data_alignment: i64,
     row: Row,
-    /// What holds where a function begins.
+    /// The row at the start of the function.
     initial: Row,
-    aside: [Row; ASIDE],
-    aside_count: usize,
-    /// Where the row begins, in bytes from the function's start, and where a row is wanted.
+    saved_rows: [Row; MAX_SAVED_ROWS],
+    saved_row_count: usize,
+    /// The offset in the function at which the current row begins, in bytes.
     offset: u64,
+    /// The offset in the function for which the row is requested.
     wanted: u64,
 }
 
 impl<'a> State<'a> {
-    pub(super) fn new(processor: &'a Processor, code_alignment: u64, data_alignment: i64) -> Self {
+    pub(super) fn new(arch: &'a Arch, code_alignment: u64, data_alignment: i64) -> Self {
         let row = Row {
-            base: None,
-            distance: 0,
-            return_address: Place::Kept,
-            frame_pointer: Place::Kept,
+            cfa_register: None,
+            cfa_offset: 0,
+            return_address: Location::Unchanged,
+            frame_pointer: Location::Unchanged,
         };
         Self {
-            processor,
+            arch,
             code_alignment,
             data_alignment,
             row,
             initial: row,
-            aside: [row; ASIDE],
-            aside_count: 0,
+            saved_rows: [row; MAX_SAVED_ROWS],
+            saved_row_count: 0,
             offset: 0,
             wanted: u64::MAX,
         }
     }
 
-    /// What holds at an offset into a function, by the instructions that functions have in common and
-    /// by its own.
-    pub(super) fn row_at(
-        &mut self,
-        wanted: u64,
-        common: Reader<'_>,
-        function: Reader<'_>,
-    ) -> Option<Row> {
-        self.run(common)?;
+    /// Returns the row at an offset in a function, given the instructions of its CIE and its FDE.
+    pub(super) fn row_at(&mut self, wanted: u64, cie: Reader<'_>, fde: Reader<'_>) -> Option<Row> {
+        self.run(cie)?;
         self.initial = self.row;
         self.offset = 0;
         self.wanted = wanted;
-        self.run(function)?;
+        self.run(fde)?;
         Some(self.row)
     }
 
-    /// Up to the instruction that goes on behind what is wanted.
+    /// Executes instructions up to the one that advances beyond the wanted offset.
     fn run(&mut self, mut instructions: Reader<'_>) -> Option<()> {
-        while !instructions.left().is_empty() && self.offset <= self.wanted {
+        while !instructions.remaining().is_empty() && self.offset <= self.wanted {
             self.step(&mut instructions)?;
         }
         Some(())
@@ -93,87 +88,91 @@ impl<'a> State<'a> {
 
     fn step(&mut self, rest: &mut Reader<'_>) -> Option<()> {
         let instruction = rest.u8()?;
-        let number = u64::from(instruction & !code::SHORT);
-        match instruction & code::SHORT {
-            code::ADVANCE => self.advance(number),
-            code::OFFSET => {
+        let number = u64::from(instruction & !opcodes::PRIMARY_MASK);
+        match instruction & opcodes::PRIMARY_MASK {
+            opcodes::ADVANCE => self.advance(number),
+            opcodes::OFFSET => {
                 let below = rest.unsigned()?;
                 self.save(number, i64::try_from(below).ok()?)
             }
-            code::RESTORE => self.restore(number),
-            _ => self.step_long(instruction, rest),
+            opcodes::RESTORE => self.restore(number),
+            _ => self.step_extended(instruction, rest),
         }
     }
 
-    fn step_long(&mut self, instruction: u8, rest: &mut Reader<'_>) -> Option<()> {
+    fn step_extended(&mut self, instruction: u8, rest: &mut Reader<'_>) -> Option<()> {
         let register = match instruction {
-            code::OFFSET_EXTENDED..=code::REGISTER
-            | code::DEF_CFA
-            | code::DEF_CFA_REGISTER
-            | code::EXPRESSION..=code::DEF_CFA_SF
-            | code::VAL_OFFSET..=code::VAL_EXPRESSION => rest.unsigned()?,
+            opcodes::OFFSET_EXTENDED..=opcodes::REGISTER
+            | opcodes::DEF_CFA
+            | opcodes::DEF_CFA_REGISTER
+            | opcodes::EXPRESSION..=opcodes::DEF_CFA_SF
+            | opcodes::VAL_OFFSET..=opcodes::VAL_EXPRESSION => rest.unsigned()?,
             _ => 0,
         };
         let number = match instruction {
-            code::ADVANCE_1 => rest.number(1)?.cast_signed(),
-            code::ADVANCE_2 => rest.number(2)?.cast_signed(),
-            code::ADVANCE_4 => rest.number(4)?.cast_signed(),
-            code::OFFSET_EXTENDED
-            | code::REGISTER
-            | code::DEF_CFA
-            | code::DEF_CFA_OFFSET
-            | code::VAL_OFFSET
-            | code::GNU_ARGS_SIZE => i64::try_from(rest.unsigned()?).ok()?,
-            code::OFFSET_EXTENDED_SF
-            | code::DEF_CFA_SF
-            | code::DEF_CFA_OFFSET_SF
-            | code::VAL_OFFSET_SF => rest.signed()?,
-            code::DEF_CFA_EXPRESSION | code::EXPRESSION | code::VAL_EXPRESSION => {
+            opcodes::ADVANCE_1 => rest.number(1)?.cast_signed(),
+            opcodes::ADVANCE_2 => rest.number(2)?.cast_signed(),
+            opcodes::ADVANCE_4 => rest.number(4)?.cast_signed(),
+            opcodes::OFFSET_EXTENDED
+            | opcodes::REGISTER
+            | opcodes::DEF_CFA
+            | opcodes::DEF_CFA_OFFSET
+            | opcodes::VAL_OFFSET
+            | opcodes::GNU_ARGS_SIZE => i64::try_from(rest.unsigned()?).ok()?,
+            opcodes::OFFSET_EXTENDED_SF
+            | opcodes::DEF_CFA_SF
+            | opcodes::DEF_CFA_OFFSET_SF
+            | opcodes::VAL_OFFSET_SF => rest.signed()?,
+            opcodes::DEF_CFA_EXPRESSION | opcodes::EXPRESSION | opcodes::VAL_EXPRESSION => {
                 let length = rest.length()?;
                 rest.skip(length)?;
                 0
             }
             _ => 0,
         };
-        self.perform(instruction, register, number)
+        self.execute(instruction, register, number)
     }
 
-    fn perform(&mut self, instruction: u8, register: u64, number: i64) -> Option<()> {
+    fn execute(&mut self, instruction: u8, register: u64, number: i64) -> Option<()> {
         match instruction {
-            code::NOP | code::GNU_ARGS_SIZE => {}
-            code::AARCH64_NEGATE_RA_STATE if self.processor.signs => {}
-            code::ADVANCE_1 | code::ADVANCE_2 | code::ADVANCE_4 => {
+            opcodes::NOP | opcodes::GNU_ARGS_SIZE => {}
+            opcodes::AARCH64_NEGATE_RA_STATE if self.arch.signs_addresses => {}
+            opcodes::ADVANCE_1 | opcodes::ADVANCE_2 | opcodes::ADVANCE_4 => {
                 self.advance(number.cast_unsigned())?
             }
-            code::OFFSET_EXTENDED | code::OFFSET_EXTENDED_SF => self.save(register, number)?,
-            code::RESTORE_EXTENDED => self.restore(register)?,
-            code::UNDEFINED => self.set(register, Place::Lost),
-            code::SAME_VALUE => self.set(register, Place::Kept),
-            code::REGISTER | code::EXPRESSION | code::VAL_OFFSET..=code::VAL_EXPRESSION => {
-                self.set(register, Place::Other)
+            opcodes::OFFSET_EXTENDED | opcodes::OFFSET_EXTENDED_SF => {
+                self.save(register, number)?
             }
-            code::REMEMBER_STATE => {
-                *self.aside.get_mut(self.aside_count)? = self.row;
-                self.aside_count += 1;
+            opcodes::RESTORE_EXTENDED => self.restore(register)?,
+            opcodes::UNDEFINED => self.set(register, Location::Undefined),
+            opcodes::SAME_VALUE => self.set(register, Location::Unchanged),
+            opcodes::REGISTER
+            | opcodes::EXPRESSION
+            | opcodes::VAL_OFFSET..=opcodes::VAL_EXPRESSION => {
+                self.set(register, Location::Unsupported)
             }
-            code::RESTORE_STATE => {
-                self.aside_count = self.aside_count.checked_sub(1)?;
-                self.row = *self.aside.get(self.aside_count)?;
+            opcodes::REMEMBER_STATE => {
+                *self.saved_rows.get_mut(self.saved_row_count)? = self.row;
+                self.saved_row_count += 1;
             }
-            code::DEF_CFA | code::DEF_CFA_SF => {
-                self.row.base = Some(u16::try_from(register).ok()?);
-                self.row.distance = self.distance(instruction == code::DEF_CFA_SF, number)?;
+            opcodes::RESTORE_STATE => {
+                self.saved_row_count = self.saved_row_count.checked_sub(1)?;
+                self.row = *self.saved_rows.get(self.saved_row_count)?;
             }
-            code::DEF_CFA_REGISTER => {
-                self.row.base?;
-                self.row.base = Some(u16::try_from(register).ok()?);
+            opcodes::DEF_CFA | opcodes::DEF_CFA_SF => {
+                self.row.cfa_register = Some(u16::try_from(register).ok()?);
+                self.row.cfa_offset = self.offset(instruction == opcodes::DEF_CFA_SF, number)?;
             }
-            code::DEF_CFA_OFFSET | code::DEF_CFA_OFFSET_SF => {
-                self.row.base?;
-                self.row.distance =
-                    self.distance(instruction == code::DEF_CFA_OFFSET_SF, number)?;
+            opcodes::DEF_CFA_REGISTER => {
+                self.row.cfa_register?;
+                self.row.cfa_register = Some(u16::try_from(register).ok()?);
             }
-            code::DEF_CFA_EXPRESSION => self.row.base = None,
+            opcodes::DEF_CFA_OFFSET | opcodes::DEF_CFA_OFFSET_SF => {
+                self.row.cfa_register?;
+                self.row.cfa_offset =
+                    self.offset(instruction == opcodes::DEF_CFA_OFFSET_SF, number)?;
+            }
+            opcodes::DEF_CFA_EXPRESSION => self.row.cfa_register = None,
             _ => return None,
         }
         Some(())
@@ -184,31 +183,31 @@ impl<'a> State<'a> {
         Some(())
     }
 
-    fn distance(&self, aligned: bool, number: i64) -> Option<i32> {
-        let factor = if aligned { self.data_alignment } else { 1 };
+    fn offset(&self, factored: bool, number: i64) -> Option<i32> {
+        let factor = if factored { self.data_alignment } else { 1 };
         i32::try_from(number.checked_mul(factor)?).ok()
     }
 
     fn save(&mut self, register: u64, number: i64) -> Option<()> {
-        let distance = self.distance(true, number)?;
-        self.set(register, Place::Saved(distance));
+        let offset = self.offset(true, number)?;
+        self.set(register, Location::Memory(offset));
         Some(())
     }
 
     fn restore(&mut self, register: u64) -> Option<()> {
-        if register == u64::from(self.processor.return_address) {
+        if register == u64::from(self.arch.return_address) {
             self.row.return_address = self.initial.return_address;
-        } else if register == u64::from(self.processor.frame_pointer) {
+        } else if register == u64::from(self.arch.frame_pointer) {
             self.row.frame_pointer = self.initial.frame_pointer;
         }
         Some(())
     }
 
-    fn set(&mut self, register: u64, place: Place) {
-        if register == u64::from(self.processor.return_address) {
-            self.row.return_address = place;
-        } else if register == u64::from(self.processor.frame_pointer) {
-            self.row.frame_pointer = place;
+    fn set(&mut self, register: u64, location: Location) {
+        if register == u64::from(self.arch.return_address) {
+            self.row.return_address = location;
+        } else if register == u64::from(self.arch.frame_pointer) {
+            self.row.frame_pointer = location;
         }
     }
 }

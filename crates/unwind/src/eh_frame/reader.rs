@@ -1,6 +1,6 @@
-//! Numbers of unwind tables.
+//! Reads the numbers in unwind tables.
 
-/// What is left to be read.
+/// The bytes that have not been read yet.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
@@ -9,13 +9,13 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    pub(super) fn left(&self) -> &'a [u8] {
+    pub(super) fn remaining(&self) -> &'a [u8] {
         self.0
     }
 
     pub(super) fn take(&mut self, bytes: usize) -> Option<Self> {
-        let (taken, left) = self.0.split_at_checked(bytes)?;
-        self.0 = left;
+        let (taken, remaining) = self.0.split_at_checked(bytes)?;
+        self.0 = remaining;
         Some(Self(taken))
     }
 
@@ -25,12 +25,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn u8(&mut self) -> Option<u8> {
-        let (first, left) = self.0.split_first()?;
-        self.0 = left;
+        let (first, remaining) = self.0.split_first()?;
+        self.0 = remaining;
         Some(*first)
     }
 
-    /// An unsigned number of up to eight bytes, the lowest first.
+    /// Reads an unsigned little-endian number of up to eight bytes.
     pub(super) fn number(&mut self, bytes: usize) -> Option<u64> {
         let taken = self.take(bytes)?;
         let mut number = 0;
@@ -41,8 +41,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn u32(&mut self) -> Option<u32> {
-        let (first, left) = self.0.split_first_chunk()?;
-        self.0 = left;
+        let (first, remaining) = self.0.split_first_chunk()?;
+        self.0 = remaining;
         Some(u32::from_le_bytes(*first))
     }
 
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         self.u32().map(u32::cast_signed)
     }
 
-    /// Up to a zero, which is left out.
+    /// Reads a string up to a zero byte, which is not part of the result.
     pub(super) fn text(&mut self) -> Option<&'a [u8]> {
         let length = self.0.iter().position(|byte| *byte == 0)?;
         let text = self.take(length)?;
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         Some(text.0)
     }
 
-    /// A number in seven bits a byte (LEB128).
+    /// Reads an unsigned LEB128 number.
     pub(super) fn unsigned(&mut self) -> Option<u64> {
         let (mut number, mut bits) = (0, 0);
         while bits < u64::BITS {
@@ -76,13 +76,13 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// The same with a sign, which is the highest bit.
+    /// Reads a signed LEB128 number.
     pub(super) fn signed(&mut self) -> Option<i64> {
         let (mut number, mut bits) = (0, 0);
         while bits < u64::BITS {
             let byte = self.u8()?;
             let part = u64::from(byte & 0x7f);
-            // The tenth byte has room for the sign only.
+            // The tenth byte can only contain the sign.
             if bits == 63 && !matches!(part, 0 | 0x7f) {
                 return None;
             }
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A length in bytes.
+    /// Reads a length in bytes, which is an unsigned LEB128 number.
     pub(super) fn length(&mut self) -> Option<usize> {
         usize::try_from(self.unsigned()?).ok()
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_their_lowest_byte_first() {
+    fn numbers_are_little_endian() {
         let mut reader = Reader::new(&[1, 2, 3, 4, 5, 0xff, 0xff, 0xff, 0xff]);
         assert_eq!(reader.u8(), Some(1));
         assert_eq!(reader.u32(), Some(0x0504_0302));
@@ -125,18 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn a_number_takes_as_many_bytes_as_it_needs() {
+    fn a_number_has_a_variable_length() {
         assert_eq!(unsigned(&[0]), Some(0));
         assert_eq!(unsigned(&[0x7f]), Some(127));
         assert_eq!(unsigned(&[0x80, 0x01]), Some(128));
-        // Padding is no part of it.
+        // Padding does not change the number.
         assert_eq!(unsigned(&[0x81, 0x80, 0x00]), Some(1));
         let mut two = Reader::new(&[0x80, 0x01, 0x05]);
         assert_eq!((two.unsigned(), two.unsigned()), (Some(128), Some(5)));
     }
 
     #[test]
-    fn a_sign_is_the_highest_bit() {
+    fn the_highest_bit_is_the_sign() {
         assert_eq!(signed(&[0x78]), Some(-8));
         assert_eq!(signed(&[0x3f]), Some(63));
         assert_eq!(signed(&[0x80, 0x7f]), Some(-128));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_behind_the_end() {
+    fn nothing_is_read_beyond_the_end() {
         assert_eq!(unsigned(&[0x80]), None);
         assert!(Reader::new(&[1, 2]).take(3).is_none());
         assert!(Reader::new(&[1, 2]).skip(3).is_none());

@@ -1,10 +1,10 @@
-//! Rules on x86_64, where a call puts the return address right below the CFA.
+//! Rules on x86_64, where a call stores the return address directly below the CFA.
 
-use super::{FRAME_POINTER, Packed, STACK_POINTER, STOP, WORD, words};
-use crate::eh_frame::{Place, Processor, Row};
+use super::{FRAME_POINTER, PackedRule, STACK_POINTER, STOP, WORD, words};
+use crate::eh_frame::{Arch, Location, Row};
 
-/// A rule, packed: kind in 2 bits, the CFA's distance in words in 14, the saved frame pointer's distance
-/// below the CFA in words in 14, 0 where it is not saved. Never 0.
+/// A packed rule, which is never 0: the kind in 2 bits, the offset of the CFA in words in 14, and
+/// the distance of the saved frame pointer below the CFA in words in 14, or 0 if it is not saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule(u32);
 
@@ -13,13 +13,13 @@ const CFA: u32 = 2;
 const SAVED: u32 = CFA + FIELD_BITS;
 
 impl Rule {
-    /// The bits that a packed rule takes.
+    /// The number of bits of a packed rule.
     pub(crate) const BITS: u32 = SAVED + FIELD_BITS;
 
-    /// The stack ends here.
+    /// The rule of the oldest frame.
     pub(crate) const END: Self = Self(STOP);
-    /// The walk needs more than these rules can say.
-    pub(crate) const UNUSUAL: Self = Self(STOP | 1 << 2);
+    /// The rule of a frame that these rules cannot describe.
+    pub(crate) const UNSUPPORTED: Self = Self(STOP | 1 << 2);
 
     #[inline(always)]
     pub(crate) const fn from_bits(bits: u32) -> Self {
@@ -35,19 +35,19 @@ impl Rule {
         self.0 & 3
     }
 
-    /// The CFA's distance in bytes above the register that it is reckoned from.
+    /// Returns the offset in bytes of the CFA from the register that the kind selects.
     #[inline(always)]
     pub(crate) fn cfa_offset(self) -> usize {
         self.field(CFA)
     }
 
-    /// The return address's distance in bytes below the CFA.
+    /// Returns how many bytes below the CFA the return address is.
     #[inline(always)]
     pub(crate) fn return_offset(self) -> usize {
         WORD
     }
 
-    /// The saved frame pointer's distance in bytes below the CFA; 0 where it is not saved.
+    /// Returns how many bytes below the CFA the saved frame pointer is, 0 if it is not saved.
     #[inline(always)]
     pub(crate) fn saved_offset(self) -> usize {
         self.field(SAVED)
@@ -59,38 +59,38 @@ impl Rule {
     }
 }
 
-/// As unwind tables number them.
+/// The register numbers of unwind tables.
 const RBP: u16 = 6;
 const RSP: u16 = 7;
 const RETURN_ADDRESS: u16 = 16;
 
-impl Packed for Rule {
-    const PROCESSOR: Processor =
-        Processor { return_address: RETURN_ADDRESS, frame_pointer: RBP, signs: false };
-    const UNUSUAL: Self = Self::UNUSUAL;
+impl PackedRule for Rule {
+    const ARCH: Arch =
+        Arch { return_address: RETURN_ADDRESS, frame_pointer: RBP, signs_addresses: false };
+    const UNSUPPORTED: Self = Self::UNSUPPORTED;
 
     fn of_row(row: &Row) -> Option<Self> {
         match row.return_address {
-            Place::Saved(distance) if distance == -(WORD as i32) => {}
-            Place::Lost => return Some(Self::END),
+            Location::Memory(distance) if distance == -(WORD as i32) => {}
+            Location::Undefined => return Some(Self::END),
             _ => return None,
         }
         let saved = match row.frame_pointer {
-            Place::Saved(distance) => words(distance.checked_neg()?, FIELD_BITS)?,
-            Place::Kept | Place::Lost => 0,
-            Place::Other => return None,
+            Location::Memory(distance) => words(distance.checked_neg()?, FIELD_BITS)?,
+            Location::Unchanged | Location::Undefined => 0,
+            Location::Unsupported => return None,
         };
-        let kind = match row.base? {
+        let kind = match row.cfa_register? {
             RSP => STACK_POINTER,
             RBP => FRAME_POINTER,
             _ => return None,
         };
-        let distance = words(row.distance, FIELD_BITS)?;
+        let distance = words(row.cfa_offset, FIELD_BITS)?;
         Some(Self(kind | distance << CFA | saved << SAVED))
     }
 }
 
-/// A return address as it is: nothing signs it.
+/// A return address as it is: nothing signs_addresses it.
 #[inline(always)]
 pub(crate) fn without_signature(address: usize) -> usize {
     address

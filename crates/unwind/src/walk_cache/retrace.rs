@@ -1,79 +1,79 @@
-//! The walk along a cache.
+//! The walk that reuses cached frames.
 
-use super::{SEED, WalkCache, mix};
-use crate::plain::{Frame, Next};
+use super::{HASH_SEED, WalkCache, add_to_hash};
 use crate::registers::Registers;
 use crate::rule::{FRAME_POINTER, Rule, without_signature};
-use crate::rules;
-use crate::{MAX_FRAMES, OLDEST_FRAMES};
+use crate::uncached::{Frame, NextFrame};
+use crate::{MAX_FRAMES, OLDEST_FRAMES, rule_cache};
 
-/// Frames that a cache has room for; deeper stacks are walked without one.
-pub(crate) const STEPS: usize = 1024;
+/// The number of frames that fit into a cache. Deeper stacks are walked without it.
+pub(crate) const CAPACITY: usize = 1024;
 
-/// A remembered frame.
+/// A frame of the previous walk.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct Step {
+pub(crate) struct CachedFrame {
     pub(crate) stack_pointer: usize,
     pub(crate) address: usize,
     pub(crate) frame_pointer: usize,
-    /// All ones where this frame or an older one is found by the frame pointer, else 0.
-    pub(crate) pointer_matters: usize,
-    /// Where the address was read.
-    pub(crate) slot: usize,
-    /// Where the frame pointer was read; where it does not matter or was not read, the address
-    /// again.
-    pub(crate) pointer_slot: usize,
-    pub(crate) pointer_value: usize,
-    /// Of the addresses from the oldest frame up to this one.
+    /// All ones if the CFA of this frame or an older one depends on the frame pointer here, else 0.
+    pub(crate) frame_pointer_mask: usize,
+    /// The address of the stack word from which `address` was read.
+    pub(crate) address_slot: usize,
+    /// The address of the stack word from which the frame pointer was read. If it was not read or
+    /// is not needed, this is `address_slot` again.
+    pub(crate) frame_pointer_slot: usize,
+    pub(crate) saved_frame_pointer: usize,
+    /// The hash of the addresses from the oldest frame to this one.
     pub(crate) hash: u64,
 }
 
-/// A frame of the walk under way that is not on the walk cache yet.
+/// A frame of the current walk that is not cached yet.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct Fresh {
+pub(crate) struct NewFrame {
     pub(crate) frame: Frame,
     pub(crate) rule: usize,
 }
 
-/// How a walk along a cache ended.
+/// The result of a walk that reuses cached frames.
 #[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The cache holds the stack already.
-    Same = 0,
-    /// The cache holds the stack now.
-    New = 1,
-    /// The rule of `unknown` has to be learnt first.
-    Unknown = 2,
-    /// The rules cannot say how to go on.
-    Unusual = 3,
-    /// The stack is deeper than a cache.
-    Deep = 4,
+pub enum RetraceResult {
+    /// The cache already contained the stack.
+    Unchanged = 0,
+    /// The cache contains another stack now.
+    Changed = 1,
+    /// The rule for the address in `missing_rule` is not cached.
+    MissingRule = 2,
+    /// The rules do not describe a frame.
+    Unsupported = 3,
+    /// The stack has more frames than fit into the cache.
+    TooDeep = 4,
 }
 
 impl WalkCache {
-    pub(super) fn forget_steps(&mut self) {
+    pub(super) fn clear_cached(&mut self) {
         self.count = 0;
-        self.steps[0].stack_pointer = usize::MAX;
-        self.steps[0].hash = SEED;
+        self.cached[0].stack_pointer = usize::MAX;
+        self.cached[0].hash = HASH_SEED;
     }
 
-    /// To be called after a walk that has put a new stack on the walk cache.
+    /// Computes the hash and the kept frames. It must be called after a walk that returned
+    /// [`RetraceResult::Changed`].
     #[inline(always)]
-    pub fn settle(&mut self) {
+    pub fn finish_walk(&mut self) {
         if self.count <= MAX_FRAMES {
             self.kept_count = 0;
             self.omitted = 0;
-            self.hash = self.steps[self.count].hash;
+            self.hash = self.cached[self.count].hash;
         } else {
             self.keep_ends();
         }
     }
 
-    /// Keeps the newest and the oldest frames of what is on the walk cache. The depth is no part of the
-    /// hash, so that a recursion is one call site from a certain depth on.
+    /// Keeps the newest and the oldest of the cached frames. The depth is not part of the hash, so
+    /// that a recursion is a single call site from a certain depth on.
     #[cold]
     fn keep_ends(&mut self) {
         let newest = self.count - (MAX_FRAMES - OLDEST_FRAMES)..self.count;
@@ -82,121 +82,123 @@ impl WalkCache {
         newest_frames.copy_from_slice(&self.addresses[newest]);
         self.kept_count = MAX_FRAMES;
         self.omitted = self.count - MAX_FRAMES;
-        self.hash_kept();
+        self.hash_kept_frames();
     }
 
-    /// Walks along the walk cache. What `retrace` does, in the words of the language:
-    /// it is what processors without a version in assembly run, and what tests hold that
-    /// version against.
+    /// Walks the stack and reuses the cached frames that are unchanged. Architectures without a
+    /// version in assembly use this one, and tests compare that version with it.
     ///
     /// # Safety
     ///
     /// The stack from the registers' stack pointer up to `base` must be readable.
-    #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "for tests"))]
-    pub(crate) unsafe fn retrace(&mut self, from: &Registers, base: usize) -> Outcome {
+    #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "used by tests"))]
+    pub(crate) unsafe fn retrace(&mut self, from: &Registers, base: usize) -> RetraceResult {
         let mut frame = Frame::newest(from);
-        let mut known = self.count;
-        let mut fresh = 0;
+        let mut cached = self.count;
+        let mut new_count = 0;
         loop {
-            while self.steps[known].stack_pointer < frame.stack_pointer {
-                known -= 1;
+            while self.cached[cached].stack_pointer < frame.stack_pointer {
+                cached -= 1;
             }
-            if self.steps[known].is(&frame) {
-                // SAFETY: the step is the frame that the walk is in.
-                match unsafe { self.changed_below(known) } {
-                    None => return self.put(known, fresh),
-                    Some(changed) => known = changed - 1,
+            if self.cached[cached].matches(&frame) {
+                // SAFETY: the walk has reached the cached frame.
+                match unsafe { self.newest_changed(cached) } {
+                    None => return self.update(cached, new_count),
+                    Some(changed) => cached = changed - 1,
                 }
             }
-            if fresh == STEPS {
-                return Outcome::Deep;
+            if new_count == CAPACITY {
+                return RetraceResult::TooDeep;
             }
-            let Some(rule) = rules::remembered(frame.look()) else {
-                self.unknown = frame.look();
-                return Outcome::Unknown;
+            let Some(rule) = rule_cache::get(frame.lookup_address()) else {
+                self.missing_rule = frame.lookup_address();
+                return RetraceResult::MissingRule;
             };
-            self.fresh[fresh] = Fresh { frame, rule: rule.bits() as usize };
-            fresh += 1;
-            // SAFETY: the caller's promise; stack pointers only go up.
+            self.new_frames[new_count] = NewFrame { frame, rule: rule.bits() as usize };
+            new_count += 1;
+            // SAFETY: the caller promises that the stack up to `base` is readable from the first
+            // stack pointer on, and `caller` only returns larger ones.
             match unsafe { frame.caller(rule, base) } {
-                Next::Frame(caller) => frame = caller,
-                Next::End => return self.put(0, fresh),
-                Next::Unusual => return Outcome::Unusual,
+                NextFrame::Frame(caller) => frame = caller,
+                NextFrame::End => return self.update(0, new_count),
+                NextFrame::Unsupported => return RetraceResult::Unsupported,
             }
         }
     }
 
-    /// The newest step older than `known` that the stack does not lead to any more.
+    /// Returns the newest cached frame older than `reached` to which the stack no longer leads.
     ///
     /// # Safety
     ///
-    /// The walk has to be in the frame of the step `known`.
-    unsafe fn changed_below(&self, known: usize) -> Option<usize> {
-        (1..known).rev().find(|&older| {
-            let step = &self.steps[older];
-            // SAFETY: all newer words are what they were, so a walk by rules would read this one.
-            let address = unsafe { (step.slot as *const usize).read() };
-            // SAFETY: as above.
-            let pointer = unsafe { (step.pointer_slot as *const usize).read() };
-            without_signature(address) != step.address
-                || (step.pointer_slot != step.slot && pointer != step.pointer_value)
+    /// The walk must have reached the cached frame `reached`.
+    unsafe fn newest_changed(&self, reached: usize) -> Option<usize> {
+        (1..reached).rev().find(|&older| {
+            let frame = &self.cached[older];
+            // SAFETY: all words that lead here are unchanged, so a walk by rules from `reached`
+            // would read the same word, which is in the readable part of the stack.
+            let address = unsafe { (frame.address_slot as *const usize).read() };
+            // SAFETY: a walk by rules would read this word too, or it is the word above.
+            let frame_pointer = unsafe { (frame.frame_pointer_slot as *const usize).read() };
+            without_signature(address) != frame.address
+                || (frame.frame_pointer_slot != frame.address_slot
+                    && frame_pointer != frame.saved_frame_pointer)
         })
     }
 
-    /// Puts fresh frames on the walk cache, on top of the step `known`.
-    fn put(&mut self, known: usize, fresh: usize) -> Outcome {
-        if fresh == 0 && known == self.count {
-            return Outcome::Same;
+    /// Replaces the cached frames that are newer than `reused` by the first `new_count` new frames.
+    fn update(&mut self, reused: usize, new_count: usize) -> RetraceResult {
+        if new_count == 0 && reused == self.count {
+            return RetraceResult::Unchanged;
         }
-        if known + fresh > STEPS {
-            return Outcome::Deep;
+        if reused + new_count > CAPACITY {
+            return RetraceResult::TooDeep;
         }
-        let mut top = known;
-        for Fresh { frame, rule } in self.fresh[..fresh].iter().rev() {
+        let mut top = reused;
+        for NewFrame { frame, rule } in self.new_frames[..new_count].iter().rev() {
             let rule = Rule::from_bits(*rule as u32);
-            let older = &mut self.steps[top];
-            older.reached_by(rule);
-            let matters = match (rule.kind(), rule.saved_offset()) {
+            let older = &mut self.cached[top];
+            older.set_slots(rule);
+            let mask = match (rule.kind(), rule.saved_offset()) {
                 (FRAME_POINTER, _) => usize::MAX,
-                (_, 0) => older.pointer_matters,
+                (_, 0) => older.frame_pointer_mask,
                 _ => 0,
             };
-            let hash = mix(older.hash, frame.address);
+            let hash = add_to_hash(older.hash, frame.address);
             self.addresses[top] = frame.address;
             top += 1;
-            self.steps[top] = Step {
+            self.cached[top] = CachedFrame {
                 stack_pointer: frame.stack_pointer,
                 address: frame.address,
                 frame_pointer: frame.frame_pointer,
-                pointer_matters: matters,
-                slot: 0,
-                pointer_slot: 0,
-                pointer_value: 0,
+                frame_pointer_mask: mask,
+                address_slot: 0,
+                frame_pointer_slot: 0,
+                saved_frame_pointer: 0,
                 hash,
             };
         }
         self.count = top;
-        Outcome::New
+        RetraceResult::Changed
     }
 }
 
-impl Step {
-    fn is(&self, frame: &Frame) -> bool {
+impl CachedFrame {
+    fn matches(&self, frame: &Frame) -> bool {
         self.stack_pointer == frame.stack_pointer
             && self.address == frame.address
-            && (self.frame_pointer ^ frame.frame_pointer) & self.pointer_matters == 0
+            && (self.frame_pointer ^ frame.frame_pointer) & self.frame_pointer_mask == 0
     }
 
-    /// Notes where the words are that lead from the callee, whose rule is given, to this step.
-    fn reached_by(&mut self, rule: Rule) {
-        self.slot = self.stack_pointer.wrapping_sub(rule.return_offset());
+    /// Stores which words of the stack lead to this frame from its callee, whose rule is given.
+    fn set_slots(&mut self, rule: Rule) {
+        self.address_slot = self.stack_pointer.wrapping_sub(rule.return_offset());
         let saved = rule.saved_offset();
-        if saved != 0 && self.pointer_matters != 0 {
-            self.pointer_slot = self.stack_pointer.wrapping_sub(saved);
-            self.pointer_value = self.frame_pointer;
+        if saved != 0 && self.frame_pointer_mask != 0 {
+            self.frame_pointer_slot = self.stack_pointer.wrapping_sub(saved);
+            self.saved_frame_pointer = self.frame_pointer;
         } else {
-            self.pointer_slot = self.slot;
-            self.pointer_value = self.address;
+            self.frame_pointer_slot = self.address_slot;
+            self.saved_frame_pointer = self.address;
         }
     }
 }

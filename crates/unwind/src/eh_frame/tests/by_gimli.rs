@@ -1,4 +1,4 @@
-//! What gimli makes of the same tables.
+//! Compares rows with those that gimli reads from the same tables.
 
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, ParsedEhFrameHdr,
@@ -18,27 +18,28 @@ impl UnwindContextStorage<usize> for Storage {
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
-struct Read<'a> {
-    processor: &'a Processor,
+struct Gimli<'a> {
+    arch: &'a Arch,
     index: ParsedEhFrameHdr<Slice<'a>>,
     tables: EhFrame<Slice<'a>>,
     bases: BaseAddresses,
 }
 
-impl<'a> Read<'a> {
-    fn new(processor: &'a Processor, index: &'a [u8], place: usize) -> Self {
-        let bases = BaseAddresses::default().set_eh_frame_hdr(place as u64);
+impl<'a> Gimli<'a> {
+    fn new(arch: &'a Arch, index: &'a [u8], index_address: usize) -> Self {
+        let bases = BaseAddresses::default().set_eh_frame_hdr(index_address as u64);
         let parsed = EhFrameHdr::new(index, LittleEndian).parse(&bases, 8).unwrap();
         let gimli::Pointer::Direct(start) = parsed.eh_frame_ptr() else { panic!("it is direct") };
-        let behind = &index[start as usize - place..];
+        let behind = &index[start as usize - index_address..];
         let mut tables = EhFrame::new(behind, LittleEndian);
-        if processor.signs {
+        if arch.signs_addresses {
             tables.set_vendor(Vendor::AArch64);
         }
-        Self { processor, index: parsed, tables, bases: bases.set_eh_frame(start) }
+        Self { arch, index: parsed, tables, bases: bases.set_eh_frame(start) }
     }
 
-    /// Gives each row of a function with where it begins and ends, up to one that cannot be read.
+    /// Calls `each` with the start, the end and the contents of each row of a function, up to one
+    /// that gimli cannot read.
     fn rows(
         &self,
         description: gimli::Pointer,
@@ -58,44 +59,52 @@ impl<'a> Read<'a> {
     }
 
     fn row(&self, row: &UnwindTableRow<usize, Storage>) -> Row {
-        let (base, distance) = match row.cfa() {
+        let (cfa_register, cfa_offset) = match row.cfa() {
             CfaRule::RegisterAndOffset { register, offset } => {
                 (Some(register.0), i32::try_from(*offset).unwrap())
             }
             CfaRule::Expression(_) => (None, 0),
         };
-        let place = |register| match row.register(Register(register)) {
-            None | Some(RegisterRule::SameValue) => Place::Kept,
-            Some(RegisterRule::Undefined) => Place::Lost,
-            Some(RegisterRule::Offset(offset)) => Place::Saved(i32::try_from(offset).unwrap()),
-            Some(_) => Place::Other,
+        let location = |register| match row.register(Register(register)) {
+            None | Some(RegisterRule::SameValue) => Location::Unchanged,
+            Some(RegisterRule::Undefined) => Location::Undefined,
+            Some(RegisterRule::Offset(offset)) => Location::Memory(i32::try_from(offset).unwrap()),
+            Some(_) => Location::Unsupported,
         };
-        let return_address = place(self.processor.return_address);
-        Row { base, distance, return_address, frame_pointer: place(self.processor.frame_pointer) }
+        let return_address = location(self.arch.return_address);
+        Row {
+            cfa_register,
+            cfa_offset,
+            return_address,
+            frame_pointer: location(self.arch.frame_pointer),
+        }
     }
 }
 
-/// A row as far as it can be compared: without a register, the distance says nothing.
-fn plain(row: Option<Row>) -> Option<Row> {
-    row.map(|row| Row { distance: if row.base.is_some() { row.distance } else { 0 }, ..row })
+/// Returns a row in comparable form. Without a CFA register, the offset has no meaning.
+fn comparable(row: Option<Row>) -> Option<Row> {
+    row.map(|row| Row {
+        cfa_offset: if row.cfa_register.is_some() { row.cfa_offset } else { 0 },
+        ..row
+    })
 }
 
-/// This processor's.
-const HERE: Processor = if cfg!(target_arch = "aarch64") { ON_AARCH64 } else { ON_X86_64 };
+/// The architecture of this program.
+const NATIVE: Arch = if cfg!(target_arch = "aarch64") { ON_AARCH64 } else { ON_X86_64 };
 
-/// Compares the rows of one function in `step` at both ends of each.
+/// Compares the rows of every `step`th function at both ends of each row.
 fn compare(code: usize, step: usize) -> usize {
     assert!(objects::prepare());
     let index = objects::eh_frame_hdr(code).expect("the code has tables");
-    let place = index.as_ptr().addr();
-    let read = Read::new(&HERE, index, place);
+    let index_address = index.as_ptr().addr();
+    let read = Gimli::new(&NATIVE, index, index_address);
     let mut compared = 0;
     for entry in read.index.table().unwrap().iter(&read.bases).step_by(step) {
         let (_, description) = entry.unwrap();
         let rows = read.rows(description, |start, end, theirs| {
             for address in [start, end - 1] {
-                let ours = row(&HERE, index, place, address as usize);
-                assert_eq!(plain(ours), plain(theirs), "{address:#x}");
+                let ours = row(&NATIVE, index, index_address, address as usize);
+                assert_eq!(comparable(ours), comparable(theirs), "{address:#x}");
                 compared += 1;
             }
         });
@@ -105,14 +114,14 @@ fn compare(code: usize, step: usize) -> usize {
 }
 
 #[test]
-fn this_programs_tables_say_the_same() {
-    let code = this_programs_tables_say_the_same as fn() as usize;
+fn this_programs_rows_are_the_same() {
+    let code = this_programs_rows_are_the_same as fn() as usize;
     let compared = compare(code, 17);
     assert!(compared > 1000, "{compared}");
 }
 
 #[test]
-fn the_c_librarys_tables_say_the_same() {
+fn the_c_librarys_rows_are_the_same() {
     let code = libc::qsort as *const () as usize;
     let compared = compare(code, 3);
     assert!(compared > 1000, "{compared}");
@@ -122,7 +131,7 @@ fn next(random: u64) -> u64 {
     random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }
 
-/// Instructions drawn from those that there are, with numbers behind them as they come.
+/// Returns random opcodes and operands.
 fn draw(random: &mut u64) -> Vec<u8> {
     const ALL: [u8; 24] = [
         cfa::NOP,
@@ -161,21 +170,25 @@ fn draw(random: &mut u64) -> Vec<u8> {
 }
 
 #[test]
-fn random_instructions_say_the_same() {
+fn rows_of_random_instructions_are_the_same() {
     let (mut random, mut compared) = (7, 0);
     for _ in 0..30_000 {
         let instructions = draw(&mut random);
         let tables = AARCH64.with(&instructions);
-        let read = Read::new(&ON_AARCH64, &tables, PLACE);
+        let read = Gimli::new(&ON_AARCH64, &tables, HDR_ADDRESS);
         let table = read.index.table().unwrap();
         let description = table.lookup(CODE as u64, &read.bases).unwrap();
-        // An error is one of a later row.
+        // An error only concerns the rows after those that were compared.
         _ = read.rows(description, |start, end, theirs| {
             let address = start.midpoint(end) as usize;
-            let ours = row(&ON_AARCH64, &tables, PLACE, address);
-            // A step of nothing leaves an empty row behind.
+            let ours = row(&ON_AARCH64, &tables, HDR_ADDRESS, address);
+            // An advance by zero yields an empty row.
             if start < end && ours.is_some() {
-                assert_eq!(plain(ours), plain(theirs), "{instructions:x?} at {address:#x}");
+                assert_eq!(
+                    comparable(ours),
+                    comparable(theirs),
+                    "{instructions:x?} at {address:#x}"
+                );
                 compared += 1;
             }
         });

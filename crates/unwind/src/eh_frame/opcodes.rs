@@ -1,12 +1,12 @@
-//! The numbers of call frame instructions.
+//! The opcodes of call frame instructions (`DW_CFA_*`).
 
-/// The bits in which instructions with a number in the same byte differ.
-pub(super) const SHORT: u8 = 0xc0;
+/// The opcode bits of an instruction whose operand is in the other bits of the same byte.
+pub(super) const PRIMARY_MASK: u8 = 0xc0;
 pub(crate) const ADVANCE: u8 = 0x40;
 pub(crate) const OFFSET: u8 = 0x80;
 pub(crate) const RESTORE: u8 = 0xc0;
 
-// The others have zeros there.
+// The primary opcode of the following instructions is zero.
 pub(crate) const NOP: u8 = 0x00;
 pub(crate) const ADVANCE_1: u8 = 0x02;
 pub(crate) const ADVANCE_2: u8 = 0x03;
