@@ -45,7 +45,8 @@ pub(crate) fn of(functions: &[Function]) -> Option<Label> {
             continue;
         }
         // The first type argument of a tree node is only its key.
-        let content = function.first.filter(|_| !what.ends_with("Node")).map(|of| (of, *at));
+        let content =
+            function.first_argument.filter(|_| !what.ends_with("Node")).map(|of| (of, *at));
         let text = match (*what, &parameters[..]) {
             ("String", _) => "String".to_owned(),
             (_, []) => continue,
@@ -214,7 +215,7 @@ mod tests {
         let function = |&(path, name): &(&str, &str)| Function {
             path: path.to_owned(),
             name: name.to_owned(),
-            first: None,
+            first_argument: None,
         };
         let functions: Vec<Function> = functions.iter().map(function).collect();
         of(&functions).map_or_else(String::new, |label| label.text)

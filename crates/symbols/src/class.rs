@@ -1,11 +1,12 @@
-//! Whose code a frame is.
+//! The class of a frame: whose code it is.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use leakcheck_report::Class;
 
-/// With the crates that come inside the standard library, without debug information.
+/// Includes the crates that are part of the standard library, which comes without debug
+/// information.
 const STD_CRATES: [&str; 16] = [
     "std",
     "core",
@@ -33,7 +34,7 @@ const HARNESS_CRATES: [&str; 7] = [
     "test",
     "__rustc",
 ];
-/// The folders of leakcheck's own crates whose code may be on a stack, beside this one's.
+/// The folders of leakcheck's own crates whose code may be on a stack, this one included.
 const OWN_CRATES: [&str; 5] = ["symbols", "ledger", "unwind", "system", "holders"];
 
 const ENTRY_POINTS: [&str; 8] = [
@@ -44,16 +45,16 @@ const ENTRY_POINTS: [&str; 8] = [
     "start_thread",
     "clone",
     "clone3",
-    // leakcheck's own, which the linker knows by the name that it takes the place of.
+    // The symbol name of leakcheck's own hook.
     "pthread_create",
 ];
 
-/// Whether a function is what a program or a thread begins with.
+/// Whether a program or a thread starts with this function.
 pub(crate) fn is_entry_point(function: &str) -> bool {
     ENTRY_POINTS.contains(&function)
 }
 
-/// By the names that the debug information has.
+/// The class of a frame with this function and source file.
 pub(crate) fn of(function: Option<&str>, path: Option<&Path>) -> Class {
     if is_harness(function, path) {
         return Class::Harness;
@@ -82,19 +83,19 @@ pub(crate) fn of(function: Option<&str>, path: Option<&Path>) -> Class {
     }
 }
 
-/// The path inside a release's sources, for a standard library that a distribution has built from
-/// `rustc-1.97.1` or `rustc-1.97.1-src`.
+/// The part of a path inside the sources of a Rust release, from which distributions build the
+/// standard library: `rustc-1.97.1` or `rustc-1.97.1-src`.
 pub(crate) fn in_a_release(path: &str) -> Option<&str> {
     let (_, after) = path.split_once("/rustc-").filter(|(_, after)| {
-        // Packages have such names as well: `rustc-hash`.
+        // Excludes packages such as `rustc-hash`.
         after.starts_with(|first: char| first.is_ascii_digit())
     })?;
     let (_, inside) = after.split_once('/')?;
     (inside.starts_with("library/") || inside.starts_with("vendor/")).then_some(inside)
 }
 
-/// The sources of leakcheck's crates, as the debug information names them: in builds with line
-/// tables only, functions that were inlined have lost their crate.
+/// The source folders of leakcheck's crates, as the debug information names them. In builds with
+/// line tables only, inlined functions have no crate name.
 fn own_sources() -> &'static [PathBuf] {
     static SOURCES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     SOURCES.get_or_init(|| {
@@ -106,8 +107,8 @@ fn own_sources() -> &'static [PathBuf] {
     })
 }
 
-/// The sources of leakcheck's crates, given the folder of this one: in the folders of a registry
-/// with their versions, or as in leakcheck's repository.
+/// The source folders of leakcheck's crates, given the folder of this one, which is in a registry
+/// and has a version, or in leakcheck's repository.
 fn sources_beside(this: &Path) -> Vec<PathBuf> {
     let (Some(name), Some(around)) = (this.file_name(), this.parent()) else { return Vec::new() };
     let (inner, face): (Vec<PathBuf>, Option<PathBuf>) =
@@ -125,7 +126,7 @@ fn sources_beside(this: &Path) -> Vec<PathBuf> {
     inner.into_iter().chain(face).map(|folder| folder.join("src")).collect()
 }
 
-/// Whether a frame is part of the way from an allocation to the ledger or from the harness to the
+/// Whether a frame is between an allocation and the ledger, or between the test harness and the
 /// body.
 fn is_harness(function: Option<&str>, path: Option<&Path>) -> bool {
     function.and_then(crate_of).is_some_and(|krate| HARNESS_CRATES.contains(&krate))
@@ -134,14 +135,14 @@ fn is_harness(function: Option<&str>, path: Option<&Path>) -> bool {
         || is_unwinder(function, path)
 }
 
-/// Whether a frame is the `backtrace` crate's, which walks the stack where leakcheck cannot.
+/// Whether a frame is in the `backtrace` crate, which walks the stack where leakcheck cannot.
 fn is_unwinder(function: Option<&str>, path: Option<&Path>) -> bool {
     function.and_then(crate_of) == Some("backtrace")
         || path.is_some_and(|path| path.to_string_lossy().contains("/backtrace-0.3."))
 }
 
-/// The crate that a path such as `<alloc::vec::Vec<T> as core::ops::Drop>::drop` begins with;
-/// `None` for names of C.
+/// The crate of a path such as `<alloc::vec::Vec<T> as core::ops::Drop>::drop`, or `None` for the
+/// name of a C function.
 fn crate_of(function: &str) -> Option<&str> {
     let path = function.trim_start_matches(['<', '&', '(', '[', '*']);
     let path =

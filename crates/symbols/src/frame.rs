@@ -1,4 +1,4 @@
-//! A frame of a call stack with its names.
+//! Frames of a call stack with their names.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use leakcheck_report::Frame;
 
 use crate::class;
 
-/// A frame from what the debug information says.
+/// Creates a frame from what the debug information contains.
 pub(crate) fn named(function: Option<&str>, path: Option<&Path>, line: Option<u32>) -> Frame {
     let mut frame = Frame::default();
     frame.class = class::of(function, path);
@@ -18,14 +18,14 @@ pub(crate) fn named(function: Option<&str>, path: Option<&Path>, line: Option<u3
     frame
 }
 
-/// Leaves out what a compiler added for linking and a reader has no use for.
+/// Removes what compilers add to names for linking.
 fn tidy(function: &str) -> String {
     let mut name = function.replace("::{{closure}}", "::{closure}");
     if let Some(at) = name.rfind(".llvm.") {
         name.truncate(at);
     }
-    // As builds with line tables only call a function that was inlined: without its path, but with
-    // the types that it was made for, which may be hundreds of letters.
+    // Builds with line tables name an inlined function without its path, but with its type
+    // arguments, which may have hundreds of characters.
     let is_word = |start: &str| start.chars().all(|c| c.is_alphanumeric() || c == '_');
     if let Some((start, _)) = name.split_once('<')
         && !start.is_empty()
@@ -39,7 +39,7 @@ fn tidy(function: &str) -> String {
     name
 }
 
-/// The part of a path that tells where the file is, to a reader who knows the project.
+/// Shortens a path to what a reader who knows the project needs to find the file.
 fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
     if let Some(inside) = workspace.and_then(|workspace| path.strip_prefix(workspace).ok()) {
         return inside.to_string_lossy();
@@ -50,7 +50,7 @@ fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
         let skipped = path[after..].match_indices('/').nth(folders.checked_sub(1)?)?;
         Some(path[after + skipped.0 + 1..].to_owned())
     };
-    // A registry's folder and the compiler's commit say nothing to the reader.
+    // The registry's folder and the compiler's commit are of no use to a reader.
     let short = skipped("/registry/src/", 1)
         .or_else(|| skipped("/rustlib/src/rust", 1))
         .or_else(|| skipped("/rustc/", 1))
@@ -59,12 +59,12 @@ fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
     short.map_or(path, Cow::Owned)
 }
 
-/// A path as seen from the workspace, where it lies inside.
+/// A path relative to the workspace, if the file is in it.
 pub fn from_workspace(path: &Path) -> &Path {
     workspace().and_then(|workspace| path.strip_prefix(workspace).ok()).unwrap_or(path)
 }
 
-/// The root of the user's workspace: the nearest directory around the package with a lock file.
+/// The root of the user's workspace: the nearest directory above the package that has a lock file.
 pub fn workspace() -> Option<&'static Path> {
     static WORKSPACE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let find = || {

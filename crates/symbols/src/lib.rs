@@ -2,8 +2,8 @@
 //!
 //! Internal to leakcheck, no stability promise.
 //!
-//! On Linux with glibc leakcheck reads the debug information and the symbol tables of what is
-//! loaded itself ([`loaded`]); elsewhere the `backtrace` crate does it ([`platform`]).
+//! On Linux with glibc, leakcheck reads debug information and symbol tables itself ([`loaded`]). On
+//! other targets, the `backtrace` crate does ([`platform`]).
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 mod call;

@@ -1,9 +1,9 @@
-//! Names by the debug information and the symbol tables of what is loaded, on Linux with glibc.
+//! Names from the debug information and the symbol tables of loaded files, on Linux with glibc.
 //!
-//! Which file an address lies in is what the kernel says at every look-up ([`maps`]), so that a
-//! library counts as soon as it is loaded. To open a file takes longer than to find some names in
-//! it. Most processes look up once, all addresses of a report together, and nothing of a file is
-//! kept after that; where they come again, it is.
+//! Each look-up asks the kernel which file contains an address ([`maps`]), so libraries are known
+//! as soon as they are loaded. Opening a file takes longer than finding some names in it. Most
+//! processes look up once, for all addresses of a report, so the first look-up in a file keeps
+//! nothing of it. The second keeps it open.
 
 mod elf;
 #[allow(unsafe_code, reason = "maps files into memory")]
@@ -23,40 +23,40 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::call::Call;
-use maps::Maps;
+use maps::FileMappings;
 use object::Object;
 
-/// The files that were looked into.
+/// The files in which names were looked up.
 #[derive(Default)]
 pub(crate) struct Loaded(HashMap<PathBuf, File>);
 
 struct File {
     stamp: Stamp,
-    /// None after the first look-up.
-    kept: Option<Object>,
+    /// `None` after the first look-up.
+    object: Option<Object>,
 }
 
-/// What changes when a file is written anew: its number, its size and when it was changed.
+/// The device, inode, size and time of change of a file, which differ once it is rewritten.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp([i64; 5]);
 
 impl Loaded {
-    /// The calls at each return address, the innermost first.
+    /// The calls at each return address, innermost first.
     pub(crate) fn calls(&mut self, addresses: &[usize]) -> Vec<Vec<Call>> {
-        let maps = Maps::of_process();
-        // By file: where in it, and the index of the address.
-        let mut places: HashMap<&Path, Vec<(u64, usize)>> = HashMap::new();
+        let maps = FileMappings::of_process();
+        // For each file, offsets in it and the indices of their addresses.
+        let mut by_file: HashMap<&Path, Vec<(u64, usize)>> = HashMap::new();
         for (index, address) in addresses.iter().enumerate() {
-            // A return address may be the first one behind its function.
+            // A return address may be that of the next function.
             if let Some((path, offset)) = maps.find((*address as u64).saturating_sub(1)) {
-                places.entry(path).or_default().push((offset, index));
+                by_file.entry(path).or_default().push((offset, index));
             }
         }
         let mut calls = vec![Vec::new(); addresses.len()];
-        for (path, places) in places {
-            let offsets: Vec<u64> = places.iter().map(|(offset, _)| *offset).collect();
+        for (path, lookups) in by_file {
+            let offsets: Vec<u64> = lookups.iter().map(|(offset, _)| *offset).collect();
             let found = self.calls_in(path, &offsets).unwrap_or_default();
-            for ((_, index), found) in places.iter().zip(found) {
+            for ((_, index), found) in lookups.iter().zip(found) {
                 calls[*index] = found;
             }
         }
@@ -71,10 +71,10 @@ impl Loaded {
     fn calls_in(&mut self, path: &Path, offsets: &[u64]) -> Option<Vec<Vec<Call>>> {
         let stamp = Stamp::of(path)?;
         if let Some(file) = self.0.get_mut(path).filter(|file| file.stamp == stamp) {
-            let object = file.kept.take().or_else(|| Object::open(path))?;
-            return Some(file.kept.insert(object).calls(offsets));
+            let object = file.object.take().or_else(|| Object::open(path))?;
+            return Some(file.object.insert(object).calls(offsets));
         }
-        self.0.insert(path.to_owned(), File { stamp, kept: None });
+        self.0.insert(path.to_owned(), File { stamp, object: None });
         Some(Object::open(path)?.calls(offsets))
     }
 }

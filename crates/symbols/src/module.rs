@@ -1,38 +1,39 @@
-//! The program and the libraries that addresses lie in.
+//! The program or library that contains an address.
 
 use std::path::PathBuf;
 
-/// Where an address lies.
+/// The location of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ModuleAddress {
     /// The file of the program or library.
     pub(crate) path: PathBuf,
-    /// Where the file begins in memory.
+    /// The address at which the file is loaded.
     pub(crate) base: usize,
-    /// The address, in bytes from there.
+    /// The distance of the address from `base`.
     pub(crate) offset: u64,
 }
 
-impl Place {
+impl ModuleAddress {
     /// The file name.
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
-/// The program or library that an address lies in.
+/// Finds the program or library that contains an address.
 #[cfg(unix)]
-pub(crate) fn at(address: usize) -> Option<Place> {
+pub(crate) fn at(address: usize) -> Option<ModuleAddress> {
     use std::ffi::{CStr, OsStr, c_void};
     use std::mem::MaybeUninit;
     use std::os::unix::ffi::OsStrExt;
     use std::ptr::without_provenance_mut;
 
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: `dladdr` reads its tables only and fills `info`, for any address.
+    // SAFETY: `dladdr` accepts any address, and `info` has room for its result.
     let found =
         unsafe { libc::dladdr(without_provenance_mut::<c_void>(address), info.as_mut_ptr()) };
-    // SAFETY: `info` was zeroed, which is a value of a struct of pointers, and perhaps filled.
+    // SAFETY: `info` was zeroed, which is a value of a structure of pointers, and `dladdr` may have
+    // filled it in.
     let info = unsafe { info.assume_init() };
     if found == 0 || info.dli_fname.is_null() {
         return None;
@@ -40,7 +41,7 @@ pub(crate) fn at(address: usize) -> Option<Place> {
     // SAFETY: the name is a C string that lives as long as the module is loaded.
     let path = unsafe { CStr::from_ptr(info.dli_fname) };
     let base = info.dli_fbase.addr();
-    Some(Place {
+    Some(ModuleAddress {
         path: PathBuf::from(OsStr::from_bytes(path.to_bytes())),
         base,
         offset: address.checked_sub(base)? as u64,
@@ -48,6 +49,6 @@ pub(crate) fn at(address: usize) -> Option<Place> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn at(_address: usize) -> Option<Place> {
+pub(crate) fn at(_address: usize) -> Option<ModuleAddress> {
     None
 }

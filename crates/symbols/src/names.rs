@@ -1,4 +1,5 @@
-//! Names for return addresses: looked up for reports only, each address once in a process.
+//! Names of return addresses. They are looked up for reports only, and each address once in a
+//! process.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -28,25 +29,25 @@ use crate::{frame, module};
 
 static NAMES: ForkMutex<Option<Names>> = ForkMutex::new(60, None);
 
-/// A call stack, under the number that its owner knows it by.
+/// A call stack with an identifier.
 #[derive(Clone, Debug)]
 pub struct CallStack {
-    /// Distinct for distinct call stacks.
+    /// Distinct call stacks have distinct identifiers.
     pub id: u32,
-    /// The return addresses, leaf first.
+    /// The return addresses, innermost first.
     pub addresses: Vec<usize>,
 }
 
-/// The frames of a call stack, leaf first, inlined calls included.
+/// The frames of a call stack, innermost first, including inlined calls.
 pub fn frames(stack: &CallStack) -> Vec<Frame> {
     Names::with(|names| names.frames(stack))
 }
 
-/// Looks up the names of many call stacks at once, which takes little more time than those of one:
-/// each look-up goes through the index of a program's debug information.
+/// Looks up the names of many call stacks at once. This takes little longer than one of them would,
+/// because each look-up reads the index of the debug information.
 pub fn look_up(stacks: impl Iterator<Item = CallStack>) {
     Names::with(|names| {
-        let new = stacks.filter(|stack| !names.of_unloaded.contains_key(&stack.id));
+        let new = stacks.filter(|stack| !names.unloaded.contains_key(&stack.id));
         let addresses: Vec<usize> = new.flat_map(|stack| stack.addresses).collect();
         names.look_up(&addresses);
     });
@@ -58,52 +59,52 @@ pub fn keep(stacks: &[CallStack]) {
     Names::with(|names| {
         for stack in stacks {
             let frames = names.frames(stack);
-            names.of_unloaded.insert(stack.id, frames);
+            names.unloaded.insert(stack.id, frames);
         }
     });
 }
 
-/// Forgets the names of unloaded code: other code may come to its addresses.
+/// Forgets the names in unloaded code, at whose addresses other code may be loaded.
 pub fn forget(code: &Range<usize>) {
     Names::with(|names| {
-        names.at.retain(|address, _| !code.contains(address));
+        names.frames.retain(|address, _| !code.contains(address));
         names.loaded.forget();
     });
 }
 
-/// What was looked up.
+/// The names that were looked up.
 #[derive(Default)]
 struct Names {
-    at: HashMap<usize, Arc<[Frame]>>,
-    /// Those of call stacks whose code is unloaded, or about to be.
-    of_unloaded: HashMap<u32, Vec<Frame>>,
+    frames: HashMap<usize, Arc<[Frame]>>,
+    /// The frames of call stacks whose code was unloaded or is about to be.
+    unloaded: HashMap<u32, Vec<Frame>>,
     loaded: Loaded,
 }
 
 impl Names {
-    fn with<T>(use_them: impl FnOnce(&mut Self) -> T) -> T {
+    fn with<T>(then: impl FnOnce(&mut Self) -> T) -> T {
         let mut names: MutexGuard<'_, Option<Self>> = NAMES.lock();
-        use_them(names.get_or_insert_with(Self::default))
+        then(names.get_or_insert_with(Self::default))
     }
 
     fn frames(&mut self, stack: &CallStack) -> Vec<Frame> {
-        if let Some(frames) = self.of_unloaded.get(&stack.id) {
+        if let Some(frames) = self.unloaded.get(&stack.id) {
             return frames.clone();
         }
         self.look_up(&stack.addresses);
-        stack.addresses.iter().flat_map(|address| self.at[address].iter().cloned()).collect()
+        stack.addresses.iter().flat_map(|address| self.frames[address].iter().cloned()).collect()
     }
 
-    /// Sees to it that all these addresses have frames.
+    /// Looks up the frames of addresses that have none yet.
     fn look_up(&mut self, addresses: &[usize]) {
         let mut new: Vec<usize> = addresses.to_vec();
-        new.retain(|address| !self.at.contains_key(address));
+        new.retain(|address| !self.frames.contains_key(address));
         new.sort_unstable();
         new.dedup();
         if !new.is_empty() {
             let calls = self.loaded.calls(&new);
             let frames = new.iter().zip(calls).map(|(at, calls)| (*at, frames_of(*at, calls)));
-            self.at.extend(frames);
+            self.frames.extend(frames);
         }
     }
 }
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_elsewhere_has_no_calls() {
+    fn an_address_without_code_has_no_calls() {
         let here = 0_u8;
         let calls = Names::default().loaded.calls(&[&raw const here as usize, 0, usize::MAX]);
         assert_eq!(calls, [const { Vec::new() }; 3]);

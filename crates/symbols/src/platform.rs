@@ -1,6 +1,6 @@
-//! Names by the `backtrace` crate, on systems whose programs leakcheck does not read itself.
+//! Names from the `backtrace` crate, on targets whose files leakcheck does not read itself.
 //!
-//! It never learns of what is loaded after its first look-up.
+//! The crate does not notice code that is loaded after its first look-up.
 
 mod symtab;
 
@@ -9,12 +9,12 @@ use std::ptr::without_provenance_mut;
 
 use crate::call::Call;
 
-/// What is loaded, which the crate keeps to itself.
+/// Empty, because the crate keeps its own list of what is loaded.
 #[derive(Default)]
 pub(crate) struct Loaded;
 
 impl Loaded {
-    /// The calls at each return address, the innermost first.
+    /// The calls at each return address, innermost first.
     pub(crate) fn calls(&mut self, addresses: &[usize]) -> Vec<Vec<Call>> {
         addresses.iter().map(|address| calls_at(*address)).collect()
     }
@@ -34,8 +34,8 @@ fn calls_at(address: usize) -> Vec<Call> {
             line: symbol.lineno(),
         });
     });
-    // Debug information that is line tables only has lost the paths of functions. The symbol table
-    // has that of the last one, which the others were inlined into.
+    // Line tables do not contain the paths of functions. The symbol table has the path of the
+    // outermost one, into which the others were inlined.
     if let Some(last) = calls.last_mut()
         && last.function.is_some()
         && !last.has_path()

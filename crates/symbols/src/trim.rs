@@ -1,13 +1,13 @@
-//! Which frames of a call stack a reader has a use for: the allocator on top of it and the harness
-//! below it are cut off.
+//! Trimming of call stacks to the frames that matter to a reader: without the allocator at the top
+//! and the harness at the bottom.
 
 use leakcheck_report::{Class, Frame};
 
 use crate::class::is_entry_point;
 
-/// The stack without the allocator on top of it and the harness below it.
+/// Removes the allocator's frames at the top and the harness's at the bottom.
 ///
-/// The frame of the test's body is named after `body` where an optimiser has left it no name.
+/// A frame of the test's body that the optimizer has left without a name is named after `body`.
 pub fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
     let runner = frames.iter().position(runs_body);
     let inlined_body = runner.zip(body).map(|(runner, body)| {
@@ -16,43 +16,44 @@ pub fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
         (inlined.module, inlined.offset) = (module.clone(), *offset);
         (line.is_none(), inlined)
     });
-    let end = match frames.iter().rposition(is_theirs) {
-        // The standard library's frames between the body and the harness go with the harness.
+    let end = match frames.iter().rposition(is_program_code) {
+        // Frames of the standard library between the body and the harness are removed with it.
         Some(last) if frames[last..].iter().any(is_harness) => last + 1,
         Some(_) => frames.len(),
         None => runner.unwrap_or(frames.len()),
     };
     frames.truncate(end);
     let mut frames = without_harness(frames);
-    let is_theirs = frames.iter().any(is_theirs);
+    let is_program_code = frames.iter().any(is_program_code);
     let outermost = frames.iter_mut().rfind(|frame| frame.class == Class::User);
     match (outermost, inlined_body) {
         (Some(outermost), _) if is_anonymous(outermost) => {
             outermost.function = body.and_then(|body| body.function.clone());
         }
-        // Without debug information, what was inlined has left no trace.
+        // Without debug information, an inlined body has no frame.
         (Some(outermost), Some((true, body))) if !is_part_of(outermost, &body) => frames.push(body),
-        (None, Some((_, body))) if !is_theirs => frames.push(body),
+        (None, Some((_, body))) if !is_program_code => frames.push(body),
         _ => {}
     }
     frames
 }
 
-/// The stack without the frames that are the harness's, and without what the standard library does
-/// for the allocator on top of it.
+/// Removes the frames of the harness, and those in which the standard library calls the allocator.
 pub fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
-    // The frame that a followed thread begins with.
+    // The start routine of a followed thread.
     while frames.pop_if(|last| is_harness(last)).is_some() {}
-    let first = frames.iter().position(is_theirs).unwrap_or(frames.len());
+    let first = frames.iter().position(is_program_code).unwrap_or(frames.len());
     let allocator = frames[..first].iter().rposition(is_allocator).map_or(0, |last| last + 1);
     frames.drain(..allocator);
     frames.retain(|frame| !is_harness(frame));
     frames
 }
 
-/// Whether a stack, captured from the beginning of its thread on, is of what libtest and the
-/// standard library do before and after a test or a thread's closure. Both call those through a
-/// function of that name, which is never inlined. Without names, nothing can be told.
+/// Whether a stack, which must start at the first frame of its thread, belongs to what libtest and
+/// the standard library do before and after a test or a thread's closure.
+///
+/// Both call those through `__rust_begin_short_backtrace`, which is never inlined. Without names,
+/// the answer is `false`.
 pub fn is_around_test(frames: &[Frame]) -> bool {
     let names = || frames.iter().filter_map(|frame| frame.function.as_deref());
     let has = |part: &str| names().any(|name| name.contains(part));
@@ -67,8 +68,8 @@ fn is_harness(frame: &Frame) -> bool {
     frame.class == Class::Harness
 }
 
-/// Whether this is part of the way from an allocation to the ledger. A panic's hook, which may
-/// allocate, is called by the harness too.
+/// Whether a frame is between an allocation and the ledger. The harness also calls panic hooks,
+/// which may allocate.
 fn is_allocator(frame: &Frame) -> bool {
     let name = frame.function.as_deref().unwrap_or_default();
     is_harness(frame)
@@ -78,23 +79,23 @@ fn is_allocator(frame: &Frame) -> bool {
         && !is_entry_point(name)
 }
 
-/// Code of the user's or of one of their dependencies.
-fn is_theirs(frame: &Frame) -> bool {
+/// Whether a frame is code of the user or of a dependency.
+fn is_program_code(frame: &Frame) -> bool {
     matches!(frame.class, Class::User | Class::Dependency)
 }
 
-/// Whether this is the frame that calls a body, and may have it inside.
+/// Whether a frame calls a body, which may be inlined into it.
 fn runs_body(frame: &Frame) -> bool {
     is_harness(frame) && frame.function.as_ref().is_some_and(|name| name.contains("run_body"))
 }
 
-/// Whether this is a function or one of its closures.
+/// Whether a frame is a function or one of its closures.
 fn is_part_of(frame: &Frame, function: &Frame) -> bool {
     let (name, part_of) = (frame.function.as_deref(), function.function.as_deref());
     name.zip(part_of).is_some_and(|(name, part_of)| name.contains(part_of))
 }
 
-/// Whether the debug information says no more than that it is a closure.
+/// Whether the debug information names a frame only as a closure.
 fn is_anonymous(frame: &Frame) -> bool {
     frame.function.as_ref().is_some_and(|name| name.starts_with('{'))
 }

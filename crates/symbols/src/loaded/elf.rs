@@ -1,4 +1,5 @@
-//! What naming reads of a 64-bit ELF file. Damaged files read as files that lack something.
+//! A reader of the parts of 64-bit ELF files that names come from. Damaged parts of a file are
+//! treated as missing.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
@@ -39,16 +40,16 @@ struct Section<'a> {
     kind: u32,
     is_compressed: bool,
     data: &'a [u8],
-    /// The index of a section that belongs to it.
+    /// The index of an associated section.
     link: u32,
 }
 
-/// What a symbol stands for.
+/// What a symbol names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SymbolKind {
     Function,
     Static,
-    /// Its addresses are counted from the beginning of the thread-locals.
+    /// Addresses are offsets from the start of the thread-locals.
     ThreadLocal,
 }
 
@@ -68,16 +69,17 @@ impl<'a> Elf<'a> {
         if !data.starts_with(&[0x7f, b'E', b'L', b'F', CLASS_64, ENDIAN]) {
             return None;
         }
-        let segments = table(data, word(data, 32)?, half(data, 56)?.into())?;
-        let all = word(data, 40)?;
-        // Counts that are too large for their fields are in the first section, which is no other.
+        let segments = table(data, u64_at(data, 32)?, u16_at(data, 56)?.into())?;
+        let all = u64_at(data, 40)?;
+        // Counts that do not fit into the header are in the first section, which has no other
+        // purpose.
         let first: &[u8] = table::<SECTION_SIZE>(data, all, 1).map_or(&[], |first| &first[0]);
-        let count = match half(data, 60)? {
-            0 => word(first, 32).unwrap_or(0),
+        let count = match u16_at(data, 60)? {
+            0 => u64_at(first, 32).unwrap_or(0),
             count => count.into(),
         };
-        let names = match half(data, 62)? {
-            u16::MAX => four(first, 40).unwrap_or(0),
+        let names = match u16_at(data, 62)? {
+            u16::MAX => u32_at(first, 40).unwrap_or(0),
             names => names.into(),
         };
         let sections = table(data, all, count)?;
@@ -86,29 +88,29 @@ impl<'a> Elf<'a> {
         Some(elf)
     }
 
-    /// The address, as the file states it, of what lies at a place of the file.
+    /// The address, as stated in the file, of the byte at an offset in the file.
     pub(super) fn address_of(&self, offset: u64) -> Option<u64> {
         self.segments.iter().find_map(|segment| {
-            let inside = offset.checked_sub(word(segment, 8)?)?;
-            let is_loaded = four(segment, 0)? == PT_LOAD && inside < word(segment, 32)?;
-            if is_loaded { word(segment, 16)?.checked_add(inside) } else { None }
+            let inside = offset.checked_sub(u64_at(segment, 8)?)?;
+            let is_loaded = u32_at(segment, 0)? == PT_LOAD && inside < u64_at(segment, 32)?;
+            if is_loaded { u64_at(segment, 16)?.checked_add(inside) } else { None }
         })
     }
 
-    /// What a section holds. None where it is compressed with something else than zlib.
+    /// The contents of a section, or `None` if it is missing or not compressed with zlib.
     pub(super) fn section<'f: 'a>(&self, name: &str, files: &'f Files) -> Option<&'a [u8]> {
         if let Some(section) = self.named(name) {
             let data = section.data;
             return match section.is_compressed {
                 false => Some(data),
-                true if four(data, 0)? != ELFCOMPRESS_ZLIB => None,
-                true => Some(files.add(inflated(data.get(24..)?, word(data, 8)?)?)),
+                true if u32_at(data, 0)? != ELFCOMPRESS_ZLIB => None,
+                true => Some(files.add(inflate(data.get(24..)?, u64_at(data, 8)?)?)),
             };
         }
-        // As linkers compressed before the format knew of it.
+        // The name of compressed sections before the format supported compression.
         let old = self.named(&format!(".z{}", name.strip_prefix('.')?))?;
         let (size, data) = old.data.strip_prefix(b"ZLIB")?.split_first_chunk()?;
-        Some(files.add(inflated(data, u64::from_be_bytes(*size))?))
+        Some(files.add(inflate(data, u64::from_be_bytes(*size))?))
     }
 
     pub(super) fn has_debug_information(&self) -> bool {
@@ -117,15 +119,15 @@ impl<'a> Elf<'a> {
             .any(|name| self.named(name).is_some_and(|section| !section.data.is_empty()))
     }
 
-    /// What tells this build of the file from others.
+    /// The identifier of this build of the file.
     pub(super) fn build_id(&self) -> Option<&'a [u8]> {
         let mut notes = self.sections().filter(|section| section.kind == SHT_NOTE);
         notes.find_map(|section| {
-            // The first note of a section, as there is no other where linkers put this one.
-            let (name, value) = (four(section.data, 0)?, four(section.data, 4)?);
-            let is_build_id = name == 4 && four(section.data, 8)? == NT_GNU_BUILD_ID;
+            // Linkers write this note as the only one of its section.
+            let (name, value) = (u32_at(section.data, 0)?, u32_at(section.data, 4)?);
+            let is_build_id = name == 4 && u32_at(section.data, 8)? == NT_GNU_BUILD_ID;
             let is_gnu = section.data.get(12..16)? == b"GNU\0";
-            (is_build_id && is_gnu).then(|| part(section.data, 16, value.into()))?
+            (is_build_id && is_gnu).then(|| range(section.data, 16, value.into()))?
         })
     }
 
@@ -133,12 +135,12 @@ impl<'a> Elf<'a> {
         self.symbols_of(SHT_SYMTAB).is_some()
     }
 
-    /// The functions that the file names.
+    /// The functions in the symbol table.
     pub(super) fn functions(&self) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
         self.symbols().filter(|symbol| symbol.kind == SymbolKind::Function)
     }
 
-    /// What the file names: everything, or where it is stripped, what others may use.
+    /// The symbols of the file, or only the exported ones if it is stripped.
     pub(super) fn symbols(&self) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
         let of = |kind| self.symbols_of(kind);
         let (symbols, names) = of(SHT_SYMTAB).or_else(|| of(SHT_DYNSYM)).unwrap_or_default();
@@ -148,7 +150,7 @@ impl<'a> Elf<'a> {
     fn symbols_of(&self, kind: u32) -> Option<(&'a [[u8; SYMBOL_SIZE]], &'a [u8])> {
         let section = self.sections().find(|section| section.kind == kind)?;
         let (symbols, _) = section.data.as_chunks();
-        // The first symbol is none.
+        // The first symbol is always empty.
         (symbols.len() > 1).then_some((symbols, self.section_at(section.link)?.data))
     }
 
@@ -162,23 +164,23 @@ impl<'a> Elf<'a> {
 
     fn section_at(&self, index: u32) -> Option<Section<'a>> {
         let header = self.sections.get(index as usize)?;
-        let kind = four(header, 4)?;
+        let kind = u32_at(header, 4)?;
         let data = match kind {
             SHT_NOBITS => &[],
-            _ => part(self.data, word(header, 24)?, word(header, 32)?)?,
+            _ => range(self.data, u64_at(header, 24)?, u64_at(header, 32)?)?,
         };
         Some(Section {
-            name: text(self.section_names, four(header, 0)?).unwrap_or_default(),
+            name: text_at(self.section_names, u32_at(header, 0)?).unwrap_or_default(),
             kind,
-            is_compressed: word(header, 8)? & SHF_COMPRESSED != 0,
+            is_compressed: u64_at(header, 8)? & SHF_COMPRESSED != 0,
             data,
-            link: four(header, 40)?,
+            link: u32_at(header, 40)?,
         })
     }
 }
 
 impl<'a> Symbol<'a> {
-    /// Of a table's entry; none for other kinds, and for what is defined elsewhere.
+    /// Parses an entry. Returns `None` for other kinds of symbols and undefined ones.
     fn parse(entry: &[u8; SYMBOL_SIZE], names: &'a [u8]) -> Option<Self> {
         let kind = match entry[4] & 0xf {
             STT_FUNC => SymbolKind::Function,
@@ -189,14 +191,14 @@ impl<'a> Symbol<'a> {
         if entry[6..8] == [0, 0] {
             return None;
         }
-        let start = word(entry, 8)?;
-        let end = start.checked_add(word(entry, 16)?)?;
-        Some(Self { kind, start, end, name: text(names, four(entry, 0)?)? })
+        let start = u64_at(entry, 8)?;
+        let end = start.checked_add(u64_at(entry, 16)?)?;
+        Some(Self { kind, start, end, name: text_at(names, u32_at(entry, 0)?)? })
     }
 
-    /// Whether this one says better what an address in both of them is: the one that begins later,
-    /// and of several names for the same, the one that is least of an inner name.
-    pub(super) fn is_rather_than(&self, other: &Self) -> bool {
+    /// Whether this symbol describes an address in both better than the other: it starts later, or
+    /// it starts at the same address and has fewer leading underscores.
+    pub(super) fn is_better_than(&self, other: &Self) -> bool {
         let underscores =
             |symbol: &Self| symbol.name.iter().take_while(|byte| **byte == b'_').count();
         self.start > other.start
@@ -204,8 +206,8 @@ impl<'a> Symbol<'a> {
     }
 }
 
-fn inflated(data: &[u8], size: u64) -> Option<Vec<u8>> {
-    /// Deflate packs no more than this into a byte.
+fn inflate(data: &[u8], size: u64) -> Option<Vec<u8>> {
+    /// The maximum ratio of deflate.
     const BEST_COMPRESSION: usize = 1032;
     let size = usize::try_from(size).ok()?;
     if size > data.len().saturating_mul(BEST_COMPRESSION) {
@@ -218,27 +220,27 @@ fn inflated(data: &[u8], size: u64) -> Option<Vec<u8>> {
 }
 
 fn table<const N: usize>(data: &[u8], at: u64, count: u64) -> Option<&[[u8; N]]> {
-    Some(part(data, at, count.checked_mul(N as u64)?)?.as_chunks().0)
+    Some(range(data, at, count.checked_mul(N as u64)?)?.as_chunks().0)
 }
 
-fn part(data: &[u8], at: u64, size: u64) -> Option<&[u8]> {
+fn range(data: &[u8], at: u64, size: u64) -> Option<&[u8]> {
     let at = usize::try_from(at).ok()?;
     data.get(at..at.checked_add(usize::try_from(size).ok()?)?)
 }
 
-/// What is before the next zero.
-fn text(data: &[u8], at: u32) -> Option<&[u8]> {
+/// The bytes up to the next zero.
+fn text_at(data: &[u8], at: u32) -> Option<&[u8]> {
     std::ffi::CStr::from_bytes_until_nul(data.get(at as usize..)?).ok().map(|text| text.to_bytes())
 }
 
-fn half(data: &[u8], at: usize) -> Option<u16> {
+fn u16_at(data: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(*data.get(at..)?.first_chunk()?))
 }
 
-fn four(data: &[u8], at: usize) -> Option<u32> {
+fn u32_at(data: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*data.get(at..)?.first_chunk()?))
 }
 
-fn word(data: &[u8], at: usize) -> Option<u64> {
+fn u64_at(data: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(*data.get(at..)?.first_chunk()?))
 }

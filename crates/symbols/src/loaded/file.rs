@@ -6,7 +6,7 @@ use std::path::Path;
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts};
 use std::sync::Mutex;
 
-/// The contents of files, kept as long as this is.
+/// The contents of files, kept for the life of this value.
 #[derive(Default)]
 pub(super) struct Files(Mutex<Vec<Contents>>);
 
@@ -16,12 +16,13 @@ enum Contents {
 }
 
 impl Files {
-    /// A file that code was loaded from: what is not looked at takes no time and no memory.
+    /// Maps a file from which code was loaded. Parts that are not read take neither time nor
+    /// memory.
     pub(super) fn map(&self, path: &Path) -> Option<&[u8]> {
         Mapping::of(path).map(|mapping| self.keep(Contents::Mapped(mapping)))
     }
 
-    /// A file that may be written anew at any time.
+    /// Reads a file that may be rewritten at any time.
     pub(super) fn read(&self, path: &Path) -> Option<&[u8]> {
         let is_file = fs::metadata(path).ok()?.is_file();
         is_file.then(|| fs::read(path).ok()).flatten().map(|bytes| self.add(bytes))
@@ -37,19 +38,19 @@ impl Files {
             Contents::Own(bytes) => bytes.as_slice(),
         };
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(contents);
-        // SAFETY: mapped or on the heap, the bytes stay in place when their owner moves. It is in
-        // the list as long as `self` is there, and nobody changes it.
+        // SAFETY: the bytes are mapped or on the heap, so they stay in place when their owner moves
+        // into the list. The list is only ever appended to while `self` exists.
         unsafe { &*bytes }
     }
 }
 
-/// A file in memory.
+/// A file mapped into memory.
 struct Mapping {
     start: NonNull<u8>,
     size: usize,
 }
 
-// SAFETY: the memory is this value's alone, and is only read.
+// SAFETY: the value is the only owner of the mapping, which is only read.
 unsafe impl Send for Mapping {}
 
 impl Mapping {
@@ -58,24 +59,24 @@ impl Mapping {
         let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
         let size = usize::try_from(metadata.len()).ok().filter(|size| *size > 0)?;
         let (read, private) = (libc::PROT_READ, libc::MAP_PRIVATE);
-        // SAFETY: a new mapping at a place of the kernel's choice touches no memory that is in use.
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps no other memory.
         let start = unsafe { libc::mmap(null_mut(), size, read, private, file.as_raw_fd(), 0) };
         let start = (start != libc::MAP_FAILED).then_some(start)?;
         Some(Self { start: NonNull::new(start)?.cast(), size })
     }
 
     fn bytes(&self) -> *const [u8] {
-        // To be read while the mapping is there. Code runs from the file, which is mapped for that
-        // too: who cuts it off or writes into it takes the program's own code away. That is why
-        // linkers and packages put new files in the place of old ones.
+        // Truncating or rewriting the file would change the slice. But the process runs code from
+        // the same file, so it would crash anyway, which is why linkers and package managers
+        // replace files instead.
         slice_from_raw_parts(self.start.as_ptr(), self.size)
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made for this value, and the list that it is in lives as long as
-        // what was given away of it.
+        // SAFETY: the mapping was made for this value, and the list that owns it outlives all
+        // slices of it.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
     }
 }

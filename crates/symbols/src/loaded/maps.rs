@@ -1,53 +1,54 @@
-//! Which files are in the process's memory, and where.
+//! The files that are mapped into the process, and their addresses.
 
 use std::ffi::OsStr;
 use std::fs::{read, read_link};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The program that runs, whatever became of its file.
+/// The running program, even if its file was replaced.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// The stretches of memory that have a file's contents.
-pub(super) struct Maps(Vec<Map>);
+/// The mappings that have a file.
+pub(super) struct FileMappings(Vec<FileMapping>);
 
-struct Map {
+struct FileMapping {
     start: u64,
     end: u64,
-    /// Where in the file it begins.
+    /// The offset in the file.
     offset: u64,
     path: PathBuf,
 }
 
-impl Maps {
+impl FileMappings {
     pub(super) fn of_process() -> Self {
-        // The kernel tells the file of every stretch; the dynamic linker would tell the names that
-        // files were asked for by.
+        // The kernel names the actual file of each mapping. The dynamic linker would return the
+        // name that was used to open it.
         let text = read("/proc/self/maps").unwrap_or_default();
         Self::parse(&text, &read_link(PROGRAM).unwrap_or_default())
     }
 
     fn parse(text: &[u8], program: &Path) -> Self {
-        let mut maps: Vec<Map> = text.split(|byte| *byte == b'\n').filter_map(Map::parse).collect();
-        // A program that was built anew while it runs has no name any more.
+        let mut maps: Vec<FileMapping> =
+            text.split(|byte| *byte == b'\n').filter_map(FileMapping::parse).collect();
+        // The file of a program that was rebuilt while it runs no longer has a name.
         if program.as_os_str().as_bytes().ends_with(b" (deleted)") {
-            for map in maps.iter_mut().filter(|map| map.path == program) {
-                map.path = PathBuf::from(PROGRAM);
+            for mapping in maps.iter_mut().filter(|mapping| mapping.path == program) {
+                mapping.path = PathBuf::from(PROGRAM);
             }
         }
         Self(maps)
     }
 
-    /// The file at an address of the process, and where in the file that is.
+    /// The file that is mapped at an address, and the offset in it.
     pub(super) fn find(&self, address: u64) -> Option<(&Path, u64)> {
-        let index = self.0.partition_point(|map| map.start <= address).checked_sub(1)?;
-        let map = &self.0[index];
-        (address < map.end).then(|| (&*map.path, address - map.start + map.offset))
+        let index = self.0.partition_point(|mapping| mapping.start <= address).checked_sub(1)?;
+        let mapping = &self.0[index];
+        (address < mapping.end).then(|| (&*mapping.path, address - mapping.start + mapping.offset))
     }
 }
 
-impl Map {
-    /// Of a line such as `55e8a000-55e9b000 r-xp 0002a000 08:01 173 /usr/bin/app`.
+impl FileMapping {
+    /// Parses a line such as `55e8a000-55e9b000 r-xp 0002a000 08:01 173 /usr/bin/app`.
     fn parse(line: &[u8]) -> Option<Self> {
         let path = line.iter().position(|byte| *byte == b'/')?;
         let (before, path) = line.split_at(path);
@@ -75,7 +76,7 @@ mod tests {
 
     #[track_caller]
     fn check(address: u64, expected: Option<(&str, u64)>) {
-        let maps = Maps::parse(TEXT.as_bytes(), Path::new("/home/me/new (deleted)"));
+        let maps = FileMappings::parse(TEXT.as_bytes(), Path::new("/home/me/new (deleted)"));
         let expected = expected.map(|(path, offset)| (Path::new(path), offset));
         assert_eq!(maps.find(address), expected);
     }

@@ -1,5 +1,5 @@
-//! A program or a library as a source of names: the file that was loaded, and the ones that its
-//! debug information was put into.
+//! A program or library as a source of names: the loaded file, and the files that contain its debug
+//! information.
 
 #[allow(unsafe_code, reason = "borrows from files that the object keeps")]
 pub mod types;
@@ -17,28 +17,28 @@ use super::elf::{Elf, Symbol};
 use super::file::Files;
 use crate::call::Call;
 
-/// Where distributions put debug information.
+/// The directory in which distributions install debug information.
 const DEBUG_FILES: &str = "/usr/lib/debug";
 
 type Slice<'a> = EndianSlice<'a, NativeEndian>;
 type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
 
-/// A file that code was loaded from, open.
+/// An open file from which code was loaded.
 pub(super) struct Object {
     loaded: Elf<'static>,
-    /// The file that has the debug information: the same or another one.
+    /// The file that contains the debug information, which may be the loaded one.
     debug: Elf<'static>,
     context: Option<Context<Slice<'static>>>,
-    split_off: SplitOff<'static>,
-    /// What all the above borrows from. Fields are dropped in their order.
+    split_dwarf: SplitDwarf<'static>,
+    /// What all other fields borrow from. Fields are dropped in the order of their declaration.
     _files: Arc<Files>,
 }
 
 impl Object {
     pub(super) fn open(path: &Path) -> Option<Self> {
         let owned = Arc::<Files>::default();
-        // SAFETY: the files stay where they are and are there until all else of the object is
-        // dropped. Nothing that borrows from them is given away: what is said of calls is a copy.
+        // SAFETY: the files are on the heap and outlive all other fields, which are dropped before
+        // them. Nothing that borrows from them is returned, because calls own their strings.
         let files: &'static Files = unsafe { &*Arc::as_ptr(&owned) };
         let loaded = files.map(path).and_then(Elf::parse)?;
         let beside =
@@ -46,35 +46,36 @@ impl Object {
         let (debug_path, debug) = beside.unwrap_or_else(|| (path.to_owned(), loaded));
         let context =
             if debug.has_debug_information() { context(&debug, &debug_path, files) } else { None };
-        let split_off = SplitOff::new(path, files);
-        Some(Self { loaded, debug, context, split_off, _files: owned })
+        let split_dwarf = SplitDwarf::new(path, files);
+        Some(Self { loaded, debug, context, split_dwarf, _files: owned })
     }
 
-    /// The calls at each of these places in the file, the innermost first.
+    /// The calls at each offset in the file, innermost first.
     pub(super) fn calls(&self, offsets: &[u64]) -> Vec<Vec<Call>> {
         let mut calls = vec![Vec::new(); offsets.len()];
-        let places = offsets.iter().zip(&mut calls);
-        let mut places: Vec<Place<'_>> = places
+        let mut lookups: Vec<Lookup<'_>> = offsets
+            .iter()
+            .zip(&mut calls)
             .filter_map(|(offset, calls)| {
-                Some(Place { address: self.loaded.address_of(*offset)?, calls })
+                Some(Lookup { address: self.loaded.address_of(*offset)?, calls })
             })
             .collect();
         if let Some(context) = &self.context {
-            for place in &mut places {
-                *place.calls = calls_at(context, place.address, &self.split_off);
+            for lookup in &mut lookups {
+                *lookup.calls = calls_at(context, lookup.address, &self.split_dwarf);
             }
         }
-        // Debug information that is line tables only has lost the paths of functions. The symbol
-        // table has that of the last one, which the others were inlined into.
-        places.retain(|place| !place.calls.last().is_some_and(Call::has_path));
+        // Line tables do not contain the paths of functions. The symbol table has the path of the
+        // outermost one, into which the others were inlined.
+        lookups.retain(|lookup| !lookup.calls.last().is_some_and(Call::has_path));
         let with_symbols = [self.debug, self.loaded].into_iter().find(Elf::has_all_symbols);
-        name_by_symbols(&with_symbols.unwrap_or(self.loaded), &mut places);
+        name_by_symbols(&with_symbols.unwrap_or(self.loaded), &mut lookups);
         calls
     }
 }
 
-/// An address as the file states it, and what is known of the calls there.
-struct Place<'c> {
+/// An address, as stated in the file, and the calls found there.
+struct Lookup<'c> {
     address: u64,
     calls: &'c mut Vec<Call>,
 }
@@ -87,13 +88,17 @@ fn context<'a>(elf: &Elf<'a>, path: &Path, files: &'a Files) -> Option<Context<S
     Context::from_dwarf(dwarf).ok()
 }
 
-fn calls_at<'a>(context: &Context<Slice<'a>>, address: u64, split_off: &SplitOff<'a>) -> Vec<Call> {
+fn calls_at<'a>(
+    context: &Context<Slice<'a>>,
+    address: u64,
+    split_dwarf: &SplitDwarf<'a>,
+) -> Vec<Call> {
     let mut found = context.find_frames(address);
     let frames = loop {
         match found {
             LookupResult::Output(frames) => break frames,
             LookupResult::Load { load, continuation } => {
-                found = continuation.resume(split_off.load(&load));
+                found = continuation.resume(split_dwarf.load(&load));
             }
         }
     };
@@ -111,30 +116,30 @@ fn calls_at<'a>(context: &Context<Slice<'a>>, address: u64, split_off: &SplitOff
     calls
 }
 
-fn name_by_symbols(elf: &Elf<'_>, places: &mut [Place<'_>]) {
-    if places.is_empty() {
+fn name_by_symbols(elf: &Elf<'_>, lookups: &mut [Lookup<'_>]) {
+    if lookups.is_empty() {
         return;
     }
-    places.sort_unstable_by_key(|place| place.address);
-    let addresses: Vec<u64> = places.iter().map(|place| place.address).collect();
-    let mut found: Vec<Option<Symbol<'_>>> = vec![None; places.len()];
+    lookups.sort_unstable_by_key(|lookup| lookup.address);
+    let addresses: Vec<u64> = lookups.iter().map(|lookup| lookup.address).collect();
+    let mut found: Vec<Option<Symbol<'_>>> = vec![None; lookups.len()];
     for symbol in elf.functions() {
         let first = addresses.partition_point(|address| *address < symbol.start);
         let within = addresses[first..].iter().take_while(|address| **address < symbol.end);
         for found in found[first..].iter_mut().take(within.count()) {
-            if found.is_none_or(|other| symbol.is_rather_than(&other)) {
+            if found.is_none_or(|other| symbol.is_better_than(&other)) {
                 *found = Some(symbol);
             }
         }
     }
-    for (place, symbol) in places.iter_mut().zip(found) {
+    for (lookup, symbol) in lookups.iter_mut().zip(found) {
         if let Some(symbol) = symbol {
-            name_last(place.calls, demangled(symbol.name));
+            name_last(lookup.calls, demangled(symbol.name));
         }
     }
 }
 
-/// Gives the outermost function the name that the symbol table has for it, where that says more.
+/// Sets the name of the outermost function to the one in the symbol table, if that says more.
 fn name_last(calls: &mut Vec<Call>, name: String) {
     match calls.last_mut() {
         None => calls.push(Call { function: Some(name), ..Call::default() }),
@@ -143,7 +148,7 @@ fn name_last(calls: &mut Vec<Call>, name: String) {
     }
 }
 
-/// A name as it is in the source. What is not mangled is left as it is.
+/// Demangles a name, or returns it unchanged if it is not mangled.
 fn demangled(name: &[u8]) -> String {
     format!("{:#}", rustc_demangle::demangle(&String::from_utf8_lossy(name)))
 }
@@ -161,14 +166,13 @@ fn section<'a>(elf: &Elf<'a>, files: &'a Files, name: &str) -> Slice<'a> {
     Slice::new(elf.section(name, files).unwrap_or_default(), NativeEndian)
 }
 
-/// Debug information that was split off its program, in files of its own or put together again in
-/// one.
-struct SplitOff<'a> {
+/// Split debug information, in separate files or in one package.
+struct SplitDwarf<'a> {
     files: &'a Files,
     package: Option<DwarfPackage<Slice<'a>>>,
 }
 
-impl<'a> SplitOff<'a> {
+impl<'a> SplitDwarf<'a> {
     fn new(path: &Path, files: &'a Files) -> Self {
         let elf = files.read(&appended(path, ".dwp")).and_then(Elf::parse);
         let package = elf.and_then(|elf| {
@@ -195,12 +199,12 @@ impl<'a> SplitOff<'a> {
     }
 }
 
-/// The file that has the debug information of a stripped one, by the rules of gdb.
+/// Finds the file with the debug information of a stripped one, as gdb does.
 fn debug_file<'a>(elf: &Elf<'a>, path: &Path, files: &'a Files) -> Option<(PathBuf, Elf<'a>)> {
     let by_id = elf.build_id().map(by_build_id).into_iter();
     let by_name = elf.section(".gnu_debuglink", files).map(|link| by_link(link, path));
-    let mut places = by_id.chain(by_name.into_iter().flatten());
-    places.find_map(|path| {
+    let mut paths = by_id.chain(by_name.into_iter().flatten());
+    paths.find_map(|path| {
         let elf = Elf::parse(files.read(&path)?)?;
         Some((path, elf))
     })
@@ -216,17 +220,17 @@ fn by_build_id(id: &[u8]) -> PathBuf {
     Path::new(DEBUG_FILES).join(name)
 }
 
-/// The places where a file of the name that another one links to may be.
+/// The paths at which the target of a debug link may be.
 fn by_link(link: &[u8], path: &Path) -> Vec<PathBuf> {
     let Ok(path) = path.canonicalize() else { return Vec::new() };
     let folder = path.parent().unwrap_or(&path);
     let name = Path::new(OsStr::from_bytes(until_nul(link)));
     let in_system = Path::new(DEBUG_FILES).join(folder.strip_prefix("/").unwrap_or(folder));
-    let places = [folder.join(name), folder.join(".debug").join(name), in_system.join(name)];
-    places.into_iter().filter(|place| *place != path).collect()
+    let paths = [folder.join(name), folder.join(".debug").join(name), in_system.join(name)];
+    paths.into_iter().filter(|candidate| *candidate != path).collect()
 }
 
-/// What the debug information of several files has in common.
+/// Finds the file with the debug information that several files share.
 fn supplement<'a>(elf: &Elf<'a>, path: &Path, files: &'a Files) -> Option<Elf<'a>> {
     let link = elf.section(".gnu_debugaltlink", files)?;
     let name = until_nul(link);

@@ -1,4 +1,4 @@
-//! Names in libraries that are built in many ways and loaded.
+//! Names in libraries that are built in many ways.
 
 use std::ffi::{CString, c_int, c_void};
 use std::fs;
@@ -17,22 +17,22 @@ const SOURCE: &str = include_str!("tests/library.rs");
 
 static RETURNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-/// What the library calls back.
+/// Records the call stack. The library calls this function.
 extern "C" fn look() {
     let mut frames = [null_mut(); 64];
-    // SAFETY: there is room for so many.
+    // SAFETY: the array has room for the number of frames that is passed.
     let count = unsafe { libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int) };
     *RETURNED.lock().unwrap() = frames[..count as usize].iter().map(|frame| frame.addr()).collect();
 }
 
-/// A library in a folder that goes with it.
+/// A library in a folder of its own, which is removed with it.
 struct Library {
     folder: PathBuf,
     file: PathBuf,
 }
 
 impl Library {
-    /// Compiled with these options, by a name that no other test has.
+    /// Compiles the library with these options, under a name that no other test uses.
     fn build(name: &str, options: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("leakcheck-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
@@ -52,16 +52,16 @@ impl Library {
         self
     }
 
-    /// The calls in the library when it calls back.
+    /// The calls within the library when it calls back.
     fn calls(&self) -> Vec<Call> {
         let path = CString::new(self.file.as_os_str().as_bytes()).unwrap();
-        // SAFETY: the library has no initialisers.
+        // SAFETY: the library has no initializers.
         let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
         assert!(!library.is_null());
         // SAFETY: the library stays loaded, and the name is a C string.
         let outer = unsafe { libc::dlsym(library, c"outer".as_ptr()) };
         assert!(!outer.is_null());
-        // SAFETY: the library's source has the function with this type.
+        // SAFETY: the library defines the function with this type.
         let outer: extern "C" fn(extern "C" fn()) =
             unsafe { std::mem::transmute::<*mut c_void, _>(outer) };
         let returned = {
@@ -70,15 +70,15 @@ impl Library {
             outer(look);
             RETURNED.lock().unwrap().clone()
         };
-        let maps = super::Maps::of_process();
+        let maps = super::FileMappings::of_process();
         let is_inside =
             |address: &usize| maps.find(*address as u64).is_some_and(|(path, _)| path == self.file);
         let inside: Vec<usize> = returned.into_iter().filter(is_inside).collect();
         Loaded::default().calls(&inside).concat()
     }
 
-    /// The function that calls back, what was inlined into it first, and the one that calls it are
-    /// named with their lines.
+    /// Asserts that the calls have names and lines: the inlined function, the one it is inlined
+    /// into, and its caller.
     #[track_caller]
     fn check_lines(&self) {
         let place = |function: &str, marker: &str| Call {
@@ -87,7 +87,7 @@ impl Library {
             line: SOURCE.lines().position(|line| line.contains(marker)).map(|line| line as u32 + 1),
         };
         let mut calls = self.calls();
-        // A compiler that writes lines only leaves the crate out where it can.
+        // Line tables name an inlined function without its crate.
         if calls[0].function.as_deref() == Some("inlined") {
             calls[0].function = Some("library::inlined".into());
         }
@@ -99,7 +99,7 @@ impl Library {
         assert_eq!(calls, expected);
     }
 
-    /// The functions that the symbol table has are named.
+    /// Asserts that the calls have names from the symbol table, and no lines.
     #[track_caller]
     fn check_functions(&self, expected: &[&str]) {
         let calls = self.calls();
@@ -224,7 +224,7 @@ fn damaged_files_are_not_trusted() {
 fn files_stay_open_from_the_second_look_up_on() {
     let here = files_stay_open_from_the_second_look_up_on as *const () as usize + 1;
     let mut loaded = Loaded::default();
-    let open = |loaded: &Loaded| loaded.0.values().filter(|file| file.kept.is_some()).count();
+    let open = |loaded: &Loaded| loaded.0.values().filter(|file| file.object.is_some()).count();
     let first = loaded.calls(&[here]);
     assert_eq!(open(&loaded), 0);
     for _ in 0..2 {
@@ -249,7 +249,7 @@ fn a_file_that_was_written_anew_is_opened_anew() {
     assert!(!named());
 }
 
-/// Else it would wait for ever for a lock of a thread that it does not have.
+/// A lock held by a thread that does not exist in the child would block it forever.
 #[test]
 fn a_child_of_a_fork_has_names_while_others_look_up() {
     let here = a_child_of_a_fork_has_names_while_others_look_up as *const () as usize + 1;
@@ -271,20 +271,21 @@ fn a_child_of_a_fork_has_names_while_others_look_up() {
     });
 }
 
-/// How the child of a fork ended that said whether something holds, or did not end for long.
+/// Runs a closure in the child of a fork. Returns the wait status, which is 0 if the closure
+/// returned `true`.
 fn in_child(holds: impl Fn() -> bool) -> c_int {
     let mut status = -1;
-    // SAFETY: the child makes nothing but the call and ends without running what the parent has yet
-    // to do.
+    // SAFETY: the child runs only the closure, which takes locks that fork handlers release, and
+    // exits without running exit handlers.
     match unsafe { libc::fork() } {
         0 => {
-            // SAFETY: the signal's own action is the end of the child.
+            // SAFETY: the default action of the signal is to terminate the process.
             unsafe { libc::alarm(60) };
             let code = if holds() { 0 } else { 1 };
-            // SAFETY: as above.
+            // SAFETY: `_exit` skips the parent's exit handlers, which must not run twice.
             unsafe { libc::_exit(code) }
         }
-        // SAFETY: there is room for a status.
+        // SAFETY: `status` outlives the call.
         child => unsafe { libc::waitpid(child, &raw mut status, 0) },
     };
     status

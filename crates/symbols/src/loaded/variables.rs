@@ -1,31 +1,31 @@
-//! Statics, thread-locals and functions by the symbol tables of the program and its libraries.
+//! Statics, thread-locals and functions in the symbol tables of the program and its libraries.
 
 use std::path::Path;
 
 use super::elf::{Elf, SymbolKind};
 use super::file::Files;
-use super::object::types::find;
+use super::object::types::find_bytes;
 
 /// A variable in an ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     pub start: u64,
     pub size: u64,
-    /// As the linker knows it.
+    /// The mangled name.
     pub symbol: String,
 }
 
-/// The variables of a file, in the order of their addresses.
+/// The variables of a file, sorted by address.
 #[derive(Debug, Default)]
 pub struct Variables {
-    /// Addresses are the file's own.
+    /// By address in the file.
     statics: Vec<Variable>,
-    /// Addresses are counted from the beginning of the thread-locals.
+    /// By offset from the start of the thread-locals.
     locals: Vec<Variable>,
 }
 
 impl Variables {
-    /// None where the file cannot be read, or has no symbols.
+    /// Reads the variables of a file. There are none if it cannot be read or has no symbols.
     pub fn of_file(path: &Path) -> Self {
         read(path).unwrap_or_default()
     }
@@ -66,31 +66,32 @@ fn read(path: &Path) -> Option<Variables> {
     Some(variables)
 }
 
-/// Whether a program defines a function with this in its name. `None` where it was stripped.
+/// Whether a program defines a function whose mangled name contains `part`, or `None` if it is
+/// stripped.
 pub fn has_function(path: &Path, part: &[u8]) -> Option<bool> {
     let files = Files::default();
     let elf = Elf::parse(files.map(path)?)?;
-    if elf.functions().any(|function| find(function.name, part).is_some()) {
+    if elf.functions().any(|function| find_bytes(function.name, part).is_some()) {
         return Some(true);
     }
     elf.has_all_symbols().then_some(false)
 }
 
-/// Whether a file contains some bytes.
+/// Whether a file contains these bytes.
 pub fn has_bytes(path: &Path, some: &[u8]) -> bool {
     let files = Files::default();
-    files.map(path).is_some_and(|all| find(all, some).is_some())
+    files.map(path).is_some_and(|all| find_bytes(all, some).is_some())
 }
 
-/// A variable's path as its author would write it.
+/// The path of a variable as its author would write it.
 pub fn readable(symbol: &str) -> String {
     let name = format!("{:#}", rustc_demangle::demangle(symbol));
-    // `lazy_static!` keeps its value in a static inside of a method.
+    // `lazy_static!` declares a static inside a method.
     if let Some((of, _)) = name.split_once(" as core::ops::deref::Deref>::deref::") {
         return of.trim_start_matches('<').to_owned();
     }
-    // `thread_local!` keeps its value inside of a constant of that name, and an attribute may put a
-    // function's body into a closure.
+    // `thread_local!` declares a static inside a constant, and an attribute may move a function's
+    // body into a closure.
     let mut parts: Vec<&str> = name.split("::").collect();
     parts.retain(|part| !(part.starts_with('{') && part.ends_with('}')));
     while parts.len() > 1 && parts.last().is_some_and(|part| is_made_by_macros(part)) {

@@ -1,5 +1,5 @@
-//! The running program's symbol table: the whole path of a function, where its debug information
-//! has only the last part.
+//! The symbol table of the running program. It contains the whole path of a function where the
+//! debug information only has the last part.
 
 use std::sync::OnceLock;
 
@@ -7,25 +7,25 @@ use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
 
 use crate::module;
 
-/// The functions of the running program, by address.
+/// The functions of the running program, sorted by address.
 struct Functions {
-    /// Where the program begins in memory.
+    /// The address at which the program is loaded.
     base: usize,
-    /// What addresses in the file are relative to in memory.
+    /// The difference between an address in memory and in the file.
     bias: u64,
-    /// Start, end and mangled name.
+    /// The start, the end and the mangled name of each function.
     all: Vec<(u64, u64, Box<str>)>,
 }
 
-/// The function that an address of the running program lies in.
+/// The function of the running program that contains an address.
 pub(super) fn function_at(address: usize) -> Option<String> {
     static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
     let functions = FUNCTIONS.get_or_init(Functions::of_program).as_ref()?;
-    // An address of another module has no place in this table.
+    // The table covers the program only.
     if module::at(address)?.base != functions.base {
         return None;
     }
-    // A return address may be the first one behind its function.
+    // A return address may be that of the next function.
     let place = (address as u64).checked_sub(functions.bias)?.checked_sub(1)?;
     let index = functions.all.partition_point(|(start, ..)| *start <= place).checked_sub(1)?;
     let (_, end, name) = &functions.all[index];

@@ -1,5 +1,5 @@
-//! What debug information says of types: what a generic function was made for, what type a static
-//! has, and which field of a type is where.
+//! Types in debug information: the type arguments of generic functions, the types of statics, and
+//! the fields at an offset in a type.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,56 +13,57 @@ use addr2line::{FunctionName, LookupResult};
 use super::{Dwarf, Object, Slice, demangled, sections};
 
 type Unit = gimli::Unit<Slice<'static>>;
-type Entry = gimli::DebuggingInformationEntry<Slice<'static>>;
+type Die = gimli::DebuggingInformationEntry<Slice<'static>>;
 
-/// The types that a file's debug information knows.
+/// The types in a file's debug information.
 pub struct Types {
-    /// By the place of their headers.
-    units: RefCell<HashMap<usize, Option<Known>>>,
+    /// Units that were read, by the offset of their headers.
+    units: RefCell<HashMap<usize, Option<LoadedUnit>>>,
     dwarf: Dwarf<'static>,
-    // Dropped last: all else borrows from its files.
+    // Dropped last, because the other fields borrow from its files.
     object: Object,
 }
 
-/// A unit, and whose its types are.
-struct Known {
+/// A unit, and which of its types are user types.
+struct LoadedUnit {
     unit: Unit,
-    /// Which of its types are not the standard library's, once somebody asks.
-    foreign: Option<HashMap<usize, bool>>,
+    /// Whether each type's fields have telling names, computed on first use.
+    user_types: Option<HashMap<usize, bool>>,
 }
 
-/// A type: the place of its description.
+/// A type, identified by the offsets of its unit and its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Type {
     unit: usize,
     entry: usize,
 }
 
-/// A function as it was made for types.
+/// An instance of a generic function.
 #[derive(Clone, Debug, Default)]
 pub struct Function {
-    /// Its path, without the types.
+    /// The path, without type arguments.
     pub path: String,
-    /// Its last part, with the types.
+    /// The last part of the path, with type arguments.
     pub name: String,
-    /// What its first parameter stands for.
-    pub first: Option<Type>,
+    /// The first type argument.
+    pub first_argument: Option<Type>,
 }
 
-/// The most types in types that are followed.
-const MOST_DEPTH: usize = 40;
+/// The maximum depth of nested types.
+const MAX_DEPTH: usize = 40;
 
 impl Types {
     pub fn open(path: &Path) -> Option<Self> {
         let object = Object::open(path)?;
         object.context.as_ref()?;
-        // SAFETY: as in `Object::open`: the files are kept by the object, which is dropped last.
+        // SAFETY: the files are on the heap and owned by `object`, which is dropped after all other
+        // fields. Nothing that borrows from them is returned.
         let files: &'static super::Files = unsafe { &*std::sync::Arc::as_ptr(&object._files) };
         let dwarf = sections(&object.debug, files, SectionId::name);
         Some(Self { units: RefCell::default(), dwarf, object })
     }
 
-    /// The functions at an address of the file, the innermost first.
+    /// The functions at an address of the file, innermost first.
     pub fn functions(&self, address: u64) -> Vec<Function> {
         let Some(context) = &self.object.context else { return Vec::new() };
         let LookupResult::Output(Some(unit)) = context.find_dwarf_and_unit(address) else {
@@ -88,7 +89,8 @@ impl Types {
         functions
     }
 
-    /// Fills in what a function's entry says, or the one that it was made of.
+    /// Fills in the name and type argument in a function's entry, or in the entry that it refers
+    /// to.
     fn describe(&self, unit: &Unit, start: usize, die: UnitOffset, function: &mut Function) {
         let Ok(entry) = unit.entry(die) else { return };
         for of in [gimli::DW_AT_abstract_origin, gimli::DW_AT_specification] {
@@ -114,25 +116,25 @@ impl Types {
             if entry.tag() == gimli::DW_TAG_template_type_parameter {
                 let of = entry.attr_value(gimli::DW_AT_type);
                 if let Some(AttributeValue::UnitRef(of)) = of {
-                    function.first = Some(Type { unit: start, entry: of.0 });
+                    function.first_argument = Some(Type { unit: start, entry: of.0 });
                     return;
                 }
             }
         }
     }
 
-    fn name(&self, unit: &Unit, entry: &Entry) -> Option<String> {
+    fn name(&self, unit: &Unit, entry: &Die) -> Option<String> {
         let value = entry.attr_value(gimli::DW_AT_name)?;
         let text = self.dwarf.attr_string(unit, value).ok()?;
         Some(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// The type of a static or thread-local, by its symbol.
+    /// The type of a static or thread-local with this symbol name.
     pub fn of_variable(&self, symbol: &str) -> Option<Type> {
-        let mut places = self.mentions(symbol).into_iter().chain(self.newer_units());
-        places.find_map(|place| {
+        let mut offsets = self.references_to(symbol).into_iter().chain(self.newer_units());
+        offsets.find_map(|offset| {
             let mut found = None;
-            self.with_unit_of(place, |unit, start| {
+            self.with_unit_of(offset, |unit, start| {
                 let entry = self.variable_in(unit, symbol);
                 found = entry.map(|entry| Type { unit: start, entry: entry.0 });
             });
@@ -140,26 +142,28 @@ impl Types {
         })
     }
 
-    /// Where in the description of all units a symbol may be named: as an offset into the strings,
-    /// of which there is one for each text. Units are not told by their crates, as an incremental
-    /// build calls them by numbers; and to go through all of them takes seconds.
-    fn mentions(&self, symbol: &str) -> Vec<usize> {
+    /// Offsets in the debug information at which a symbol's name may be referenced, by the offset
+    /// of its only copy in the string section.
+    ///
+    /// Reading all units would take seconds, and their names do not contain the crate in an
+    /// incremental build.
+    fn references_to(&self, symbol: &str) -> Vec<usize> {
         let strings = self.dwarf.debug_str.reader().slice();
         let mut text = symbol.as_bytes().to_vec();
         text.push(0);
-        let Some(at) = find(strings, &text) else { return Vec::new() };
+        let Some(at) = find_bytes(strings, &text) else { return Vec::new() };
         let Ok(at) = u32::try_from(at) else { return Vec::new() };
         let (info, at) = (self.dwarf.debug_info.reader().slice(), at.to_ne_bytes());
-        let mut places = Vec::new();
+        let mut offsets = Vec::new();
         let mut from = 0;
-        while let Some(place) = find(&info[from..], &at) {
-            places.push(from + place);
-            from += place + at.len();
+        while let Some(found) = find_bytes(&info[from..], &at) {
+            offsets.push(from + found);
+            from += found + at.len();
         }
-        places
+        offsets
     }
 
-    /// Units of versions that name strings by other numbers.
+    /// Units from DWARF 5 on, which reference strings by an index.
     fn newer_units(&self) -> Vec<usize> {
         let mut newer = Vec::new();
         let mut headers = self.dwarf.units();
@@ -188,105 +192,111 @@ impl Types {
         None
     }
 
-    /// The fields that lead to a byte of a type, without those of the standard library's types.
+    /// The fields that contain a byte of a type, outermost first, without those of the standard
+    /// library's types.
     pub fn fields_at(&self, of: Type, offset: u64) -> Vec<String> {
         let mut fields = Vec::new();
-        self.with_known(of.unit, |known| {
-            known.foreign.get_or_insert_with(|| foreign(&self.dwarf, &known.unit));
-            let (unit, foreign) = (&known.unit, known.foreign.as_ref());
-            let mut walk = Walk { types: self, unit, foreign, fields: &mut fields };
-            walk.go(UnitOffset(of.entry), offset, MOST_DEPTH);
+        self.with_loaded_unit(of.unit, |loaded| {
+            loaded.user_types.get_or_insert_with(|| user_types(&self.dwarf, &loaded.unit));
+            let (unit, user_types) = (&loaded.unit, loaded.user_types.as_ref());
+            let mut walk = FieldWalk { types: self, unit, user_types, fields: &mut fields };
+            walk.visit(UnitOffset(of.entry), offset, MAX_DEPTH);
         });
         fields
     }
 
-    /// Whether a pointer may be at a byte of a type: not in a gap between fields, where anything
-    /// may be left, nor over a field that is smaller.
+    /// Whether a type may have a pointer at a byte. Padding, which may contain stale values, and
+    /// smaller fields exclude one.
     pub fn may_point(&self, of: Type, offset: u64) -> bool {
-        let look = |unit: &Unit, _| may_point(unit, UnitOffset(of.entry), offset, MOST_DEPTH);
-        self.with_unit(of.unit, look).unwrap_or(true)
+        let read = |unit: &Unit, _| may_point(unit, UnitOffset(of.entry), offset, MAX_DEPTH);
+        self.with_unit(of.unit, read).unwrap_or(true)
     }
 
-    /// How many bytes a value of a type has.
+    /// The size of a type in bytes.
     pub fn size_of(&self, of: Type) -> Option<u64> {
-        self.with_unit(of.unit, |unit, _| size_of(unit, UnitOffset(of.entry), MOST_DEPTH)).flatten()
+        self.with_unit(of.unit, |unit, _| size_of(unit, UnitOffset(of.entry), MAX_DEPTH)).flatten()
     }
 
-    /// To what addresses of values of a type are aligned, where that is stated.
+    /// The alignment of a type, if it is stated.
     pub fn alignment_of(&self, of: Type) -> Option<u64> {
-        let look = |unit: &Unit, _| {
+        let read = |unit: &Unit, _| {
             let entry = unit.entry(UnitOffset(of.entry)).ok()?;
             entry.attr_value(gimli::DW_AT_alignment)?.udata_value()
         };
-        self.with_unit(of.unit, look).flatten()
+        self.with_unit(of.unit, read).flatten()
     }
 
-    fn with_unit<T>(&self, start: usize, look: impl FnOnce(&Unit, usize) -> T) -> Option<T> {
-        self.with_known(start, |known| look(&known.unit, start))
+    fn with_unit<T>(&self, start: usize, read: impl FnOnce(&Unit, usize) -> T) -> Option<T> {
+        self.with_loaded_unit(start, |loaded| read(&loaded.unit, start))
     }
 
-    fn with_known<T>(&self, start: usize, look: impl FnOnce(&mut Known) -> T) -> Option<T> {
-        // Taken out meanwhile, so that one may lead to another.
+    fn with_loaded_unit<T>(
+        &self,
+        start: usize,
+        read: impl FnOnce(&mut LoadedUnit) -> T,
+    ) -> Option<T> {
+        // Removed during the call, so that reading one unit may lead to another.
         let taken = self.units.borrow_mut().remove(&start);
-        let mut known = taken.unwrap_or_else(|| self.open_unit(start));
-        let value = known.as_mut().map(look);
-        self.units.borrow_mut().insert(start, known);
+        let mut loaded = taken.unwrap_or_else(|| self.open_unit(start));
+        let value = loaded.as_mut().map(read);
+        self.units.borrow_mut().insert(start, loaded);
         value
     }
 
-    fn open_unit(&self, start: usize) -> Option<Known> {
+    fn open_unit(&self, start: usize) -> Option<LoadedUnit> {
         let header = self.dwarf.debug_info.header_from_offset(DebugInfoOffset(start)).ok()?;
-        Some(Known { unit: self.dwarf.unit(header).ok()?, foreign: None })
+        Some(LoadedUnit { unit: self.dwarf.unit(header).ok()?, user_types: None })
     }
 
-    fn with_unit_of(&self, place: usize, look: impl FnOnce(&Unit, usize)) {
+    fn with_unit_of(&self, offset: usize, read: impl FnOnce(&Unit, usize)) {
         let mut headers = self.dwarf.units();
         while let Ok(Some(header)) = headers.next() {
             let start = header.offset().0;
-            if (start..start + header.length_including_self()).contains(&place) {
-                self.with_unit(start, look);
+            if (start..start + header.length_including_self()).contains(&offset) {
+                self.with_unit(start, read);
                 return;
             }
         }
     }
 }
 
-/// A way into a type.
-struct Walk<'a> {
+/// A walk from a type to the fields at an offset.
+struct FieldWalk<'a> {
     types: &'a Types,
     unit: &'a Unit,
-    foreign: Option<&'a HashMap<usize, bool>>,
+    user_types: Option<&'a HashMap<usize, bool>>,
     fields: &'a mut Vec<String>,
 }
 
-impl Walk<'_> {
-    fn go(&mut self, of: UnitOffset, offset: u64, depth: usize) {
+impl FieldWalk<'_> {
+    fn visit(&mut self, of: UnitOffset, offset: u64, depth: usize) {
         let Ok(entry) = self.unit.entry(of) else { return };
         if depth == 0 {
             return;
         }
         match entry.tag() {
             gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => {
-                self.go_into(of, of, offset, depth);
+                self.visit_members(of, of, offset, depth);
             }
             gimli::DW_TAG_array_type => {
                 if let Some(element) = type_of(&entry)
                     && let Some(size) = size_of(self.unit, element, depth).filter(|size| *size > 0)
                 {
-                    self.go(element, offset % size, depth - 1);
+                    self.visit(element, offset % size, depth - 1);
                 }
             }
             gimli::DW_TAG_typedef => {
                 if let Some(of) = type_of(&entry) {
-                    self.go(of, offset, depth - 1);
+                    self.visit(of, offset, depth - 1);
                 }
             }
             _ => {}
         }
     }
 
-    /// Looks among the members below an entry of the type `of`, in those of its variants too.
-    fn go_into(&mut self, of: UnitOffset, at: UnitOffset, offset: u64, depth: usize) -> bool {
+    /// Searches the members of the type `of` that are below the entry `at`, including those of
+    /// variants.
+    fn visit_members(&mut self, of: UnitOffset, at: UnitOffset, offset: u64, depth: usize) -> bool {
         let mut members: Vec<(DwTag, UnitOffset)> = Vec::new();
         if let Ok(mut tree) = self.unit.entries_tree(Some(at))
             && let Ok(root) = tree.root()
@@ -297,21 +307,27 @@ impl Walk<'_> {
             }
         }
         for (tag, member) in members {
-            let is_there = match tag {
+            let is_found = match tag {
                 gimli::DW_TAG_variant_part | gimli::DW_TAG_variant => {
-                    depth > 1 && self.go_into(of, member, offset, depth - 1)
+                    depth > 1 && self.visit_members(of, member, offset, depth - 1)
                 }
-                gimli::DW_TAG_member => self.is_at(of, member, offset, depth),
+                gimli::DW_TAG_member => self.visit_member(of, member, offset, depth),
                 _ => false,
             };
-            if is_there {
+            if is_found {
                 return true;
             }
         }
         false
     }
 
-    fn is_at(&mut self, of: UnitOffset, member: UnitOffset, offset: u64, depth: usize) -> bool {
+    fn visit_member(
+        &mut self,
+        of: UnitOffset,
+        member: UnitOffset,
+        offset: u64,
+        depth: usize,
+    ) -> bool {
         let Ok(entry) = self.unit.entry(member) else { return false };
         let Some(inner) = type_of(&entry) else { return false };
         let start = entry.attr_value(gimli::DW_AT_data_member_location);
@@ -320,24 +336,24 @@ impl Walk<'_> {
         if offset < start || offset >= start + size {
             return false;
         }
-        let is_foreign = self.foreign.is_some_and(|map| map.get(&of.0) == Some(&true));
-        // What is only wrapped has no news in its place.
+        let is_user_type = self.user_types.is_some_and(|map| map.get(&of.0) == Some(&true));
+        // The name of a newtype's only field says nothing.
         let is_wrapped = self.types.name(self.unit, &entry).as_deref() == Some("__0")
             && size_of(self.unit, of, depth) == Some(size);
-        if is_foreign
+        if is_user_type
             && !is_wrapped
             && let Some(name) = self.types.name(self.unit, &entry)
-            && let Some(name) = readable(&name)
+            && let Some(name) = field_name(&name)
         {
             self.fields.push(name);
         }
-        self.go(inner, offset - start, depth - 1);
+        self.visit(inner, offset - start, depth - 1);
         true
     }
 }
 
-/// A field's name; those of tuples are their numbers. None for what enums have for their variants.
-fn readable(name: &str) -> Option<String> {
+/// The name of a field as in source code, or `None` for the generated names of enum variants.
+fn field_name(name: &str) -> Option<String> {
     match name.strip_prefix("__") {
         Some(number) if number.parse::<u32>().is_ok() => Some(number.to_owned()),
         Some(_) => None,
@@ -346,7 +362,7 @@ fn readable(name: &str) -> Option<String> {
     }
 }
 
-fn type_of(entry: &Entry) -> Option<UnitOffset> {
+fn type_of(entry: &Die) -> Option<UnitOffset> {
     match entry.attr_value(gimli::DW_AT_type)? {
         AttributeValue::UnitRef(of) => Some(of),
         _ => None,
@@ -378,7 +394,7 @@ fn size_of(unit: &Unit, of: UnitOffset, depth: usize) -> Option<u64> {
 
 const POINTER: u64 = 8;
 
-/// What is not known may be a pointer.
+/// A type that is not loaded may be a pointer.
 fn may_point(unit: &Unit, of: UnitOffset, offset: u64, depth: usize) -> bool {
     let Ok(entry) = unit.entry(of) else { return true };
     let Some(size) = size_of(unit, of, depth) else { return true };
@@ -393,7 +409,7 @@ fn may_point(unit: &Unit, of: UnitOffset, offset: u64, depth: usize) -> bool {
         gimli::DW_TAG_array_type => {
             let element = type_of(&entry).and_then(|of| Some((of, size_of(unit, of, depth)?)));
             match element {
-                // Pointers may be kept as bytes.
+                // An array of bytes may store pointers.
                 Some((_, size_of_one)) if size_of_one < POINTER => offset + POINTER <= size,
                 Some((of, each)) if each.is_multiple_of(POINTER) => {
                     may_point(unit, of, offset % each, depth - 1)
@@ -406,8 +422,8 @@ fn may_point(unit: &Unit, of: UnitOffset, offset: u64, depth: usize) -> bool {
     }
 }
 
-/// Whether there are members below an entry, in its variants too, and whether one of them may have
-/// a pointer there.
+/// Whether an entry has members, including those of variants, and whether one of them may have a
+/// pointer at the offset.
 fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (bool, bool) {
     let (mut any, mut there) = (false, false);
     let Ok(mut tree) = unit.entries_tree(Some(at)) else { return (false, true) };
@@ -427,8 +443,8 @@ fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (boo
                 let start = start.and_then(|start| start.udata_value()).unwrap_or(0);
                 let inner = type_of(entry).filter(|_| offset >= start);
                 let Some((inner, at)) = inner.zip(offset.checked_sub(start)) else { continue };
-                let is_over = size_of(unit, inner, depth).is_none_or(|size| at < size);
-                there |= is_over && may_point(unit, inner, at, depth - 1);
+                let contains_offset = size_of(unit, inner, depth).is_none_or(|size| at < size);
+                there |= contains_offset && may_point(unit, inner, at, depth - 1);
             }
             _ => {}
         }
@@ -436,18 +452,17 @@ fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (boo
     (any, there)
 }
 
-/// Where some bytes are in others. The C library's search is as fast in a build without
-/// optimisation.
-pub fn find(all: &[u8], some: &[u8]) -> Option<usize> {
+/// Finds bytes in a slice. The C library's search is fast even in an unoptimized build.
+pub fn find_bytes(all: &[u8], some: &[u8]) -> Option<usize> {
     let (start, len) = (all.as_ptr().cast(), all.len());
-    // SAFETY: both are slices.
-    let place = unsafe { libc::memmem(start, len, some.as_ptr().cast(), some.len()) };
-    (!place.is_null()).then(|| place.addr() - all.as_ptr().addr())
+    // SAFETY: both pointers are to slices of the lengths that are passed.
+    let found = unsafe { libc::memmem(start, len, some.as_ptr().cast(), some.len()) };
+    (!found.is_null()).then(|| found.addr() - all.as_ptr().addr())
 }
 
-/// Which types of a unit lie in other crates than the standard library's and those that do the same
-/// as it does: their fields have names that tell something.
-fn foreign(dwarf: &Dwarf<'static>, unit: &Unit) -> HashMap<usize, bool> {
+/// Which types of a unit have fields with telling names: those outside of the standard library and
+/// of crates that provide similar types.
+fn user_types(dwarf: &Dwarf<'static>, unit: &Unit) -> HashMap<usize, bool> {
     const STD: [&[u8]; 9] = [
         b"std",
         b"core",
@@ -460,7 +475,7 @@ fn foreign(dwarf: &Dwarf<'static>, unit: &Unit) -> HashMap<usize, bool> {
         b"parking_lot",
     ];
     let mut found = HashMap::new();
-    // For each depth, whether the namespace there is within such a crate.
+    // For each depth, whether the namespace belongs to a user crate.
     let mut within: Vec<Option<bool>> = Vec::new();
     let mut entries = unit.entries();
     while let Ok(Some(entry)) = entries.next_dfs() {

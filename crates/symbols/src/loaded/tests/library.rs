@@ -1,4 +1,4 @@
-//! A library that calls back, for tests of naming.
+//! A library that calls back, for tests of names.
 #![no_std]
 #![crate_type = "cdylib"]
 
