@@ -63,7 +63,7 @@ fn ci(script: &str, words: &str, directory: &Path) -> Said {
 #[test]
 fn the_workflow_for_github_fails_on_leaks() {
     let folder = Folder::new();
-    let script = script("github.yml", "- name: Look for leaks");
+    let script = script("github.yml", "- name: Check for leaks");
     let said = ci(&script, "leak", folder.path()).ends_with(LEAKS);
     assert!(said.stdout.contains("::error file=cart/src/lib.rs,line=3,"), "{}", said.stdout);
     assert!(folder.read("summary.md").contains("cart::tests::may_leak"));
@@ -77,8 +77,8 @@ fn the_workflow_for_github_fails_on_leaks() {
 #[test]
 fn the_workflow_for_several_machines_joins_them_and_fails_on_leaks() {
     let folder = Folder::new();
-    let part = script("github-shards.yml", "- name: Look for leaks in a part");
-    let join = script("github-shards.yml", "- name: Join the parts");
+    let part = script("github-shards.yml", "- name: Check one part for leaks");
+    let join = script("github-shards.yml", "- name: Merge the parts");
     let join = join.replace("merge runs", &format!("merge {}/run", folder.path().display()));
     for shard in ["1", "2"] {
         let part = part.replace("${{ matrix.shard }}", shard);
