@@ -146,6 +146,22 @@ fn the_architecture_lists_the_files_with_unsafe_and_no_other() {
 }
 
 #[test]
+fn the_recommended_lines_are_those_that_are_measured() {
+    let measured = read("benches/src/profile.rs");
+    let (_, list) = measured.split_once("RECOMMENDED: [").expect("the list of packages");
+    let list = list.split(';').nth(1).unwrap_or_default();
+    let packages: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert!(!packages.is_empty(), "{list}");
+    for page in ["docs/cost.md", "benches/README.md"] {
+        let text = read(page);
+        let (_, lines) = text.split_once("[profile.dev.package]\n").expect("the table is there");
+        let lines = lines.split("```").next().unwrap_or_default();
+        let named: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(named, packages, "in {page}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     let lines = read("README.md").lines().count();
     assert!(lines <= 200, "README.md has {lines} lines; reference material goes to docs/");

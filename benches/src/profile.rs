@@ -1,7 +1,8 @@
 //! The cargo profiles that programs are built with.
 
-/// The packages that the documentation recommends to optimize in the dev profile.
-pub(crate) const RECOMMENDED: [&str; 1] = ["leakcheck"];
+/// The packages that the documentation recommends to optimize in the dev profile: those that run on every allocation.
+pub(crate) const RECOMMENDED: [&str; 3] =
+    ["leakcheck-ledger", "leakcheck-system", "leakcheck-unwind"];
 
 /// A cargo profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

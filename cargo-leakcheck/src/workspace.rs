@@ -8,8 +8,20 @@ use crate::cli::SelectArgs;
 use crate::error::{Error, Result};
 
 /// Crates that take part in every check or in naming its call sites.
-const TRACKING: [&str; 6] =
-    ["leakcheck", "backtrace", "gimli", "addr2line", "object", "miniz_oxide"];
+const TRACKING: [&str; 12] = [
+    "leakcheck",
+    "leakcheck-holders",
+    "leakcheck-ledger",
+    "leakcheck-report",
+    "leakcheck-symbols",
+    "leakcheck-system",
+    "leakcheck-unwind",
+    "backtrace",
+    "gimli",
+    "addr2line",
+    "object",
+    "miniz_oxide",
+];
 
 /// The project that the command is called in.
 #[derive(Clone, Debug)]

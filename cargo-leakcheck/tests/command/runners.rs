@@ -40,7 +40,7 @@ fn what_counts_is_built_optimised_unless_told_not_to() {
         tests
     };
     for line in told(&[]) {
-        for krate in ["leakcheck", "addr2line", "gimli"] {
+        for krate in ["leakcheck-ledger", "leakcheck-unwind", "addr2line", "gimli"] {
             let flag = format!("--config profile.dev.package.{krate}.opt-level=3");
             assert!(line.contains(&flag), "{line}");
         }
