@@ -146,6 +146,19 @@ fn the_architecture_lists_the_files_with_unsafe_and_no_other() {
 }
 
 #[test]
+fn the_files_that_the_architecture_names_exist() {
+    let page = read("ARCHITECTURE.md");
+    let files = files();
+    let is_in_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '-' | '.');
+    let words = page.split(|c| !is_in_path(c)).filter(|word| word.len() > 3);
+    for name in words.filter(|word| word.ends_with(".rs") && !word.starts_with('.')) {
+        let known =
+            files.iter().any(|file| format!("/{}", file.path).ends_with(&format!("/{name}")));
+        assert!(known, "ARCHITECTURE.md names `{name}`");
+    }
+}
+
+#[test]
 fn the_recommended_lines_are_those_that_are_measured() {
     let measured = read("benches/src/profile.rs");
     let (_, list) = measured.split_once("RECOMMENDED: [").expect("the list of packages");
