@@ -31,8 +31,8 @@ impl Graph<'_> {
         let slots = Array::<u32>::new(SLOTS).ok_or(Exhausted::Memory)?;
         let first_blocks = self.first_blocks()?;
         let groups = Array::<u32>::new(self.heap.count).ok_or(Exhausted::Memory)?;
-        for index in 0..self.found {
-            let block = self.order.get(index) as usize;
+        for index in 0..self.reached_count {
+            let block = self.reached.get(index) as usize;
             let Some(reachability) = self.reachability(block).filter(|_| self.is_owned(block))
             else {
                 continue;
@@ -63,9 +63,9 @@ impl Graph<'_> {
     /// The first block on each block's reference path, to which a root points.
     fn first_blocks(&self) -> Result<Array<u32>, Exhausted> {
         let first_blocks = Array::<u32>::new(self.heap.count).ok_or(Exhausted::Memory)?;
-        for index in 0..self.found {
-            let block = self.order.get(index) as usize;
-            let from = self.from.get(block);
+        for index in 0..self.reached_count {
+            let block = self.reached.get(index) as usize;
+            let from = self.predecessor.get(block);
             let top = if from & ROOT != 0 { block as u32 } else { first_blocks.get(from as usize) };
             first_blocks.set(block, top);
         }
@@ -74,13 +74,13 @@ impl Graph<'_> {
 
     /// The root that points to the first block of a path, and the address of the pointer.
     fn root_of(&self, top: usize) -> (u32, u64) {
-        let from = self.from.get(top);
+        let from = self.predecessor.get(top);
         if from == NONE {
             return (0, 0);
         }
         let root = from & !ROOT;
         let start = self.roots.all.get(root as usize).map_or(0, |root| (root.start + 7) & !7);
-        (root, (start + 8 * self.at.get(top) as usize) as u64)
+        (root, (start + 8 * self.word_index.get(top) as usize) as u64)
     }
 
     fn step(&self, block: usize, at: u32) -> Step {
@@ -99,9 +99,9 @@ impl Graph<'_> {
             return self.write_cycle(block, components, group);
         }
         let mut length = 1_u64;
-        let mut at = block;
-        while self.from.get(at) & ROOT == 0 {
-            at = self.from.get(at) as usize;
+        let mut current = block;
+        while self.predecessor.get(current) & ROOT == 0 {
+            current = self.predecessor.get(current) as usize;
             length += 1;
         }
         // A long path keeps its first and its last steps.
@@ -110,7 +110,7 @@ impl Graph<'_> {
         let kept_last = if length > most { most - kept_first } else { 0 };
         group.omitted = length - kept_first - kept_last;
         group.steps = (kept_first + kept_last) as u32;
-        let (mut at, mut number) = (block, length);
+        let (mut current, mut number) = (block, length);
         loop {
             number -= 1;
             let slot = if number < kept_first {
@@ -121,12 +121,12 @@ impl Graph<'_> {
                 None
             };
             if let Some(slot) = slot {
-                group.path[slot as usize] = self.step(at, self.at.get(at));
+                group.path[slot as usize] = self.step(current, self.word_index.get(current));
             }
-            if self.from.get(at) & ROOT != 0 {
+            if self.predecessor.get(current) & ROOT != 0 {
                 break;
             }
-            at = self.from.get(at) as usize;
+            current = self.predecessor.get(current) as usize;
         }
     }
 
@@ -159,25 +159,26 @@ impl Graph<'_> {
         let component = components.component_of.get(block);
         let count = self.heap.count;
         let search = CycleSearch {
-            from: Array::new(count)?,
-            at: Array::new(count)?,
+            predecessor: Array::new(count)?,
+            word_index: Array::new(count)?,
             queue: Array::new(count)?,
         };
         let (mut visited, mut found) = (0, 1);
         search.queue.set(0, block as u32);
-        while visited < found && search.from.get(block) == 0 {
+        while visited < found && search.predecessor.get(block) == 0 {
             let here = search.queue.get(visited) as usize;
             visited += 1;
             self.edges(here, 0, |target, at, _| {
-                if components.component_of.get(target) == component && search.from.get(target) == 0
+                if components.component_of.get(target) == component
+                    && search.predecessor.get(target) == 0
                 {
                     // Plus one, so that 0 means unvisited.
-                    search.from.set(target, here as u32 + 1);
-                    search.at.set(target, at as u32);
+                    search.predecessor.set(target, here as u32 + 1);
+                    search.word_index.set(target, at as u32);
                     search.queue.set(found, target as u32);
                     found += 1;
                 }
-                search.from.get(block) != 0
+                search.predecessor.get(block) != 0
             });
         }
         Some(search)
@@ -186,8 +187,8 @@ impl Graph<'_> {
 
 /// The breadth-first tree of a component.
 struct CycleSearch {
-    from: Array<u32>,
-    at: Array<u32>,
+    predecessor: Array<u32>,
+    word_index: Array<u32>,
     queue: Array<u32>,
 }
 
@@ -197,11 +198,11 @@ impl CycleSearch {
     fn each(&self, block: usize, mut each: impl FnMut(usize, u32)) {
         let mut member = block;
         loop {
-            let from = self.from.get(member);
+            let from = self.predecessor.get(member);
             if from == 0 {
                 break;
             }
-            each(member, self.at.get(member));
+            each(member, self.word_index.get(member));
             member = from as usize - 1;
             if member == block {
                 break;
@@ -210,7 +211,7 @@ impl CycleSearch {
     }
 
     fn unmap(self) {
-        for array in [self.from, self.at, self.queue] {
+        for array in [self.predecessor, self.word_index, self.queue] {
             array.unmap();
         }
     }

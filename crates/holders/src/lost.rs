@@ -65,7 +65,7 @@ impl Graph<'_> {
         let mut components = self.strong_components()?;
         self.count_pointers(&mut components)?;
         self.judge_components(&mut components)?;
-        let first = self.found;
+        let first = self.reached_count;
         for block in 0..self.heap.count {
             if self.reachability(block).is_none()
                 && let Some(reachability) = self.reachability_of_source(block, &components)
@@ -282,8 +282,8 @@ impl Graph<'_> {
     /// lost.
     fn mark_indirectly_lost(&mut self, first: usize) -> Result<(), Exhausted> {
         let mut looked = first;
-        while looked < self.found {
-            let block = self.order.get(looked) as usize;
+        while looked < self.reached_count {
+            let block = self.reached.get(looked) as usize;
             looked += 1;
             if looked & 0xfff == 0 {
                 self.in_time()?;

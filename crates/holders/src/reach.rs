@@ -33,16 +33,16 @@ pub(crate) struct Graph<'a> {
     /// The number of a block's [`Reachability`] in the lower bits, or 0, and the flags above.
     marks: Array<u8>,
     /// The predecessor of a block on its reference path: another block, or a root.
-    pub(crate) from: Array<u32>,
+    pub(crate) predecessor: Array<u32>,
     /// The index of the word in the predecessor that points to the block.
-    pub(crate) at: Array<u32>,
+    pub(crate) word_index: Array<u32>,
     /// The predecessor by the first uncertain pointer, plus one, so that 0 means none.
     possible_from: Array<u32>,
     possible_at: Array<u32>,
     /// The reached blocks in the order in which they were reached.
-    pub(crate) order: Array<u32>,
-    pub(crate) found: usize,
-    scanned: usize,
+    pub(crate) reached: Array<u32>,
+    pub(crate) reached_count: usize,
+    scanned_count: usize,
     budget: Budget,
     pub(crate) query: &'a SnapshotQuery<'a>,
 }
@@ -90,20 +90,20 @@ impl<'a> Graph<'a> {
         let array = || Array::<u32>::new(count).ok_or(Exhausted::Memory);
         let graph = Self {
             marks: Array::new(count).ok_or(Exhausted::Memory)?,
-            from: array()?,
-            at: array()?,
+            predecessor: array()?,
+            word_index: array()?,
             possible_from: array()?,
             possible_at: array()?,
-            order: array()?,
-            found: 0,
-            scanned: 0,
+            reached: array()?,
+            reached_count: 0,
+            scanned_count: 0,
             heap,
             roots,
             budget,
             query,
         };
         for index in 0..count {
-            graph.from.set(index, NONE);
+            graph.predecessor.set(index, NONE);
             let (owner, _) = graph.heap.owner(index);
             if graph.heap.is_untracked(index) {
                 // leakcheck's own blocks hold none of the program's, so they are never scanned.
@@ -188,20 +188,20 @@ impl<'a> Graph<'a> {
     /// Adds a block to the reached blocks.
     pub(crate) fn push(&mut self, block: usize, reachability: Reachability, from: u32, at: u32) {
         self.set_reachability(block, reachability);
-        self.from.set(block, from);
-        self.at.set(block, at);
-        self.order.set(self.found, block as u32);
-        self.found += 1;
+        self.predecessor.set(block, from);
+        self.word_index.set(block, at);
+        self.reached.set(self.reached_count, block as u32);
+        self.reached_count += 1;
     }
 
     /// Unmaps the arrays that describe reference paths, once all paths are written.
     pub(crate) fn free_paths(&mut self) -> Result<(), Exhausted> {
         let arrays = [
-            &mut self.from,
-            &mut self.at,
+            &mut self.predecessor,
+            &mut self.word_index,
             &mut self.possible_from,
             &mut self.possible_at,
-            &mut self.order,
+            &mut self.reached,
         ];
         for array in arrays {
             let none = Array::new(1).ok_or(Exhausted::Memory)?;
@@ -301,10 +301,10 @@ impl<'a> Graph<'a> {
 
     /// Scans the blocks that were reached and not scanned yet.
     fn scan_found(&mut self) -> Result<(), Exhausted> {
-        while self.scanned < self.found {
-            let block = self.order.get(self.scanned) as usize;
-            self.scanned += 1;
-            if self.scanned & 0xfff == 0 {
+        while self.scanned_count < self.reached_count {
+            let block = self.reached.get(self.scanned_count) as usize;
+            self.scanned_count += 1;
+            if self.scanned_count & 0xfff == 0 {
                 self.in_time()?;
             }
             let Some(reachability) = self.reachability(block) else { continue };

@@ -18,12 +18,12 @@ impl Graph<'_> {
         for block in 0..self.heap.count {
             if self.is_owned(block) {
                 self.add_to_subgraph(block);
-                self.order.set(found, block as u32);
+                self.reached.set(found, block as u32);
                 found += 1;
             }
         }
         while visited < found {
-            let block = self.order.get(visited) as usize;
+            let block = self.reached.get(visited) as usize;
             visited += 1;
             if visited & 0xfff == 0 {
                 self.in_time()?;
@@ -32,7 +32,7 @@ impl Graph<'_> {
                 // Only leakcheck's own blocks are classified already.
                 if !self.is_in_subgraph(target) && self.reachability(target).is_none() {
                     self.add_to_subgraph(target);
-                    self.order.set(found, target as u32);
+                    self.reached.set(found, target as u32);
                     found += 1;
                 }
                 false

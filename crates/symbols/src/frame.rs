@@ -59,11 +59,6 @@ fn shorten<'a>(path: &'a Path, workspace: Option<&Path>) -> Cow<'a, str> {
     short.map_or(path, Cow::Owned)
 }
 
-/// A path relative to the workspace, if the file is in it.
-pub fn from_workspace(path: &Path) -> &Path {
-    workspace().and_then(|workspace| path.strip_prefix(workspace).ok()).unwrap_or(path)
-}
-
 /// The root of the user's workspace: the nearest directory above the package that has a lock file.
 pub fn workspace() -> Option<&'static Path> {
     static WORKSPACE: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -30,7 +30,7 @@ mod names;
 mod platform;
 pub mod trim;
 
-pub use frame::{from_workspace, workspace};
+pub use frame::workspace;
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",

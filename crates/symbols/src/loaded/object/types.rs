@@ -453,7 +453,7 @@ fn members_point(unit: &Unit, at: UnitOffset, offset: u64, depth: usize) -> (boo
 }
 
 /// Finds bytes in a slice. The C library's search is fast even in an unoptimized build.
-pub fn find_bytes(all: &[u8], some: &[u8]) -> Option<usize> {
+pub(crate) fn find_bytes(all: &[u8], some: &[u8]) -> Option<usize> {
     let (start, len) = (all.as_ptr().cast(), all.len());
     // SAFETY: both pointers are to slices of the lengths that are passed.
     let found = unsafe { libc::memmem(start, len, some.as_ptr().cast(), some.len()) };
