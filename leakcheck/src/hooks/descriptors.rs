@@ -7,8 +7,8 @@
 //! is passed in the same register as a named parameter, so a hook can declare it as one and pass it
 //! on, whether or not the caller supplied it.
 //!
-//! Canceling a thread unwinds from a real function without running destructors, so no value with a
-//! destructor may be alive during the call.
+//! Canceling a thread unwinds from a real function through its hook. Such a forced unwind must not
+//! pass destructors, so no value with a destructor may be alive during the call.
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use std::ptr::null_mut;
