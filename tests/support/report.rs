@@ -7,57 +7,57 @@ use serde::Deserialize;
 pub struct Report {
     /// Which check.
     pub test: Test,
-    /// What was judged.
+    /// The verdict.
     pub verdict: Verdict,
     /// The limits, by name.
     pub limits: Option<serde_json::Value>,
-    /// What was held against the limits.
+    /// What was compared with the limits.
     pub judged: Option<Growth>,
     /// The figures; see [`Report::figures`].
     pub figures: Option<Figures>,
     /// How the body was repeated.
     pub repetition: Option<Repetition>,
-    /// The command that would.
+    /// The command that repeats the body.
     pub decide: Option<String>,
-    /// Who retains.
+    /// The call sites that retain memory.
     pub call_sites: Vec<CallSite>,
-    /// Who retains and is not listed.
+    /// The call sites that are not listed.
     pub omitted: Omitted,
-    /// What is retained by nobody known.
+    /// What is retained at unknown call sites.
     pub siteless: Amount,
     /// Memory that is meant to stay.
     pub allowed: Vec<Allowed>,
     /// Known noise.
     pub suppressed: Vec<Suppressed>,
-    /// What still runs.
+    /// Threads that still run.
     pub threads: Vec<Thread>,
     /// `full`, `sampled` or `off`.
     pub call_stacks: String,
-    /// How much the names tell.
+    /// How complete the names are.
     pub symbols: String,
-    /// What is still open.
+    /// File descriptors that are still open.
     pub fds: Vec<Fd>,
-    /// What was not waited for.
+    /// Child processes that nobody has waited for.
     pub children: Vec<Child>,
-    /// What could not be judged.
+    /// Figures that could not be judged.
     pub unjudged: Vec<Unjudged>,
     /// All of it.
     #[serde(skip)]
     pub json: serde_json::Value,
 }
 
-/// Who holds blocks of a call site.
+/// What keeps blocks of a call site alive.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Holder {
-    /// What keeps them, in one word.
+    /// Whether and from where they are reachable.
     pub class: String,
     /// How many bytes.
     pub bytes: u64,
     /// How many blocks.
     pub blocks: u64,
-    /// With all that hangs on them.
+    /// The retained size.
     pub retained_bytes: u64,
-    /// The way to them.
+    /// The reference path.
     pub path: String,
     /// How many blocks a cycle has.
     pub members: u64,
@@ -74,7 +74,7 @@ pub struct Test {
     pub scope: String,
 }
 
-/// What was judged.
+/// The verdict.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Verdict {
     /// `passed`, `leaked`, `skipped` or `not_judged`.
@@ -106,34 +106,34 @@ pub struct Growth {
 pub struct Figures {
     /// Retained minus released.
     pub net_growth: Growth,
-    /// Owned and live at the end.
+    /// Memory that was owned and live at the end.
     pub retained: Amount,
-    /// Freed without being owned.
+    /// Memory that was freed without being owned.
     pub released: Amount,
     /// The most that was live at once.
     pub peak_bytes: u64,
-    /// What was allocated in all.
+    /// What was allocated in total.
     pub churn: Amount,
-    /// What nobody owns.
+    /// Growth that no region owns.
     pub unattributed: Growth,
     /// The allocator's events.
     pub events: Events,
 }
 
-/// Events as `stats_alloc` counts them.
+/// The allocator's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Events {
-    /// Blocks that came.
+    /// Blocks that were allocated.
     pub allocations: u64,
-    /// Blocks that went.
+    /// Blocks that were freed.
     pub deallocations: u64,
-    /// Blocks that changed their size.
+    /// Blocks whose size was changed.
     pub reallocations: u64,
-    /// Bytes that came.
+    /// Bytes that were allocated.
     pub bytes_allocated: u64,
-    /// Bytes that went.
+    /// Bytes that were freed.
     pub bytes_deallocated: u64,
-    /// By how much blocks grew in all.
+    /// By how much reallocations enlarged blocks in total.
     pub bytes_reallocated: i64,
 }
 
@@ -145,11 +145,11 @@ pub struct CallSite {
     pub amount: Amount,
     /// The allocation first.
     pub frames: Vec<Frame>,
-    /// How many frames of a deep recursion are not among them.
+    /// How many frames of a deep recursion are missing.
     pub omitted_frames: u64,
     /// How it grew, where the body was repeated.
     pub growth: Option<Growing>,
-    /// Who holds its blocks.
+    /// What keeps its blocks alive.
     pub holders: Vec<Holder>,
 }
 
@@ -164,7 +164,7 @@ pub struct Growing {
     pub bytes_per_call: f64,
     /// For leaks.
     pub severity: Option<String>,
-    /// Where something tells.
+    /// Where something is known.
     pub advice: Option<String>,
 }
 
@@ -177,11 +177,11 @@ pub struct Repetition {
     pub batches: Vec<u64>,
     /// Why there were no more.
     pub stopped: String,
-    /// In all.
+    /// The growth rate of all leaks.
     pub bytes_per_call: f64,
     /// Of resources other than memory.
     pub resources: Vec<GrowingResource>,
-    /// What would have been seen.
+    /// Which leaks would have been seen.
     pub sensitivity: Sensitivity,
 }
 
@@ -196,21 +196,21 @@ pub struct GrowingResource {
     pub per_call: f64,
 }
 
-/// What a repetition would have seen.
+/// Which leaks a repetition would have seen.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Sensitivity {
     /// The smallest leak.
     pub bytes_per_call: f64,
     /// The rarest.
     pub every: u64,
-    /// What is not decided.
+    /// Growth that is not decided.
     pub still_growing: f64,
 }
 
-/// What is left out of a list.
+/// The call sites that a list does not show.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Omitted {
-    /// What it comes to.
+    /// What they retain.
     #[serde(flatten)]
     pub amount: Amount,
 }
@@ -231,7 +231,7 @@ pub struct Frame {
 pub struct Allowed {
     /// The reason.
     pub why: String,
-    /// What is retained of it.
+    /// How much of it is retained.
     #[serde(flatten)]
     pub amount: Amount,
 }
@@ -243,7 +243,7 @@ pub struct Suppressed {
     pub rule: String,
     /// What it is for.
     pub why: Option<String>,
-    /// What it left out.
+    /// What it excluded.
     #[serde(flatten)]
     pub amount: Amount,
 }
@@ -253,7 +253,7 @@ pub struct Suppressed {
 pub struct Thread {
     /// Its name.
     pub name: String,
-    /// Who started it.
+    /// The call stack that started it.
     pub started_at: Vec<Frame>,
 }
 
@@ -264,7 +264,7 @@ pub struct Fd {
     pub number: i32,
     /// What it points to.
     pub target: String,
-    /// Who opened it.
+    /// The call stack that opened it.
     pub opened_at: Vec<Frame>,
 }
 
@@ -275,7 +275,7 @@ pub struct Child {
     pub command: String,
     /// `running` or `exited`.
     pub state: String,
-    /// Who started it.
+    /// The call stack that started it.
     pub started_at: Vec<Frame>,
 }
 
@@ -316,7 +316,7 @@ impl Report {
 }
 
 impl Events {
-    /// What came less what went.
+    /// What was allocated minus what was freed.
     pub fn net_growth(&self) -> Growth {
         Growth {
             bytes: self.bytes_allocated as i64 - self.bytes_deallocated as i64,
