@@ -204,7 +204,7 @@ impl Options {
     /// growth is reported but not limited.
     ///
     /// It is judged in a process of its own, as nextest gives to every test, or with
-    /// [`Scope::Process`] where nothing else ran meanwhile. Where the C library does not tell, a check
+    /// [`Scope::Process`] where nothing else ran meanwhile. Where the C library does not provide the figure, a check
     /// with this limit fails: that takes glibc 2.33 or later.
     ///
     /// # Panics

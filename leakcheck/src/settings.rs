@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_repeated_where_somebody_asks() {
+    fn a_body_is_repeated_on_request() {
         let plan = |variables: &[(&str, &str)], options: &Options| {
             let plan = read(variables).unwrap().plan(options);
             plan.map(|plan| (plan.iterations, plan.warmup))

@@ -1,16 +1,16 @@
-//! What to look for, by what was seen: the functions between the user's code and an allocation that
-//! only grows.
+//! What to look for at a call site that only grows, by the functions between the user's code and the
+//! allocation.
 
 use crate::frame::{Class, Frame};
 
-/// A kind of leak that is known by the functions that allocate for it.
+/// A kind of leak that is recognized by the functions that allocate for it.
 struct Sign {
-    /// Parts of function names, of which one has to be there.
+    /// Parts of function names, one of which must be present.
     any: &'static [&'static str],
     advice: &'static str,
 }
 
-/// The more telling first: a task's cell and a thread's packet are shared values too, and a table is
+/// The most specific first: a task's cell and a thread's packet are shared values too, and a table is
 /// a collection.
 const SIGNS: &[Sign] = &[
     Sign {
@@ -27,7 +27,7 @@ const SIGNS: &[Sign] = &[
             "std::thread::Builder::spawn",
             "std::thread::builder::",
         ],
-        advice: "threads that do not end: tell them to, and join them; dropping a `JoinHandle` detaches",
+        advice: "threads that do not end: signal them to stop and join them; dropping a `JoinHandle` detaches",
     },
     Sign {
         any: &[
@@ -39,11 +39,11 @@ const SIGNS: &[Sign] = &[
             "concurrent_queue::",
             "flume::",
         ],
-        advice: "messages or waiters that stay in a channel: receive them, bound it, or drop its ends",
+        advice: "messages or waiters that stay in a channel: receive them, bound the channel, or drop its ends",
     },
     Sign {
         any: &["::leak", "::into_raw", "::forget", "::into_boxed_s", "ManuallyDrop"],
-        advice: "ownership that is given away, as `Box::leak`, `into_raw` and `mem::forget` do: take it back",
+        advice: "ownership given away by `Box::leak`, `into_raw` or `mem::forget`: take it back",
     },
     Sign {
         any: &[
@@ -53,7 +53,7 @@ const SIGNS: &[Sign] = &[
             "indexmap::",
             "dashmap::",
         ],
-        advice: "a map that only grows: take entries out, or bound it",
+        advice: "a map that only grows: remove entries, or give it a bound",
     },
     Sign {
         any: &["alloc::rc::Rc<", "alloc::sync::Arc<"],
@@ -61,7 +61,7 @@ const SIGNS: &[Sign] = &[
     },
     Sign {
         any: &["::grow_one", "::grow_amortized", "::grow_exact", "collections::vec_deque::"],
-        advice: "a collection that only grows: take entries out, or bound it",
+        advice: "a collection that only grows: remove entries, or give it a bound",
     },
 ];
 
@@ -93,17 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn the_most_telling_function_decides() {
+    fn the_most_specific_function_decides() {
         let (std, dependency, user) = (Class::Std, Class::Dependency, Class::User);
         let shared = ("alloc::sync::Arc<T>::new", std);
-        let told = advice(&[shared, ("app::run", user)]).unwrap();
-        assert!(told.contains("look for a cycle"), "{told}");
-        let told = advice(&[shared, ("tokio::runtime::task::new_task", dependency)]).unwrap();
-        assert!(told.starts_with("tasks"), "{told}");
+        let found = advice(&[shared, ("app::run", user)]).unwrap();
+        assert!(found.contains("look for a cycle"), "{found}");
+        let found = advice(&[shared, ("tokio::runtime::task::new_task", dependency)]).unwrap();
+        assert!(found.starts_with("tasks"), "{found}");
     }
 
     #[test]
-    fn who_called_the_users_code_tells_nothing() {
+    fn callers_of_the_users_code_do_not_count() {
         let harness = ("tokio::runtime::task::core::Cell<T,S>::poll", Class::Dependency);
         assert_eq!(
             advice(&[

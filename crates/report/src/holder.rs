@@ -86,7 +86,7 @@ pub struct Root {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
-    /// The type that it was allocated for, as far as its call site tells.
+    /// The type that it was allocated for, as far as its call site shows it.
     #[serde(rename = "type")]
     pub label: Option<String>,
     /// Its size in bytes.
@@ -95,7 +95,7 @@ pub struct Step {
     pub place: Option<String>,
     /// Where in the step before it the pointer is, in bytes.
     pub offset: u64,
-    /// The fields that lead there, as far as debug information tells.
+    /// The fields that lead there, as far as debug information shows them.
     pub field: Option<String>,
 }
 

@@ -267,12 +267,12 @@ mod tests {
 
     #[test]
     fn a_later_iteration_is_named() {
-        let told = |reason: NotJudged| Verdict::NotJudged { reason }.to_string();
+        let text = |reason: NotJudged| Verdict::NotJudged { reason }.to_string();
         assert_eq!(
-            told(NotJudged::Body { end: BodyEnd::Panicked, iteration: None }),
+            text(NotJudged::Body { end: BodyEnd::Panicked, iteration: None }),
             "not judged: the body panicked"
         );
         let later = NotJudged::Body { end: BodyEnd::ReturnedError, iteration: Some(7) };
-        assert_eq!(told(later), "not judged: the body returned an error in iteration 7");
+        assert_eq!(text(later), "not judged: the body returned an error in iteration 7");
     }
 }

@@ -14,8 +14,8 @@ pub(super) fn headline(report: &Report) -> String {
         return format!("`{}` {}", report.test.name, report.verdict);
     };
     let repetition = report.repetition.as_ref();
-    let told: Vec<String> = excesses.iter().map(|it| excess(it, repetition)).collect();
-    format!("`{}` {}", report.test.name, told.join("; "))
+    let parts: Vec<String> = excesses.iter().map(|it| excess(it, repetition)).collect();
+    format!("`{}` {}", report.test.name, parts.join("; "))
 }
 
 /// A figure over its limit, as in "`test` leaked 5 blocks, limit 0 (threshold_blocks)".

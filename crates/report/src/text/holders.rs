@@ -199,7 +199,7 @@ mod tests {
         }
     }
 
-    fn told(sites: &[&[Holder]]) -> String {
+    fn shown(sites: &[&[Holder]]) -> String {
         let (mut out, mut cycles) = (String::new(), Cycles::default());
         for (index, holders) in sites.iter().enumerate() {
             let bytes = holders.iter().map(|holder| holder.bytes).sum();
@@ -219,7 +219,7 @@ mod tests {
             10_000,
         );
         assert_eq!(
-            told(&[&holders]),
+            shown(&[&holders]),
             "  lost           100 B in 1 block: nothing points to it (retains 300 B)\n\
              \x20 lost           200 B in 1 block: reachable only from lost Node 100 B\n"
         );
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_two_types_are_told_apart() {
+    fn blocks_of_two_types_are_kept_apart() {
         let of = |label: &str, bytes| Holder {
             steps: vec![Step { label: Some(label.to_owned()), ..Step::default() }],
             ..holder(Reachability::HeldByStatic, bytes, bytes, "static app::TREE → node → here")
@@ -253,7 +253,7 @@ mod tests {
             10_000,
         );
         assert_eq!(
-            told(&[&holders]),
+            shown(&[&holders]),
             "  kept alive by  500 B in 2 blocks of Box<[u8]>: static app::TREE → node → here\n\
              \x20 kept alive by  280 B in 1 block of LeafNode: static app::TREE → node → here\n"
         );
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_told_once() {
+    fn a_cycle_is_described_once() {
         let step = |line: u32| Step {
             label: Some("Rc<Node>".to_owned()),
             place: Some(format!("src/graph.rs:{line}")),
@@ -297,7 +297,7 @@ mod tests {
             ..holder(Reachability::LostInACycle, 56, 56, path)
         };
         assert_eq!(
-            told(&[
+            shown(&[
                 &[member(18, 19, "in a cycle: 18 ⇄ 19")],
                 &[member(19, 18, "in a cycle: 19 ⇄ 18")],
                 &[member(18, 20, "in a cycle: 18 ⇄ 20")],

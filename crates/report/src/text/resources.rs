@@ -111,11 +111,11 @@ fn write_children(out: &mut String, report: &Report) -> fmt::Result {
 fn write_c_heap(out: &mut String, report: &Report) -> fmt::Result {
     let grown = report.figures.and_then(|figures| figures.c_heap_bytes).unwrap_or(0);
     let limit = report.limits.as_ref().and_then(|limits| limits.c_heap_bytes.as_ref());
-    let told = match limit {
+    let is_shown = match limit {
         Some(limit) => u64::try_from(grown).is_ok_and(|grown| grown > limit.value),
         None => grown > C_HEAP_NOISE,
     };
-    if !told {
+    if !is_shown {
         return Ok(());
     }
     let grown = size(grown.unsigned_abs());
@@ -144,8 +144,8 @@ fn write_unjudged(out: &mut String, report: &Report) -> fmt::Result {
     // That the C heap is not judged is the rule, and of interest only where it was to be.
     let limits = report.limits.as_ref();
     let c_heap = limits.is_some_and(|limits| limits.c_heap_bytes.is_some());
-    let told = |unjudged: &&Unjudged| unjudged.figure != Figure::CHeapBytes || c_heap;
-    for unjudged in report.unjudged.iter().filter(told) {
+    let is_shown = |unjudged: &&Unjudged| unjudged.figure != Figure::CHeapBytes || c_heap;
+    for unjudged in report.unjudged.iter().filter(is_shown) {
         writeln!(out, "  {}: {}", unjudged.figure.name(), unjudged.why)?;
     }
     Ok(())
