@@ -1,4 +1,4 @@
-//! Takes over what `leakcheck-unwind` has found out about this target.
+//! Sets the configuration that `leakcheck-unwind` has determined for this target.
 
 use std::env::var;
 

@@ -202,7 +202,7 @@ mod error;
 mod explain;
 mod gate;
 #[cfg(interposed)]
-#[allow(unsafe_code, reason = "defines functions in front of the C library's")]
+#[allow(unsafe_code, reason = "interposes functions of the C library")]
 mod hooks;
 mod judging;
 mod measurement;

@@ -180,9 +180,9 @@ impl Predecessors {
         let from = Array::<u32>::new(sum as usize).ok_or(Exhausted::Memory)?;
         // Fills each node's range from its end.
         each_edge(flow, tree, |leads, to| {
-            let place = start.get(to) - 1;
-            start.set(to, place);
-            from.set(place as usize, leads as u32);
+            let slot = start.get(to) - 1;
+            start.set(to, slot);
+            from.set(slot as usize, leads as u32);
         })?;
         Ok(Self { start, from })
     }
@@ -251,8 +251,8 @@ impl Forest {
 
     /// Makes the root of the tree the parent of every number on the path to it.
     ///
-    /// On the way up, each parent is replaced by the child that the path came from, so that the way
-    /// down needs no stack.
+    /// During the ascent, each parent is replaced by the child that the path came from, so the
+    /// descent needs no stack.
     fn compress(&self, number: usize) {
         let mut below = 0;
         let mut here = number;
@@ -295,9 +295,9 @@ mod tests {
         }
 
         fn successors(&self, node: usize, at: usize, mut each: impl FnMut(usize) -> bool) -> usize {
-            for (place, target) in self.successors[node].iter().enumerate().skip(at) {
+            for (slot, target) in self.successors[node].iter().enumerate().skip(at) {
                 if each(*target) {
-                    return place + 1;
+                    return slot + 1;
                 }
             }
             self.successors[node].len()

@@ -37,18 +37,18 @@ fn is_thread_stack(root: &Root) -> bool {
     const ALIGN: usize = 64;
     const NEAR: usize = 1 << 14;
     let from = root.end.saturating_sub(NEAR).max(root.start).next_multiple_of(ALIGN);
-    let mut place = from;
-    while place + CONTROL_BLOCK_SIZE <= root.end {
-        if place.is_multiple_of(PAGE) && !is_present(place) {
-            place += PAGE;
+    let mut address = from;
+    while address + CONTROL_BLOCK_SIZE <= root.end {
+        if address.is_multiple_of(PAGE) && !is_present(address) {
+            address += PAGE;
             continue;
         }
         // SAFETY: the page is resident, and both words are in it because the address is aligned to
         // 64 bytes.
-        if [place, place + 16].iter().all(|at| unsafe { word(*at) } == place) {
+        if [address, address + 16].iter().all(|at| unsafe { word(*at) } == address) {
             return true;
         }
-        place += ALIGN;
+        address += ALIGN;
     }
     false
 }
@@ -58,9 +58,9 @@ fn is_thread_stack(root: &Root) -> bool {
 /// # Safety
 ///
 /// The header of the chunk must be readable.
-unsafe fn chunk(place: usize) -> (usize, bool) {
+unsafe fn chunk(address: usize) -> (usize, bool) {
     // SAFETY: the caller guarantees that the header is readable.
-    let size = unsafe { word(place + 8) };
+    let size = unsafe { word(address + 8) };
     (size & !7, size & 1 != 0)
 }
 
@@ -70,14 +70,14 @@ pub(crate) fn free_mark() -> usize {
     // Sizes that threads rarely cache.
     let marks = [984, 952].map(|size| {
         // SAFETY: `malloc` accepts any size.
-        let place = std::hint::black_box(unsafe { libc::malloc(size) });
-        if place.is_null() {
+        let block = std::hint::black_box(unsafe { libc::malloc(size) });
+        if block.is_null() {
             return 0;
         }
         // SAFETY: the chunk comes from `malloc` and is not used by anything else.
-        unsafe { libc::free(place) };
+        unsafe { libc::free(block) };
         // SAFETY: the thread caches the freed chunk, so its memory stays mapped.
-        unsafe { word(place as usize + 8) }
+        unsafe { word(block as usize + 8) }
     });
     if marks[0] == marks[1] { marks[0] } else { 0 }
 }
@@ -131,9 +131,9 @@ impl Graph<'_> {
     fn scan_first_gap(&mut self, root: &Root, first: usize, scan: Scan) {
         let chunks = (0..FIRST_CHUNK).step_by(CHUNK_HEADER).map(|at| root.start + at);
         let target = first.saturating_sub(TO_BLOCK);
-        for place in chunks.take_while(|place| *place <= target) {
-            if self.follow_chunks(root, place, target, None) {
-                self.follow_chunks(root, place, target, Some(scan));
+        for chunk_at in chunks.take_while(|chunk_at| *chunk_at <= target) {
+            if self.follow_chunks(root, chunk_at, target, None) {
+                self.follow_chunks(root, chunk_at, target, Some(scan));
                 return;
             }
         }
@@ -142,14 +142,14 @@ impl Graph<'_> {
 
     /// Scans the memory between two blocks.
     fn scan_gap(&mut self, root: &Root, (start, end): (usize, usize), next: usize, scan: Scan) {
-        let place = start - TO_BLOCK;
-        let size = if place >= root.start {
+        let chunk_at = start - TO_BLOCK;
+        let size = if chunk_at >= root.start {
             // SAFETY: the block is live and follows its header and that of the chunk.
-            unsafe { chunk(place) }.0
+            unsafe { chunk(chunk_at) }.0
         } else {
             0
         };
-        let after = place.wrapping_add(size);
+        let after = chunk_at.wrapping_add(size);
         let is_last = next == root.end;
         let target = if is_last { root.end } else { next - TO_BLOCK };
         // A chunk in use extends over the first word of the next chunk's header.
@@ -164,31 +164,31 @@ impl Graph<'_> {
         }
     }
 
-    /// Follows the chain of chunks from `place` to `target`, scanning those in use. Returns whether
+    /// Follows the chain of chunks from `chunk_at` to `target`, scanning those in use. Returns whether
     /// the chain leads there.
     fn follow_chunks(
         &mut self,
         root: &Root,
-        mut place: usize,
+        mut chunk_at: usize,
         target: usize,
         scan: Option<Scan>,
     ) -> bool {
         let to_the_end = target == root.end;
         for _ in 0..MAX_CHUNKS {
-            if place == target || (to_the_end && place + TO_BLOCK >= target) {
+            if chunk_at == target || (to_the_end && chunk_at + TO_BLOCK >= target) {
                 return true;
             }
-            if place > target {
+            if chunk_at > target {
                 return false;
             }
             // SAFETY: the address is within the mapping, at least one header before its end.
-            let (size, _) = unsafe { chunk(place) };
+            let (size, _) = unsafe { chunk(chunk_at) };
             if size < TO_BLOCK || !size.is_multiple_of(CHUNK_HEADER) {
                 // Nothing follows the last chunk of a heap.
                 return to_the_end && size == 0;
             }
-            let next = place.wrapping_add(size);
-            if next < place || next > target {
+            let next = chunk_at.wrapping_add(size);
+            if next < chunk_at || next > target {
                 return false;
             }
             // The last chunk of a heap is its unused rest.
@@ -196,12 +196,12 @@ impl Graph<'_> {
                 // SAFETY: the header of the next chunk is within the mapping, as just checked.
                 && unsafe { chunk(next) }.1;
             // SAFETY: the chunk is within the mapping and has at least two words after its header.
-            let mark = unsafe { word(place + CHUNK_HEADER + 8) };
+            let mark = unsafe { word(chunk_at + CHUNK_HEADER + 8) };
             let is_free = mark != 0 && mark == self.query.free_mark;
             if let Some(scan) = scan.filter(|_| in_use && !is_free) {
-                self.scan_present(root.start, place + CHUNK_HEADER, next + 8, scan);
+                self.scan_present(root.start, chunk_at + CHUNK_HEADER, next + 8, scan);
             }
-            place = next;
+            chunk_at = next;
         }
         false
     }

@@ -105,9 +105,9 @@ impl Graph<'_> {
             length += 1;
         }
         // A long path keeps its first and its last steps.
-        let most = MAX_STEPS as u64;
-        let kept_first = if length > most { most / 2 } else { length };
-        let kept_last = if length > most { most - kept_first } else { 0 };
+        let max_steps = MAX_STEPS as u64;
+        let kept_first = if length > max_steps { max_steps / 2 } else { length };
+        let kept_last = if length > max_steps { max_steps - kept_first } else { 0 };
         group.omitted = length - kept_first - kept_last;
         group.steps = (kept_first + kept_last) as u32;
         let (mut current, mut number) = (block, length);
@@ -140,14 +140,14 @@ impl Graph<'_> {
         };
         let mut length = 0;
         search.each(block, |_, _| length += 1);
-        let most = MAX_STEPS as u64;
-        group.steps = length.min(most) as u32;
+        let max_steps = MAX_STEPS as u64;
+        group.steps = length.min(max_steps) as u32;
         group.omitted = length - u64::from(group.steps);
         // The search returns the steps in reverse order.
         let mut number = length;
         search.each(block, |member, at| {
             number -= 1;
-            if number < most {
+            if number < max_steps {
                 group.path[number as usize] = self.step(member, at);
             }
         });

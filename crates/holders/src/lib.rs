@@ -50,7 +50,6 @@ mod reach;
 #[cfg(holders)]
 mod retained;
 #[cfg(holders)]
-#[allow(unsafe_code, reason = "reads glibc's data about threads")]
 mod roots;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "creates a process")]

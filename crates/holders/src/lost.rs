@@ -220,7 +220,7 @@ impl Graph<'_> {
     }
 
     /// Determines for each component how the loss can have started, and the block that represents
-    /// it if reference counts do not tell.
+    /// it if reference counts do not determine one.
     fn judge_components(&self, components: &mut StrongComponents) -> Result<(), Exhausted> {
         for component in 0..components.count {
             components.representatives.set(component, NONE);
@@ -281,11 +281,11 @@ impl Graph<'_> {
     /// Marks the blocks that are reachable from those classified since index `first` as indirectly
     /// lost.
     fn mark_indirectly_lost(&mut self, first: usize) -> Result<(), Exhausted> {
-        let mut looked = first;
-        while looked < self.reached_count {
-            let block = self.reached.get(looked) as usize;
-            looked += 1;
-            if looked & 0xfff == 0 {
+        let mut visited = first;
+        while visited < self.reached_count {
+            let block = self.reached.get(visited) as usize;
+            visited += 1;
+            if visited & 0xfff == 0 {
                 self.in_time()?;
             }
             let mut cursor = 0;

@@ -99,6 +99,6 @@ pub(crate) unsafe fn thread_locals_of(pointer: usize, number: usize) -> Option<u
         return None;
     }
     // SAFETY: the number is within the length, so the entry is part of the vector.
-    let place = unsafe { ((vector + number * ENTRY) as *const usize).read() };
-    (place != 0 && place != usize::MAX).then_some(place)
+    let address = unsafe { ((vector + number * ENTRY) as *const usize).read() };
+    (address != 0 && address != usize::MAX).then_some(address)
 }

@@ -106,10 +106,10 @@ impl<'a> Names<'a> {
         holder
     }
 
-    fn root(&mut self, index: usize, place: usize) -> Option<report::Root> {
+    fn root(&mut self, index: usize, address: usize) -> Option<report::Root> {
         let root = *self.roots.all.get(index)?;
         match root.kind {
-            RootKind::Static | RootKind::ThreadLocal => Some(self.variable(root, place)),
+            RootKind::Static | RootKind::ThreadLocal => Some(self.variable(root, address)),
             RootKind::Foreign => None,
             RootKind::Stack | RootKind::ThreadControlBlock => {
                 let mut found = report::Root::default();
@@ -120,11 +120,11 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn variable(&mut self, root: Root, place: usize) -> report::Root {
+    fn variable(&mut self, root: Root, address: usize) -> report::Root {
         let module = &self.roots.modules[root.module];
         let is_local = root.kind == RootKind::ThreadLocal;
         // Addresses in thread-locals are offsets from their start.
-        let address = if is_local { place } else { place.wrapping_sub(module.bias) } as u64;
+        let address = if is_local { address } else { address.wrapping_sub(module.bias) } as u64;
         let key = (module.path.clone(), is_local, address);
         let path = match self.cache.variables.get(&key) {
             Some(known) => known.clone(),

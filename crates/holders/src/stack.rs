@@ -45,8 +45,8 @@ impl StackSnapshot {
 /// The maximum size of a copy: 8 MiB.
 const MAX_WORDS: usize = 1 << 20;
 
-/// Calls `then` with a stack pointer below which the callee-saved registers of the calling function
-/// are stored.
+/// Stores the callee-saved registers of the calling function on the stack, and calls `then` with the
+/// address from which the stack must be scanned to include them.
 #[inline(never)]
 pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
     let mut registers = [0_usize; 11];
@@ -54,13 +54,13 @@ pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
     // SAFETY: the array has room for the six registers that are stored.
     unsafe {
         std::arch::asm!(
-            "mov [{place}], rbx",
-            "mov [{place} + 8], rbp",
-            "mov [{place} + 16], r12",
-            "mov [{place} + 24], r13",
-            "mov [{place} + 32], r14",
-            "mov [{place} + 40], r15",
-            place = in(reg) registers.as_mut_ptr(),
+            "mov [{registers}], rbx",
+            "mov [{registers} + 8], rbp",
+            "mov [{registers} + 16], r12",
+            "mov [{registers} + 24], r13",
+            "mov [{registers} + 32], r14",
+            "mov [{registers} + 40], r15",
+            registers = in(reg) registers.as_mut_ptr(),
             options(nostack, preserves_flags),
         );
     }
@@ -68,18 +68,18 @@ pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
     // SAFETY: the array has room for the eleven registers that are stored.
     unsafe {
         std::arch::asm!(
-            "stp x19, x20, [{place}]",
-            "stp x21, x22, [{place}, 16]",
-            "stp x23, x24, [{place}, 32]",
-            "stp x25, x26, [{place}, 48]",
-            "stp x27, x28, [{place}, 64]",
-            "str x29, [{place}, 80]",
-            place = in(reg) registers.as_mut_ptr(),
+            "stp x19, x20, [{registers}]",
+            "stp x21, x22, [{registers}, 16]",
+            "stp x23, x24, [{registers}, 32]",
+            "stp x25, x26, [{registers}, 48]",
+            "stp x27, x28, [{registers}, 64]",
+            "str x29, [{registers}, 80]",
+            registers = in(reg) registers.as_mut_ptr(),
             options(nostack, preserves_flags),
         );
     }
-    let place = black_box(&registers).as_ptr() as usize;
-    let value = then(place);
+    let stack_pointer = black_box(&registers).as_ptr() as usize;
+    let value = then(stack_pointer);
     black_box(&registers);
     value
 }

@@ -110,17 +110,17 @@ fn own_sources() -> &'static [PathBuf] {
 /// The source folders of leakcheck's crates, given the folder of this one, which is in a registry
 /// and has a version, or in leakcheck's repository.
 fn sources_beside(this: &Path) -> Vec<PathBuf> {
-    let (Some(name), Some(around)) = (this.file_name(), this.parent()) else { return Vec::new() };
+    let (Some(name), Some(parent)) = (this.file_name(), this.parent()) else { return Vec::new() };
     let (inner, face): (Vec<PathBuf>, Option<PathBuf>) =
         match name.to_string_lossy().strip_prefix("leakcheck-symbols") {
             Some(version) => {
-                let folder = |krate| around.join(format!("leakcheck-{krate}{version}"));
-                let face = around.join(format!("leakcheck{version}"));
+                let folder = |krate| parent.join(format!("leakcheck-{krate}{version}"));
+                let face = parent.join(format!("leakcheck{version}"));
                 (OWN_CRATES.map(folder).to_vec(), Some(face))
             }
             None => {
-                let face = around.parent().map(|root| root.join("leakcheck"));
-                (OWN_CRATES.map(|krate| around.join(krate)).to_vec(), face)
+                let face = parent.parent().map(|root| root.join("leakcheck"));
+                (OWN_CRATES.map(|krate| parent.join(krate)).to_vec(), face)
             }
         };
     inner.into_iter().chain(face).map(|folder| folder.join("src")).collect()

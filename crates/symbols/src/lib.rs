@@ -17,7 +17,7 @@ mod frame;
     not(miri)
 ))]
 mod loaded;
-#[allow(unsafe_code, reason = "asks the dynamic linker for the module of an address")]
+#[allow(unsafe_code, reason = "calls `dladdr`")]
 mod module;
 mod names;
 #[cfg(not(all(

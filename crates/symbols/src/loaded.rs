@@ -9,10 +9,10 @@ mod elf;
 #[allow(unsafe_code, reason = "maps files into memory")]
 mod file;
 mod maps;
-#[allow(unsafe_code, reason = "keeps what borrows beside its owner")]
+#[allow(unsafe_code, reason = "borrows from files that it owns")]
 mod object;
 #[cfg(test)]
-#[allow(unsafe_code, reason = "loads libraries that it builds, and calls them")]
+#[allow(unsafe_code, reason = "loads and calls libraries")]
 mod tests;
 pub mod variables;
 

@@ -1,7 +1,7 @@
 //! A program or library as a source of names: the loaded file, and the files that contain its debug
 //! information.
 
-#[allow(unsafe_code, reason = "borrows from files that the object keeps")]
+#[allow(unsafe_code, reason = "borrows from files that it owns")]
 pub mod types;
 
 use std::ffi::{OsStr, OsString};
@@ -41,9 +41,9 @@ impl Object {
         // them. Nothing that borrows from them is returned, because calls own their strings.
         let files: &'static Files = unsafe { &*Arc::as_ptr(&owned) };
         let loaded = files.map(path).and_then(Elf::parse)?;
-        let beside =
+        let separate =
             if loaded.has_debug_information() { None } else { debug_file(&loaded, path, files) };
-        let (debug_path, debug) = beside.unwrap_or_else(|| (path.to_owned(), loaded));
+        let (debug_path, debug) = separate.unwrap_or_else(|| (path.to_owned(), loaded));
         let context =
             if debug.has_debug_information() { context(&debug, &debug_path, files) } else { None };
         let split_dwarf = SplitDwarf::new(path, files);

@@ -18,7 +18,7 @@ const SOURCE: &str = include_str!("tests/library.rs");
 static RETURNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// Records the call stack. The library calls this function.
-extern "C" fn look() {
+extern "C" fn record_stack() {
     let mut frames = [null_mut(); 64];
     // SAFETY: the array has room for the number of frames that is passed.
     let count = unsafe { libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int) };
@@ -67,7 +67,7 @@ impl Library {
         let returned = {
             static ONE: Mutex<()> = Mutex::new(());
             let _one = ONE.lock().unwrap();
-            outer(look);
+            outer(record_stack);
             RETURNED.lock().unwrap().clone()
         };
         let maps = super::FileMappings::of_process();
@@ -81,7 +81,7 @@ impl Library {
     /// into, and its caller.
     #[track_caller]
     fn check_lines(&self) {
-        let place = |function: &str, marker: &str| Call {
+        let call = |function: &str, marker: &str| Call {
             function: Some(function.into()),
             file: Some(self.folder.join("library.rs")),
             line: SOURCE.lines().position(|line| line.contains(marker)).map(|line| line as u32 + 1),
@@ -92,9 +92,9 @@ impl Library {
             calls[0].function = Some("library::inlined".into());
         }
         let expected = [
-            place("library::inlined", "// Calls back."),
-            place("library::inner", "// Is inlined."),
-            place("outer", "// Calls."),
+            call("library::inlined", "// Calls back."),
+            call("library::inner", "// Is inlined."),
+            call("outer", "// Calls."),
         ];
         assert_eq!(calls, expected);
     }
@@ -207,8 +207,8 @@ fn damaged_files_are_not_trusted() {
     for _ in 0..300 {
         let mut damaged = sound.clone();
         for _ in 0..=random(40) {
-            let place = 16 + random(damaged.len() - 16);
-            damaged[place] = [0, 0xff, 0x80, random(256) as u8][random(4)];
+            let index = 16 + random(damaged.len() - 16);
+            damaged[index] = [0, 0xff, 0x80, random(256) as u8][random(4)];
         }
         if random(8) == 0 {
             damaged.truncate(random(damaged.len()));

@@ -26,10 +26,11 @@ pub(super) fn function_at(address: usize) -> Option<String> {
         return None;
     }
     // A return address may be that of the next function.
-    let place = (address as u64).checked_sub(functions.bias)?.checked_sub(1)?;
-    let index = functions.all.partition_point(|(start, ..)| *start <= place).checked_sub(1)?;
+    let file_address = (address as u64).checked_sub(functions.bias)?.checked_sub(1)?;
+    let index =
+        functions.all.partition_point(|(start, ..)| *start <= file_address).checked_sub(1)?;
     let (_, end, name) = &functions.all[index];
-    (place < *end).then(|| format!("{:#}", rustc_demangle::demangle(name)))
+    (file_address < *end).then(|| format!("{:#}", rustc_demangle::demangle(name)))
 }
 
 impl Functions {

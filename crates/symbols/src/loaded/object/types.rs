@@ -96,9 +96,9 @@ impl Types {
         for of in [gimli::DW_AT_abstract_origin, gimli::DW_AT_specification] {
             match entry.attr_value(of) {
                 Some(AttributeValue::UnitRef(inner)) => self.describe(unit, start, inner, function),
-                Some(AttributeValue::DebugInfoRef(place)) => {
-                    self.with_unit_of(place.0, |unit, start| {
-                        let inner = UnitOffset(place.0 - start);
+                Some(AttributeValue::DebugInfoRef(offset)) => {
+                    self.with_unit_of(offset.0, |unit, start| {
+                        let inner = UnitOffset(offset.0 - start);
                         self.describe(unit, start, inner, function);
                     });
                 }
@@ -481,22 +481,22 @@ fn user_types(dwarf: &Dwarf<'static>, unit: &Unit) -> HashMap<usize, bool> {
     while let Ok(Some(entry)) = entries.next_dfs() {
         let depth = entry.depth().max(0) as usize;
         within.truncate(depth);
-        let around = within.last().copied().flatten();
+        let parent = within.last().copied().flatten();
         let here = match entry.tag() {
-            gimli::DW_TAG_namespace if around.is_none() => {
+            gimli::DW_TAG_namespace if parent.is_none() => {
                 let name = entry.attr_value(gimli::DW_AT_name);
                 let name = name.and_then(|name| dwarf.attr_string(unit, name).ok());
                 name.map(|name| !STD.contains(&name.slice()))
             }
             gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => {
-                if let Some(around) = around {
-                    found.insert(entry.offset().0, around);
+                if let Some(parent) = parent {
+                    found.insert(entry.offset().0, parent);
                 }
-                around
+                parent
             }
-            _ => around,
+            _ => parent,
         };
-        within.resize(depth, around);
+        within.resize(depth, parent);
         within.push(here);
     }
     found
