@@ -25,7 +25,8 @@ fn send() -> (u64, oneshot::Receiver<String>) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let (answer, answered) = oneshot::channel();
-    PENDING.lock().unwrap().insert(number, ("please ".repeat(200), answer));
+    let text = "please ".repeat(200);
+    PENDING.lock().unwrap().insert(number, (text, answer));
     (number, answered)
 }
 
