@@ -50,69 +50,68 @@ pub(crate) struct Roots {
 /// An upper bound for the size of glibc's `struct pthread`.
 pub(crate) const CONTROL_BLOCK_SIZE: usize = 0x900;
 
+impl Root {
+    fn new(kind: RootKind, start: usize, end: usize) -> Self {
+        Self { kind, start, end, module: 0, thread: 0, is_c_library: false }
+    }
+}
+
 impl Roots {
     /// Lists all roots. `stack_pointer` is the calling thread's.
     pub(crate) fn find(stack_pointer: usize) -> Self {
-        let modules = modules::all();
-        let threads = threads::all(stack_pointer);
-        let mut all = Vec::new();
-        for (index, module) in modules.iter().enumerate() {
-            let is_c_library = module.is_c_library();
-            for range in &module.statics {
-                let (start, end) = (range.start, range.end);
-                all.push(Root {
-                    kind: RootKind::Static,
-                    start,
-                    end,
-                    module: index,
-                    thread: 0,
-                    is_c_library,
-                });
-            }
+        let (modules, threads) = (modules::all(), threads::all(stack_pointer));
+        let mut roots = Self { modules, threads, all: Vec::new() };
+        roots.add_statics();
+        roots.add_thread_locals();
+        roots.add_stacks();
+        if cfg!(target_arch = "x86_64") {
+            roots.add_control_blocks();
         }
-        let has_pointer = |(_, thread): &(usize, &ThreadState)| thread.pointer != 0;
-        for (index, _) in threads.iter().enumerate().filter(has_pointer) {
-            let has_locals = |(_, module): &(usize, &Module)| module.thread_locals.is_some();
-            for (module, _) in modules.iter().enumerate().filter(has_locals) {
-                all.push(Root {
-                    kind: RootKind::ThreadLocal,
-                    start: 0,
-                    end: 0,
-                    module,
-                    thread: index,
-                    is_c_library: false,
-                });
-            }
-        }
-        for (index, thread) in threads.iter().enumerate() {
-            let from = if thread.stack_pointer == 0 { thread.low } else { thread.stack_pointer };
-            let start = from & !7;
-            let stack = Root {
-                kind: RootKind::Stack,
-                start,
-                end: thread.top,
-                module: 0,
-                thread: index,
-                is_c_library: false,
-            };
-            all.push(stack);
-        }
-        for (index, thread) in threads.iter().enumerate().filter(has_pointer) {
-            let (start, end) = (thread.pointer, thread.pointer + CONTROL_BLOCK_SIZE);
-            if cfg!(target_arch = "x86_64") {
-                all.push(Root {
-                    kind: RootKind::ThreadControlBlock,
-                    start,
-                    end,
-                    module: 0,
-                    thread: index,
-                    is_c_library: false,
-                });
-            }
-        }
-        let mut roots = Self { modules, threads, all };
         roots.add_foreign();
         roots
+    }
+
+    fn add_statics(&mut self) {
+        for (index, module) in self.modules.iter().enumerate() {
+            let is_c_library = module.is_c_library();
+            for range in &module.statics {
+                let root = Root::new(RootKind::Static, range.start, range.end);
+                self.all.push(Root { module: index, is_c_library, ..root });
+            }
+        }
+    }
+
+    fn add_thread_locals(&mut self) {
+        for (thread, state) in self.threads.iter().enumerate() {
+            if state.pointer == 0 {
+                continue;
+            }
+            for (module, _) in
+                self.modules.iter().enumerate().filter(|(_, module)| module.thread_locals.is_some())
+            {
+                let root = Root::new(RootKind::ThreadLocal, 0, 0);
+                self.all.push(Root { module, thread, ..root });
+            }
+        }
+    }
+
+    fn add_stacks(&mut self) {
+        for (thread, state) in self.threads.iter().enumerate() {
+            // Where the stack pointer is unknown, all of the stack may be in use.
+            let start = if state.stack_pointer == 0 { state.low } else { state.stack_pointer };
+            let root = Root::new(RootKind::Stack, start & !7, state.top);
+            self.all.push(Root { thread, ..root });
+        }
+    }
+
+    fn add_control_blocks(&mut self) {
+        for (thread, state) in self.threads.iter().enumerate() {
+            if state.pointer != 0 {
+                let end = state.pointer + CONTROL_BLOCK_SIZE;
+                let root = Root::new(RootKind::ThreadControlBlock, state.pointer, end);
+                self.all.push(Root { thread, ..root });
+            }
+        }
     }
 
     /// Adds all other writable memory. The standard library and C code may keep pointers to blocks
@@ -141,14 +140,7 @@ impl Roots {
 
     fn push_foreign(&mut self, start: usize, end: usize) {
         if start < end {
-            self.all.push(Root {
-                kind: RootKind::Foreign,
-                start,
-                end,
-                module: 0,
-                thread: 0,
-                is_c_library: false,
-            });
+            self.all.push(Root::new(RootKind::Foreign, start, end));
         }
     }
 }
