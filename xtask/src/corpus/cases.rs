@@ -9,8 +9,8 @@ pub(crate) struct Case {
 }
 
 pub(crate) enum Kind {
-    /// The leaky variant must fail with this crate (or the trigger) among the frames, and say this of
-    /// who holds what leaks. What is lost and what is held is as LeakSanitizer has it.
+    /// The leaky variant must fail with this crate (or the trigger) among the frames, and with this
+    /// reference path. LeakSanitizer agrees on what is lost and what is reachable.
     Leaks { krate: &'static str, holder: &'static str },
     /// The leaky variant leaves file descriptors open, which shows when it is repeated.
     Descriptors { krate: &'static str },
@@ -45,17 +45,17 @@ pub(crate) enum Expected {
 }
 
 pub(crate) const CASES: &[Case] = &[
-    leaks("axum-serve-task", "axum", "held by static case::RT.handle.inner.0 →"),
-    leaks("bytes-from-owner", "bytes", "lost hangs on Box<Owned<Vec<u8>>>").in_ci(),
-    leaks("cached-unbounded", "cached", "held by static case::DESCRIBE → RawTable<(u64, String)>"),
+    leaks("axum-serve-task", "axum", "kept alive by static case::RT.handle.inner.0 →"),
+    leaks("bytes-from-owner", "bytes", "lost reachable only from lost Box<Owned<Vec<u8>>>").in_ci(),
+    leaks("cached-unbounded", "cached", "kept alive by static case::DESCRIBE → RawTable<(u64, String)>"),
     leaks(
         "calloop-cancelled-timers",
         "calloop",
-        "held by thread-local case::LOOP.handle.inner of the test's own thread",
+        "kept alive by thread-local case::LOOP.handle.inner of the test's own thread",
     ),
-    leaks("cancellation-token", "tokio_util", "lost hangs on Box<CancellationTokenState>"),
-    leaks("flume-recv-repoll", "flume", "held by static case::LIVE.stream.receiver.0.shared →"),
-    leaks("futures-unordered-into-iter", "futures_util", "lost a cycle: Arc<Task<Pending<u32>>>"),
+    leaks("cancellation-token", "tokio_util", "lost reachable only from lost Box<CancellationTokenState>"),
+    leaks("flume-recv-repoll", "flume", "kept alive by static case::LIVE.stream.receiver.0.shared →"),
+    leaks("futures-unordered-into-iter", "futures_util", "lost in a cycle: Arc<Task<Pending<u32>>>"),
     leaks("hecs-column-batch", "hecs", "lost nothing points to it"),
     leaks("lru-clear", "lru", "lost nothing points to it").in_ci(),
     descriptors("mio-uds-bind-fd", "mio"),
@@ -63,23 +63,23 @@ pub(crate) const CASES: &[Case] = &[
     leaks(
         "notify-watch-timer-thread",
         "notify",
-        "held by the stack of an unnamed thread, still running",
+        "kept alive by the stack of an unnamed thread, still running",
     ),
     unseen("onig-match-param"),
     leaks("rayon-collect-panic", "rayon", "nothing points to it").in_ci(),
     leaks(
         "rphtml-cycle",
         "rphtml",
-        "Rc<RefCell<Node>> (../src/lib.rs:7) through `end_tag` and `parent`; make one side Weak",
+        "Rc<RefCell<Node>> (../src/lib.rs:7) through `end_tag` and `parent`; make one side a `Weak`",
     )
     .in_ci(),
     leaks("smallvec-insert-many-panic", "smallvec", "lost nothing points to it").in_ci(),
     leaks("tokio-blocking-detached", "tokio", "lost nothing points to it"),
-    leaks("tokio-broadcast-waiters", "tokio", "held by static case::TX.shared →").in_ci(),
+    leaks("tokio-broadcast-waiters", "tokio", "kept alive by static case::TX.shared →").in_ci(),
     leaks(
         "tokio-io-shutdown-cycle",
         "tokio",
-        "(../src/lib.rs:12) through `slots.slots` and `value.page`; make one side Weak",
+        "(../src/lib.rs:12) through `slots.slots` and `value.page`; make one side a `Weak`",
     ),
     quiet("quiet-deferred-drop").in_ci(),
     quiet("quiet-env-logger"),

@@ -26,12 +26,13 @@ fn a_leak_without_a_frame_of_the_case_is_not() {
 
 #[test]
 fn a_leak_whose_holder_is_not_named_is_not() {
-    let expected = Expected::Leaks { krate: "bytes", holder: Some("held by static A → here") };
+    let expected =
+        Expected::Leaks { krate: "bytes", holder: Some("kept alive by static A → here") };
     let report =
         |held: &str| format!("leakcheck: `drops` leaked 1 B\n 1. 1 B bytes::new\n  {held}");
-    assert_eq!(judge(expected, false, &report("held by  static A\n   → here")), Ok("leaks"));
+    assert_eq!(judge(expected, false, &report("kept alive by  static A\n   → here")), Ok("leaks"));
     let why = judge(expected, false, &report("lost  nothing points to it")).unwrap_err();
-    assert_eq!(why, "does not say `held by static A → here`");
+    assert_eq!(why, "does not say `kept alive by static A → here`");
 }
 
 #[test]
