@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::formats::Target;
-use crate::settings::Iterations;
+use crate::iterations::Iterations;
+use crate::workspace::Query;
 
 /// As cargo calls it: `cargo-leakcheck leakcheck …`.
 #[derive(Debug, Parser)]
@@ -276,7 +277,7 @@ fn one_or_more(text: &str) -> Result<u64, String> {
 }
 
 impl SelectArgs {
-    /// The flags that decide what is built, as cargo knows them.
+    /// The flags that decide what is built, as cargo knows them, but for `--config`.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut each = |name: &str, values: &[String]| {
@@ -290,7 +291,6 @@ impl SelectArgs {
         each("--test", &self.test);
         each("--example", &self.example);
         each("--features", &self.features);
-        each("--config", &self.config);
         each("--target", self.target.as_slice());
         each("--jobs", self.jobs.as_slice());
         let paths = [("--target-dir", &self.target_dir), ("--manifest-path", &self.manifest_path)];
@@ -316,6 +316,17 @@ impl SelectArgs {
         ];
         flags.extend(switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
         flags
+    }
+
+    /// The project that is meant.
+    pub(crate) fn project(&self) -> Query {
+        Query {
+            manifest_path: self.manifest_path.clone(),
+            target_dir: self.target_dir.clone(),
+            locked: self.locked,
+            offline: self.offline,
+            frozen: self.frozen,
+        }
     }
 
     /// Whether only a part of the tests is asked for.

@@ -4,23 +4,24 @@ use std::collections::HashMap;
 
 use leakcheck_report::{Excess, Figure, Limit, LimitSource, Skip as Skipped};
 
+use crate::evidence::Ran;
 use crate::exit::Exit;
 use crate::model::{Run, Status, Test};
-use crate::runner::{Heard, Outcome};
 use crate::settings::{KINDS, Settings, Skip};
+use leakcheck_report::run::Outcome;
 
-/// Joins what the runner said to what the reports say.
-pub(crate) fn join(run: &mut Run, heard: &Heard) {
+/// Joins how the tests ended to what the reports say.
+pub(crate) fn join(run: &mut Run, ran: &[Ran]) {
     let mut places: HashMap<(String, String), usize> = HashMap::new();
     for (place, test) in run.tests.iter().enumerate() {
         places.insert((test.target.clone(), test.name.clone()), place);
     }
-    for ran in &heard.ran {
+    for ran in ran {
         match places.get(&(ran.target.clone(), ran.name.clone())) {
             Some(place) => {
                 let test = &mut run.tests[*place];
                 test.seconds = ran.seconds.or(test.seconds);
-                if ran.outcome == Outcome::Failed && test.status != Status::Blind {
+                if ran.outcome == Some(Outcome::Failed) && test.status != Status::Blind {
                     test.status = Status::Failed;
                 }
             }
@@ -29,7 +30,8 @@ pub(crate) fn join(run: &mut Run, heard: &Heard) {
                 run.tests.push(Test {
                     target: ran.target.clone(),
                     name: ran.name.clone(),
-                    status: ran.outcome.without_report(),
+                    status: without_report(ran.outcome),
+                    why: ran.why.clone(),
                     seconds: ran.seconds,
                     ..Test::default()
                 });
@@ -42,8 +44,17 @@ pub(crate) fn join(run: &mut Run, heard: &Heard) {
             test.target = format!("{package}/doc");
         }
     }
-    run.problems.extend(heard.problems.iter().cloned());
     run.tests.sort_by(|a, b| (&a.target, &a.name).cmp(&(&b.target, &b.name)));
+}
+
+/// What becomes of a test that has no report.
+fn without_report(outcome: Option<Outcome>) -> Status {
+    match outcome {
+        Some(Outcome::Passed) => Status::Unchecked,
+        Some(Outcome::Failed) => Status::Failed,
+        Some(Outcome::Ignored) => Status::Ignored,
+        None => Status::CutOff,
+    }
 }
 
 /// Applies limits and skips by the names of tests, and the reasons that the manifest has for suppressions.

@@ -4,27 +4,35 @@
 #![forbid(unsafe_code)]
 
 mod baseline;
+mod cargo_config;
 mod ci;
 mod cli;
 mod commit;
 mod date;
 mod diff;
 mod error;
+mod evidence;
 mod exit;
 mod fingerprint;
 mod formats;
 mod gather;
 mod history;
+mod iterations;
 mod judge;
+mod launcher;
+mod libtest;
 mod merge;
 mod model;
 mod output;
 mod progress;
+mod records;
 mod runner;
 mod settings;
+mod setup;
 mod sources;
 mod suite;
 mod table;
+mod target_runner;
 mod verbs;
 mod workspace;
 
@@ -33,6 +41,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == setup::VERB) {
+        return launcher::run(arguments);
+    }
     let cli::Cargo::Leakcheck(command) = match cli::Cargo::try_parse() {
         Ok(command) => command,
         Err(told) => {

@@ -40,3 +40,10 @@ pub(crate) fn write_with(
     }
     written
 }
+
+/// A path as the user would write it, from where the command was called.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let inside = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    inside.unwrap_or(path).display().to_string()
+}

@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use crate::runner::Outcome;
+use crate::records::Count;
+use leakcheck_report::run::Outcome;
 
-/// How often the line is written at most.
-const PAUSE: Duration = Duration::from_millis(80);
+/// The shortest time between two writes of the line.
+pub(crate) const PAUSE: Duration = Duration::from_millis(80);
 const WIDTH: usize = 78;
 
 #[derive(Debug)]
@@ -28,7 +29,20 @@ impl Progress {
         Self { shown: false, expected: 0, ended: 0, failed: 0, last: None }
     }
 
-    /// So many tests more are to come.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    /// How far the run has come.
+    pub(crate) fn is_at(&mut self, count: Count) {
+        let is_further = count.ended > self.ended;
+        (self.expected, self.ended, self.failed) = (count.tests, count.ended, count.failed);
+        if let Some(test) = count.last.filter(|_| is_further) {
+            self.write(&test);
+        }
+    }
+
+    /// Counts tests that are to come.
     pub(crate) fn expect(&mut self, tests: usize) {
         self.expected += tests;
     }
@@ -36,15 +50,21 @@ impl Progress {
     pub(crate) fn ended(&mut self, test: &str, outcome: Outcome) {
         self.ended += 1;
         self.failed += usize::from(outcome == Outcome::Failed);
-        let due = self.last.is_none_or(|last| last.elapsed() >= PAUSE);
-        if self.shown && due {
-            self.last = Some(Instant::now());
-            let failed =
-                if self.failed == 0 { String::new() } else { format!(", {} failed", self.failed) };
-            let line = format!("[{}/{}{failed}] {test}", self.ended, self.expected);
-            let line: String = line.chars().filter(|c| !c.is_control()).take(WIDTH).collect();
-            _ = write!(stderr(), "\r\x1b[2K{line}");
+        if self.last.is_none_or(|last| last.elapsed() >= PAUSE) {
+            self.write(test);
         }
+    }
+
+    fn write(&mut self, test: &str) {
+        if !self.shown {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let failed =
+            if self.failed == 0 { String::new() } else { format!(", {} failed", self.failed) };
+        let line = format!("[{}/{}{failed}] {test}", self.ended, self.expected);
+        let line: String = line.chars().filter(|c| !c.is_control()).take(WIDTH).collect();
+        _ = write!(stderr(), "\r\x1b[2K{line}");
     }
 
     /// Takes the line away.

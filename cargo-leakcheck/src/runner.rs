@@ -1,58 +1,39 @@
-//! Runs the tests and hears how they end.
+//! Runs the tests, by `cargo test` or by nextest.
 
 pub(crate) mod cargo_test;
 pub(crate) mod nextest;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use leakcheck_report::file::{self, Target};
+use crate::error::{Error, Result};
+use crate::target_runner::Invocation;
 
-use crate::model::Status;
-
-/// How one test ended, as its runner says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Passed,
-    Failed,
-    Ignored,
-}
-
-/// A test that ran.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ran {
-    /// As the folder of its report is called.
-    pub(crate) target: String,
-    pub(crate) name: String,
-    pub(crate) outcome: Outcome,
-    pub(crate) seconds: Option<f64>,
-}
-
-/// What a runner came to.
-#[derive(Debug, Default)]
-pub(crate) struct Heard {
-    pub(crate) ran: Vec<Ran>,
-    /// Processes that ended before their tests did.
-    pub(crate) problems: Vec<String>,
-    /// Whether the runner was content.
-    pub(crate) success: bool,
-    /// How many tests failed that cannot be named.
-    pub(crate) unnamed_failures: usize,
-    /// All that it said.
-    pub(crate) output: String,
-}
-
-/// What is run, by whichever runner.
+/// What is run, by either runner.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// cargo's own flags.
+    /// cargo's own flags, without `--config`.
     pub(crate) flags: Vec<String>,
-    /// What libtest is told.
+    /// The values of `--config` that decide what is built.
+    pub(crate) config: Vec<String>,
+    /// The arguments of the test programs.
     pub(crate) libtest: Vec<String>,
     /// Variables for the tests.
     pub(crate) variables: BTreeMap<String, OsString>,
     pub(crate) verbose: bool,
+}
+
+/// What cargo and the tests print, in a file. It is for people only: the records of the programs
+/// decide.
+#[derive(Debug)]
+pub(crate) struct Output {
+    path: PathBuf,
+    /// How much of it was shown.
+    shown: usize,
 }
 
 /// `cargo` as the one that called this command.
@@ -60,23 +41,44 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-impl Outcome {
-    /// What becomes of a test that no report tells of.
-    pub(crate) fn without_report(self) -> Status {
-        match self {
-            Self::Passed => Status::Unchecked,
-            Self::Failed => Status::Failed,
-            Self::Ignored => Status::Ignored,
+impl Plan {
+    /// The flags of a build.
+    fn build(&self, command: &mut Command) {
+        command.args(&self.flags);
+        for value in &self.config {
+            command.arg("--config").arg(value);
         }
+    }
+
+    /// The flags of a run, whose programs are started by this command.
+    fn run(&self, command: &mut Command, invocation: &Invocation) {
+        command.args(&self.flags);
+        invocation.apply(command);
+        command.envs(&self.variables);
     }
 }
 
-/// The folder of a target's reports.
-pub(crate) fn folder(package: &str, kind: &str, target: &str) -> String {
-    let target = match kind {
-        "test" => Target::Integration(target),
-        "bin" => Target::Binary(target),
-        _ => Target::Library,
-    };
-    file::folder(package, target)
+impl Output {
+    /// A file in the directory of a run, and two handles to write to.
+    fn make(directory: &Path) -> Result<(Self, File, File)> {
+        let path = directory.join("output");
+        let cannot = |error| Error::file("written", &path, error);
+        let out = File::options().create(true).append(true).open(&path).map_err(cannot)?;
+        let also = out.try_clone().map_err(cannot)?;
+        Ok((Self { path, shown: 0 }, out, also))
+    }
+
+    /// Shows what was not shown yet.
+    fn show(&mut self) {
+        let all = self.read();
+        let new = all.as_bytes().get(self.shown..).unwrap_or_default();
+        _ = std::io::stderr().write_all(new);
+        self.shown = all.len();
+    }
+
+    fn read(&self) -> String {
+        let bytes = fs::read(&self.path).unwrap_or_default();
+        // Not for people: this command gives libtest the option.
+        String::from_utf8_lossy(&bytes).replace("warning: `--logfile` is deprecated", "")
+    }
 }

@@ -1,25 +1,24 @@
 //! What is in force: the command line over the environment over the manifest over the defaults.
 
 mod env;
-mod iterations;
 mod manifest;
-mod show;
+mod rules;
+pub(crate) mod show;
 
-use std::path::{Path, PathBuf};
-
-use leakcheck_report::Kind;
+use std::path::PathBuf;
 
 use crate::baseline::Tolerance;
 use crate::cli::{LeakArgs, OutputArgs, RunnerArg};
 use crate::error::{Error, Result};
 use crate::formats::Target;
+use crate::iterations::{self, Iterations};
 use crate::workspace::Workspace;
 use leakcheck_report::pattern::Glob;
 use manifest::Manifest;
+use rules::{Suppression, TestLimit};
 
 pub(crate) use env::Environment;
-pub(crate) use iterations::Iterations;
-pub(crate) use show::show;
+pub(crate) use rules::{KINDS, Skip};
 
 /// Where the baseline is, unless somebody says otherwise.
 const BASELINE: &str = "leakcheck-baseline.json";
@@ -30,29 +29,6 @@ const DEFAULT_TOP: u64 = 3;
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
     pub(crate) source: String,
-}
-
-/// Tests that are not checked.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Skip {
-    pub(crate) tests: Glob,
-    pub(crate) why: String,
-    pub(crate) source: String,
-}
-
-/// A limit for some tests that have none of their own.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TestLimit {
-    pub(crate) tests: Glob,
-    pub(crate) bytes: u64,
-    pub(crate) source: String,
-}
-
-/// A known leak, left out of every verdict.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Suppression {
-    pub(crate) leak: String,
-    pub(crate) why: String,
 }
 
 /// What is in force.
@@ -81,13 +57,6 @@ pub(crate) struct Settings {
     pub(crate) all: bool,
     pub(crate) verbose: bool,
 }
-
-/// The kinds of tests: their names, variables and default limits in megabytes.
-pub(crate) const KINDS: [(Kind, &str, &str, f64); 3] = [
-    (Kind::Unit, "unit", "LEAK_THRESHOLD_MB_UNIT", 1.0),
-    (Kind::Integration, "integration", "LEAK_THRESHOLD_MB_INTEGRATION", 5.0),
-    (Kind::LongRunning, "long_running", "LEAK_THRESHOLD_MB_LONG_RUNNING", 10.0),
-];
 
 impl Settings {
     /// Brings together what everybody says.
@@ -274,16 +243,4 @@ impl Environment {
             }
         }
     }
-}
-
-/// Bytes of so many megabytes.
-pub(crate) fn mb_to_bytes(mb: f64) -> u64 {
-    (mb * 1_048_576.0).round() as u64
-}
-
-/// A path as the user would write it, from where the command was called.
-pub(crate) fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let inside = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
-    inside.unwrap_or(path).display().to_string()
 }

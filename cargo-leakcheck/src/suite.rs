@@ -1,20 +1,27 @@
 //! One run of a suite, from the build to the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cli::{RunArgs, RunnerArg, SelectArgs};
 use crate::error::{Error, Result};
+use crate::evidence::{self, Evidence};
 use crate::model::{Meta, Run, Shard};
 use crate::progress::Progress;
-use crate::runner::{Heard, Plan, cargo_test, nextest};
+use crate::runner::nextest::{self, Told};
+use crate::runner::{Plan, cargo_test};
 use crate::settings::{KINDS, Settings};
+use crate::setup::Programs;
+use crate::target_runner::{self, Invocation};
 use crate::workspace::Workspace;
-use crate::{commit, gather, judge};
+use crate::{commit, gather, judge, records};
+
+/// The folder of the tests' reports, in the directory of a run.
+const REPORTS: &str = "reports";
 
 /// A run that is over, before any baseline.
 pub(crate) struct Finished {
@@ -32,33 +39,21 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     let shard = args.select.partition.as_deref().map(shard).transpose()?;
     let folder = Folder::make(&workspace.output)?;
     let plan = Plan {
-        flags: flags(&args.select, settings, workspace, with_nextest),
+        flags: flags(&args.select, with_nextest),
+        config: config(&args.select, settings, workspace),
         libtest: args.libtest.clone(),
         variables: variables(args, settings, &folder.0)?,
         verbose: settings.verbose,
     };
-    let of_nextest = of_nextest(&args.select);
-    let programs = if with_nextest {
-        nextest::build(&plan, &of_nextest)?;
-        cargo_test::Programs::new()
-    } else if args.select.doc {
-        cargo_test::Programs::new()
+    let session = if with_nextest {
+        Session::of_nextest(&plan, args, workspace, &folder.0)
     } else {
-        cargo_test::build(&plan, workspace)?
-    };
-    let clock = Instant::now();
-    let mut progress = Progress::new(settings.verbose);
-    let heard = if with_nextest {
-        nextest::run(&plan, &of_nextest, &mut progress)
-    } else {
-        cargo_test::run(&plan, &programs, &mut progress)
-    };
-    progress.clear();
-    let heard = heard?;
+        Session::of_cargo_test(&plan, args, workspace, &folder.0)
+    }?;
     let (commit, commit_subject, dirty) = commit::of(&workspace.root);
     let mut run = Run::new(Meta {
         started,
-        seconds: clock.elapsed().as_secs_f64(),
+        seconds: session.took.as_secs_f64(),
         runner: if with_nextest { "cargo nextest" } else { "cargo test" }.to_owned(),
         commit,
         commit_subject,
@@ -68,34 +63,88 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
         warn_only: settings.warn_only.value,
         baseline: None,
     });
-    gather::gather(&folder.0, &mut run)?;
-    run.problems.extend(unwritten(&heard.output));
-    judge::join(&mut run, &heard);
+    gather::gather(&folder.0.join(REPORTS), &mut run)?;
+    judge::join(&mut run, &session.evidence.ran);
+    run.problems.extend(session.evidence.problems.iter().cloned());
     judge::apply(&mut run, settings);
     judge::name_sources(&mut run, settings);
     if run.problems.is_empty() {
         folder.remove();
     } else {
-        run.problems
-            .push(format!("what there is of the reports was left in `{}`", folder.0.display()));
+        let path = folder.0.display();
+        run.problems.push(format!("the reports and records of this run are in `{path}`"));
     }
-    let failed_otherwise = failed_otherwise(&run, &heard);
-    Ok(Finished { run, failed_otherwise, output: heard.output })
+    let failed_otherwise = session.failed_otherwise(&run);
+    Ok(Finished { run, failed_otherwise, output: session.output })
 }
 
-/// What tests said of reports that they could not write, as on a full disk.
-fn unwritten(output: &str) -> BTreeSet<String> {
-    let words = output.lines().filter_map(|line| line.trim_start().strip_prefix("leakcheck: the "));
-    let words = words.filter(|words| words.contains("` is not written: "));
-    words.map(|words| format!("the {words}")).collect()
+/// Tests that were run.
+struct Session {
+    evidence: Evidence,
+    /// Whether cargo or nextest ended with success.
+    success: bool,
+    took: Duration,
+    /// What was printed, for people.
+    output: String,
 }
 
-/// Whether something failed that no test of the run stands for.
-fn failed_otherwise(run: &Run, heard: &Heard) -> bool {
-    use crate::model::Status::{Blind, Failed};
-    let named = run.count(&[Blind, Failed]) > 0;
-    heard.unnamed_failures > 0
-        || (!heard.success && !named && run.problems.is_empty() && !run.tests.is_empty())
+impl Session {
+    fn of_cargo_test(
+        plan: &Plan,
+        args: &RunArgs,
+        workspace: &Workspace,
+        directory: &Path,
+    ) -> Result<Self> {
+        let programs = match args.select.doc {
+            true => Programs::new(),
+            false => cargo_test::build(plan, workspace)?,
+        };
+        let invocation = install(plan, args, &programs, directory)?;
+        let clock = Instant::now();
+        let mut progress = Progress::new(plan.verbose);
+        let ended = cargo_test::run(plan, &invocation, directory, &mut progress);
+        progress.clear();
+        let (success, output) = ended?;
+        let evidence = evidence::of_cargo_test(&records::read(directory), &programs);
+        Ok(Self { evidence, success, took: clock.elapsed(), output })
+    }
+
+    fn of_nextest(
+        plan: &Plan,
+        args: &RunArgs,
+        workspace: &Workspace,
+        directory: &Path,
+    ) -> Result<Self> {
+        let own = of_nextest(&args.select);
+        let programs = nextest::build(plan, &own, workspace)?;
+        let invocation = install(plan, args, &programs, directory)?;
+        let clock = Instant::now();
+        let mut progress = Progress::new(plan.verbose);
+        let ended = nextest::run(plan, &own, &invocation, &mut progress);
+        progress.clear();
+        let Told { ran, problems, success, output } = ended?;
+        let mut evidence = evidence::of_nextest(&records::read(directory), ran);
+        evidence.problems.extend(problems);
+        Ok(Self { evidence, success, took: clock.elapsed(), output })
+    }
+
+    /// Whether something failed that has no row in the table, such as an example in the
+    /// documentation.
+    fn failed_otherwise(&self, run: &Run) -> bool {
+        use crate::model::Status::{Blind, Failed};
+        let has_row = run.count(&[Blind, Failed]) > 0;
+        self.evidence.failed || (!self.success && !has_row && run.problems.is_empty())
+    }
+}
+
+fn install(
+    plan: &Plan,
+    args: &RunArgs,
+    programs: &Programs,
+    directory: &Path,
+) -> Result<Invocation> {
+    let targets = args.select.target.as_slice();
+    target_runner::install(directory, programs.clone(), targets, &plan.config)
 }
 
 fn uses_nextest(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> Result<bool> {
@@ -116,7 +165,6 @@ fn uses_nextest(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> R
     }
 }
 
-/// `hash:2/3` and `count:2/3`, and `slice:2/3`.
 /// The flags that only nextest has.
 fn of_nextest(select: &SelectArgs) -> Vec<String> {
     let part = select.partition.iter().map(|part| ("--partition", part));
@@ -124,6 +172,7 @@ fn of_nextest(select: &SelectArgs) -> Vec<String> {
     part.chain(filter).flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
 }
 
+/// The part in `hash:2/3`, `count:2/3` and `slice:2/3`.
 fn shard(partition: &str) -> Result<Shard> {
     let parse = || {
         let (_, part) = partition.split_once(':')?;
@@ -136,30 +185,28 @@ fn shard(partition: &str) -> Result<Shard> {
     })
 }
 
-/// cargo's flags: those that were given, and what makes the tracking crates fast.
-fn flags(
-    select: &SelectArgs,
-    settings: &Settings,
-    workspace: &Workspace,
-    with_nextest: bool,
-) -> Vec<String> {
+/// cargo's flags as they were given.
+fn flags(select: &SelectArgs, with_nextest: bool) -> Vec<String> {
     let mut flags = select.flags();
-    let profile = match &select.cargo_profile {
-        Some(profile) => {
-            let name = if with_nextest { "--cargo-profile" } else { "--profile" };
-            flags.extend([name.to_owned(), profile.clone()]);
-            profile.as_str()
-        }
-        None => "dev",
-    };
-    let profile = if profile == "test" { "dev" } else { profile };
-    if settings.optimize.value && !select.release && profile != "release" {
-        for krate in &workspace.tracking {
-            flags.push("--config".to_owned());
-            flags.push(format!("profile.{profile}.package.{krate}.opt-level=3"));
-        }
+    if let Some(profile) = &select.cargo_profile {
+        let name = if with_nextest { "--cargo-profile" } else { "--profile" };
+        flags.extend([name.to_owned(), profile.clone()]);
     }
     flags
+}
+
+/// The values of `--config`: those that were given, and those that optimize what slows checks down.
+fn config(select: &SelectArgs, settings: &Settings, workspace: &Workspace) -> Vec<String> {
+    let mut config = select.config.clone();
+    let profile = match select.cargo_profile.as_deref() {
+        None | Some("test") => "dev",
+        Some(profile) => profile,
+    };
+    if settings.optimize.value && !select.release && profile != "release" {
+        let optimized = |krate: &&str| format!("profile.{profile}.package.{krate}.opt-level=3");
+        config.extend(workspace.tracking.iter().map(optimized));
+    }
+    config
 }
 
 /// Variables for the tests.
@@ -172,7 +219,7 @@ fn variables(
     let mut set = |name: &str, value: OsString| _ = variables.insert(name.to_owned(), value);
     set("LEAK_CHECK", "record".into());
     set("LEAK_RECORD", "on".into());
-    set("LEAK_REPORT_DIR", folder.into());
+    set("LEAK_REPORT_DIR", folder.join(REPORTS).into());
     set("LEAK_STACKS", settings.stacks.value.clone().into());
     if let Some(limit) = &settings.threshold_mb {
         set("LEAK_THRESHOLD_MB", limit.value.to_string().into());
@@ -233,8 +280,12 @@ impl Folder {
             match fs::create_dir(&path) {
                 // Tests run in their packages' directories.
                 Ok(()) => {
-                    let path = fs::canonicalize(&path);
-                    return path.map(Self).map_err(|error| Error::file("read", &runs, error));
+                    let path = fs::canonicalize(&path)
+                        .map_err(|error| Error::file("read", &runs, error))?;
+                    let reports = path.join(REPORTS);
+                    fs::create_dir(&reports)
+                        .map_err(|error| Error::file("made", &reports, error))?;
+                    return Ok(Self(path));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::file("made", &path, error)),

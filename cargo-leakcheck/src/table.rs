@@ -10,7 +10,7 @@ use leakcheck_report::format::{count, counted, seconds, signed_size, size};
 use leakcheck_report::{Excess, Figure, text};
 
 use crate::model::{Run, Status, Test};
-use crate::settings::shown;
+use crate::output::shown;
 
 /// How many tests are listed that are in order, unless all are asked for.
 const MOST_ROWS: usize = 50;

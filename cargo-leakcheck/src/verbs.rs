@@ -7,18 +7,18 @@ use anstream::{eprint, eprintln, print, println};
 use leakcheck_report::format::counted;
 
 use crate::baseline::{Baseline, Tolerance};
-use crate::cli::{
-    BaselineArgs, ConfigArgs, DiffArgs, Leakcheck, MergeArgs, RunArgs, SelectArgs, Verb,
-};
+use crate::cli::{BaselineArgs, ConfigArgs, DiffArgs, Leakcheck, MergeArgs, RunArgs, Verb};
 use crate::diff::Diff;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::formats::{self, Context, Format, Target};
 use crate::model::{Run, Status};
-use crate::settings::{self, Environment, Settings, shown};
+use crate::output::shown;
+use crate::settings::show::show;
+use crate::settings::{Environment, Settings};
 use crate::suite::Finished;
 use crate::table::{self, Extent};
-use crate::workspace::Workspace;
+use crate::workspace::{Query, Workspace};
 use crate::{ci, history, judge, merge, output, sources, suite};
 
 pub(crate) fn go(command: Leakcheck) -> Result<Exit> {
@@ -32,7 +32,7 @@ pub(crate) fn go(command: Leakcheck) -> Result<Exit> {
 }
 
 fn read(args: &RunArgs) -> Result<(Workspace, Settings)> {
-    let workspace = Workspace::find(&args.select)?;
+    let workspace = Workspace::find(&args.select.project())?;
     let settings = Settings::read(&args.leaks, &args.output, &workspace, &environment()?)?;
     Ok((workspace, settings))
 }
@@ -192,7 +192,7 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
 /// `cargo leakcheck diff`
 fn diff(args: &DiffArgs) -> Result<Exit> {
     let (before, after) = (merge::read(&args.before)?, merge::read(&args.after)?);
-    let tolerance = Workspace::find(&SelectArgs::default())
+    let tolerance = Workspace::find(&Query::default())
         .and_then(|w| {
             Settings::read(&Default::default(), &Default::default(), &w, &Default::default())
         })
@@ -231,9 +231,9 @@ fn merge(args: &MergeArgs) -> Result<Exit> {
 
 /// `cargo leakcheck config`
 fn config(args: &ConfigArgs) -> Result<Exit> {
-    let select = SelectArgs { manifest_path: args.manifest_path.clone(), ..SelectArgs::default() };
-    let workspace = Workspace::find(&select)?;
+    let query = Query { manifest_path: args.manifest_path.clone(), ..Query::default() };
+    let workspace = Workspace::find(&query)?;
     let settings = Settings::read(&args.leaks, &args.output, &workspace, &environment()?)?;
-    println!("{}", settings::show(&settings));
+    println!("{}", show(&settings));
     Ok(Exit::Clean)
 }

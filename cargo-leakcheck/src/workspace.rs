@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{CargoOpt, MetadataCommand};
+use cargo_metadata::{CargoOpt, MetadataCommand, PackageId};
 
-use crate::cli::SelectArgs;
 use crate::error::{Error, Result};
+use crate::setup::TestProgram;
+use leakcheck_report::file::{self, Target};
+use leakcheck_report::run::Harness;
 
 /// Crates that take part in every check or in naming its call sites.
 const TRACKING: [&str; 12] = [
@@ -23,6 +25,16 @@ const TRACKING: [&str; 12] = [
     "miniz_oxide",
 ];
 
+/// Which project is meant, and what cargo may do to describe it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query {
+    pub(crate) manifest_path: Option<PathBuf>,
+    pub(crate) target_dir: Option<PathBuf>,
+    pub(crate) locked: bool,
+    pub(crate) offline: bool,
+    pub(crate) frozen: bool,
+}
+
 /// The project that the command is called in.
 #[derive(Clone, Debug)]
 pub(crate) struct Workspace {
@@ -34,33 +46,37 @@ pub(crate) struct Workspace {
     /// `[workspace.metadata.leakcheck]`, and the manifest that has it.
     pub(crate) settings: serde_json::Value,
     pub(crate) manifest: PathBuf,
-    /// The packages of the workspace and their ids.
-    pub(crate) members: Vec<(cargo_metadata::PackageId, String)>,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A package of the workspace.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    id: PackageId,
+    name: String,
+    manifest: PathBuf,
 }
 
 impl Workspace {
     /// Asks cargo.
-    pub(crate) fn find(select: &SelectArgs) -> Result<Self> {
+    pub(crate) fn find(query: &Query) -> Result<Self> {
         let mut command = MetadataCommand::new();
-        if let Some(manifest) = &select.manifest_path {
+        if let Some(manifest) = &query.manifest_path {
             command.manifest_path(manifest);
         }
         command.features(CargoOpt::AllFeatures);
-        let switches = [
-            ("--locked", select.locked),
-            ("--offline", select.offline),
-            ("--frozen", select.frozen),
-        ];
+        let switches =
+            [("--locked", query.locked), ("--offline", query.offline), ("--frozen", query.frozen)];
         let switches = switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned());
         command.other_options(switches.collect::<Vec<_>>());
         let metadata = command.exec().map_err(|error| match error {
             cargo_metadata::Error::CargoMetadata { stderr } => {
-                Error::unusable(format!("cargo cannot tell of the project: {}", stderr.trim_end()))
+                Error::unusable(format!("`cargo metadata` failed: {}", stderr.trim_end()))
             }
-            other => Error::unusable(format!("cargo cannot tell of the project: {other}")),
+            other => Error::unusable(format!("`cargo metadata` failed: {other}")),
         })?;
         let root = metadata.workspace_root.clone().into_std_path_buf();
-        let target = match &select.target_dir {
+        let target = match &query.target_dir {
             Some(target) => target.clone(),
             None => metadata.target_directory.clone().into_std_path_buf(),
         };
@@ -70,7 +86,7 @@ impl Workspace {
             manifest: root.join("Cargo.toml"),
             output: target.join("leakcheck"),
             tracking: TRACKING.into_iter().filter(|name| builds(name)).collect(),
-            members: members.map(|member| (member.id.clone(), member.name.to_string())).collect(),
+            members: members.map(Member::of).collect(),
             settings: metadata
                 .workspace_metadata
                 .get("leakcheck")
@@ -83,7 +99,7 @@ impl Workspace {
 
     /// The project around, or just the directory where there is none: results can be joined anywhere.
     pub(crate) fn find_or_here() -> Self {
-        Self::find(&SelectArgs::default()).unwrap_or_else(|_| Self {
+        Self::find(&Query::default()).unwrap_or_else(|_| Self {
             root: PathBuf::from("."),
             output: PathBuf::from("leakcheck"),
             tracking: Vec::new(),
@@ -93,9 +109,11 @@ impl Workspace {
         })
     }
 
-    /// The name of a package by its id.
-    pub(crate) fn package(&self, id: &cargo_metadata::PackageId) -> Option<&str> {
-        self.members.iter().find(|(known, _)| known == id).map(|(_, name)| name.as_str())
+    /// A test program of a target that cargo has built. None for a package outside the workspace.
+    pub(crate) fn program(&self, id: &PackageId, kind: &str, target: &str) -> Option<TestProgram> {
+        let member = self.members.iter().find(|member| member.id == *id)?;
+        let harness = member.harness(kind, target);
+        Some(TestProgram { folder: folder(&member.name, kind, target), harness })
     }
 
     /// A file of the project, by the path that a report has.
@@ -104,4 +122,41 @@ impl Workspace {
         let inside = !path.is_absolute() && path.iter().all(|part| part != "..");
         inside.then(|| self.root.join(path)).filter(|path| path.is_file())
     }
+}
+
+impl Member {
+    fn of(package: &cargo_metadata::Package) -> Self {
+        Self {
+            id: package.id.clone(),
+            name: package.name.to_string(),
+            manifest: package.manifest_path.clone().into_std_path_buf(),
+        }
+    }
+
+    /// Only the manifest says whether a target has `harness = false`.
+    fn harness(&self, kind: &str, target: &str) -> Harness {
+        let text = std::fs::read_to_string(&self.manifest).unwrap_or_default();
+        let manifest: toml::Table = text.parse().unwrap_or_default();
+        let is_custom =
+            |table: &toml::Value| table.get("harness") == Some(&toml::Value::Boolean(false));
+        let has_name =
+            |table: &&toml::Value| table.get("name").and_then(toml::Value::as_str) == Some(target);
+        let table = match manifest.get(kind) {
+            Some(toml::Value::Array(tables)) => tables.iter().find(has_name),
+            Some(_) => None,
+            // A library has kinds such as `rlib` and `proc-macro`.
+            None => manifest.get("lib"),
+        };
+        if table.is_some_and(is_custom) { Harness::Custom } else { Harness::Libtest }
+    }
+}
+
+/// The folder of a target's reports.
+pub(crate) fn folder(package: &str, kind: &str, target: &str) -> String {
+    let target = match kind {
+        "test" => Target::Integration(target),
+        "bin" => Target::Binary(target),
+        _ => Target::Library,
+    };
+    file::folder(package, target)
 }

@@ -204,6 +204,7 @@ mod gate;
 #[cfg(interposed)]
 #[allow(unsafe_code, reason = "interposes functions of the C library")]
 mod hooks;
+mod journal;
 mod judging;
 mod measurement;
 mod message;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use leakcheck_report::file::{self, Target};
 
+use crate::journal;
 use crate::report::{Report, Test};
 
 /// Writes a report below `directory`, or below the build's `target/leakcheck`, and returns its path.
@@ -13,7 +14,8 @@ use crate::report::{Report, Test};
 /// When it cannot be written.
 pub(crate) fn write(report: &Report, directory: Option<&Path>) -> Result<PathBuf, String> {
     let directory = directory.map_or_else(default_directory, Path::to_owned);
-    file::write(report, &directory.join(folder(&report.test)))
+    let written = file::write(report, &directory.join(folder(&report.test)));
+    written.inspect_err(|error| journal::unwritten(&report.test.name, error))
 }
 
 fn folder(test: &Test) -> PathBuf {

@@ -142,6 +142,7 @@ fn run_bounded(mut command: Command, handoff: &Path, limit: Duration) -> Result<
         .env_remove("LEAK_HOLDERS")
         .env_remove("LEAK_RECORD")
         .env_remove("LEAK_TIMELINE")
+        .env_remove(leakcheck_report::journal::VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -18,6 +18,7 @@ use leakcheck_ledger::thread::{self, Thread, Untracked};
 use leakcheck_system::fork::ForkMutex;
 
 use crate::error::Error;
+use crate::journal;
 use crate::origin::Origin;
 use crate::region::{self, Region};
 use crate::settings::{self, Mode};
@@ -45,6 +46,7 @@ struct Test {
     region: Result<Region, Unseen>,
     /// Known once the start routine has returned.
     name: Option<String>,
+    _open: journal::Open,
 }
 
 thread_local! {
@@ -65,6 +67,7 @@ pub fn check_all(origin: OriginOf) {
 
 /// To be called when the program ends, after its exit handlers.
 pub fn program_ends() {
+    journal::checks_all();
     if at_exit::is_watched_process() {
         let untracked = Untracked::new();
         verdict::judge_held_back();
@@ -73,12 +76,18 @@ pub fn program_ends() {
     }
 }
 
+/// Whether `check_all!` is in this program.
+pub(crate) fn is_on() -> bool {
+    PROGRAM.get().is_some()
+}
+
 /// Opens the region of a thread that libtest's main thread has started, before it runs.
 pub(crate) fn thread_begins() {
     if PROGRAM.get().is_none() {
         return;
     }
     let _untracked = Untracked::new();
+    let check = journal::begin_on_thread();
     let Some(region) = open() else { return };
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -87,7 +96,7 @@ pub(crate) fn thread_begins() {
         note_panics();
         region.take_thread();
     }
-    running().push(Test { number, region, name: None });
+    running().push(Test { number, region, name: None, _open: check });
     HERE.set(number);
 }
 

@@ -14,6 +14,7 @@ use leakcheck_ledger::thread::{self, Thread, Untracked};
 use crate::draft::{self, Draft};
 use crate::error::Error;
 use crate::gate::{Access, Pass};
+use crate::journal;
 use crate::judging::{Judging, Repeated};
 use crate::message;
 use crate::noise::Noise;
@@ -44,6 +45,7 @@ pub(crate) struct Watch {
     can_repeat: bool,
     /// The stack before the body, for [`holders`], and when the body started.
     before: OnceLock<(StackSnapshot, Instant)>,
+    _open: journal::Open,
 }
 
 impl Watch {
@@ -96,6 +98,7 @@ impl Watch {
             publish::record(settings, || Report::new(test, Verdict::Skipped { reason }));
             return Ok(Watching::No((!nested).then(|| Pass::wait(Access::Shared))));
         }
+        let open = journal::begin(&name);
         let region = match Region::open(scope, settings.timeline) {
             Ok(region) => region,
             Err(error) if error.is_pass_through() => {
@@ -138,6 +141,7 @@ impl Watch {
             plan,
             can_repeat,
             before: OnceLock::new(),
+            _open: open,
         };
         Ok(Watching::Yes(Box::new(watch)))
     }

@@ -1,15 +1,20 @@
 //! `cargo nextest run`: its events, a JSON object a line.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use serde::Deserialize;
 
-use super::{Heard, Outcome, Plan, Ran, cargo, folder};
+use super::{Plan, cargo};
 use crate::error::{Error, Result};
+use crate::evidence::Ran;
 use crate::progress::Progress;
+use crate::setup::Programs;
+use crate::target_runner::Invocation;
+use crate::workspace::{Workspace, folder};
+use leakcheck_report::run::Outcome;
 
 /// What nextest ends with when there are no tests, when tests failed and when they cannot be listed.
 const NO_TESTS: i32 = 4;
@@ -44,15 +49,30 @@ pub(crate) fn is_installed() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Builds the tests, with cargo's own words on stderr. nextest lists them then, so that it has to know which.
-pub(crate) fn build(plan: &Plan, own: &[String]) -> Result<()> {
+/// The programs that nextest has built, as `cargo nextest list` describes them.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Binaries {
+    rust_binaries: BTreeMap<String, Binary>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Binary {
+    binary_path: String,
+    binary_name: String,
+    package_id: cargo_metadata::PackageId,
+    kind: String,
+}
+
+/// Builds the tests, with cargo's messages on stderr, and returns the programs.
+pub(crate) fn build(plan: &Plan, own: &[String], workspace: &Workspace) -> Result<Programs> {
     let mut command = cargo();
-    command.args(["nextest", "run", "--no-run"]).args(&plan.flags).args(own).stdin(Stdio::null());
-    let status = command
-        .status()
-        .map_err(|error| Error::unusable(format!("cargo nextest cannot be run: {error}")))?;
+    command.args(["nextest", "run", "--no-run"]);
+    plan.build(&mut command);
+    let status = command.args(own).stdin(Stdio::null()).status().map_err(cannot_run)?;
     match status.code() {
-        Some(0) => Ok(()),
+        Some(0) => programs(plan, workspace),
         Some(NO_LIST) => Err(Error::unusable(
             "cargo nextest cannot list the tests: a program of `harness = false` has to answer `--list` as libtest \
              does, or to be left out by `-E 'not binary(…)'`",
@@ -61,14 +81,52 @@ pub(crate) fn build(plan: &Plan, own: &[String]) -> Result<()> {
     }
 }
 
-/// Runs the tests.
-pub(crate) fn run(plan: &Plan, own: &[String], progress: &mut Progress) -> Result<Heard> {
+fn programs(plan: &Plan, workspace: &Workspace) -> Result<Programs> {
     let mut command = cargo();
-    command.args(["nextest", "run"]).args(&plan.flags).args(own);
-    command.args(["--no-fail-fast", "--message-format", "libtest-json-plus"]);
+    command.args(["nextest", "list", "--list-type", "binaries-only", "--message-format", "json"]);
+    plan.build(&mut command);
+    command.arg("--cargo-quiet").stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().map_err(cannot_run)?;
+    let list: Binaries = serde_json::from_slice(&output.stdout).map_err(|error| {
+        Error::unusable(format!("`cargo nextest list` has no list of programs: {error}"))
+    })?;
+    let program = |binary: Binary| {
+        let program = workspace.program(&binary.package_id, &binary.kind, &binary.binary_name);
+        program.map(|program| (binary.binary_path, program))
+    };
+    Ok(list.rust_binaries.into_values().filter_map(program).collect())
+}
+
+fn cannot_run(error: std::io::Error) -> Error {
+    Error::unusable(format!("cargo nextest cannot be run: {error}"))
+}
+
+/// What nextest has told of its run.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) ran: Vec<Ran>,
+    /// Tests that began and never ended.
+    pub(crate) problems: Vec<String>,
+    /// Whether nextest was content.
+    pub(crate) success: bool,
+    /// What it printed for people.
+    pub(crate) output: String,
+}
+
+/// Runs the tests.
+pub(crate) fn run(
+    plan: &Plan,
+    own: &[String],
+    invocation: &Invocation,
+    progress: &mut Progress,
+) -> Result<Told> {
+    let mut command = cargo();
+    command.args(["nextest", "run"]);
+    plan.run(&mut command, invocation);
+    command.args(own).args(["--no-fail-fast", "--message-format", "libtest-json-plus"]);
     command.arg("--").args(&plan.libtest);
-    command.envs(&plan.variables).env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
-    let lost = |error| Error::unusable(format!("cargo nextest cannot be run: {error}"));
+    command.env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
+    let lost = cannot_run;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(lost)?;
     let stdout = child.stdout.take().expect("it is piped");
@@ -104,7 +162,7 @@ fn tee(from: &mut impl Read, show: bool) -> String {
 
 #[derive(Default)]
 struct Listener {
-    heard: Heard,
+    told: Told,
     /// The folders of reports, by what stands in front of the `$` in a test's name.
     targets: HashMap<String, String>,
     /// Tests that have begun and not ended.
@@ -136,11 +194,12 @@ impl Listener {
         let name = retried.map_or(name, |(name, _)| name);
         progress.ended(name, outcome);
         let target = self.targets.get(binary).cloned().unwrap_or_else(|| binary.to_owned());
-        self.heard.ran.push(Ran {
+        self.told.ran.push(Ran {
             target,
             name: name.to_owned(),
-            outcome,
+            outcome: Some(outcome),
             seconds: event.exec_time,
+            why: None,
         });
     }
 
@@ -162,23 +221,24 @@ impl Listener {
         for full in std::mem::take(&mut self.under_way) {
             let (binary, name) = full.split_once('$').unwrap_or(("", &full));
             let target = self.targets.get(binary).cloned().unwrap_or_default();
-            let is_told = |ran: &&Ran| ran.target == target && ran.outcome == Outcome::Ignored;
-            let told = self.heard.ran.iter().filter(is_told).count();
+            let is_told =
+                |ran: &&Ran| ran.target == target && ran.outcome == Some(Outcome::Ignored);
+            let told = self.told.ran.iter().filter(is_told).count();
             if self.ignored.get(binary).is_some_and(|ignored| *ignored > told) {
-                let (name, outcome) = (name.to_owned(), Outcome::Ignored);
-                self.heard.ran.push(Ran { target, name, outcome, seconds: None });
+                let (name, outcome) = (name.to_owned(), Some(Outcome::Ignored));
+                self.told.ran.push(Ran { target, name, outcome, seconds: None, why: None });
             } else {
                 let test = full.replace('$', " ");
-                self.heard.problems.push(format!("`{test}` began and never ended"));
+                self.told.problems.push(format!("`{test}` began and never ended"));
             }
         }
     }
 
-    fn finish(mut self, success: bool, output: String) -> Heard {
+    fn finish(mut self, success: bool, output: String) -> Told {
         self.end();
-        self.heard.success = success;
-        self.heard.output = output;
-        self.heard
+        self.told.success = success;
+        self.told.output = output;
+        self.told
     }
 }
 
@@ -186,7 +246,7 @@ impl Listener {
 mod tests {
     use super::*;
 
-    fn hear(lines: &str) -> Heard {
+    fn hear(lines: &str) -> Told {
         let mut listener = Listener::default();
         let mut progress = Progress::hidden();
         for line in lines.lines() {
@@ -204,21 +264,22 @@ mod tests {
     #[test]
     fn a_test_that_was_left_out_without_a_word_is_ignored() {
         let end = r#"{"type":"suite","event":"ok","ignored":1,"nextest":{"crate":"app","test_binary":"my-api","kind":"test"}}"#;
-        let heard = hear(&format!("{BEGIN}{end}"));
+        let told = hear(&format!("{BEGIN}{end}"));
         let ran = |name: &str, outcome, seconds| Ran {
             target: "app/tests/my_api".into(),
             name: name.into(),
-            outcome,
+            outcome: Some(outcome),
             seconds,
+            why: None,
         };
         let expected = [ran("a", Outcome::Passed, Some(0.5)), ran("b", Outcome::Ignored, None)];
-        assert_eq!(heard.ran, expected);
-        assert!(heard.problems.is_empty(), "{:?}", heard.problems);
+        assert_eq!(told.ran, expected);
+        assert!(told.problems.is_empty(), "{:?}", told.problems);
     }
 
     #[test]
     fn a_test_that_never_ended_is_a_problem() {
-        let heard = hear(BEGIN);
-        assert_eq!(heard.problems, ["`app::my-api b` began and never ended"]);
+        let told = hear(BEGIN);
+        assert_eq!(told.problems, ["`app::my-api b` began and never ended"]);
     }
 }

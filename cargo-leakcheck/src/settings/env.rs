@@ -1,12 +1,13 @@
 //! The environment that tests run in: this process's, and the table `[env]` of cargo's configuration.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::cargo_config::{CargoConfig, Source};
 use crate::error::{Error, Result};
+use crate::output::shown;
 
 /// The variables of leakcheck, each with who set it.
 #[derive(Debug, Default)]
@@ -55,8 +56,8 @@ impl Environment {
             let value = value.to_string_lossy().into_owned();
             found.0.insert(name.to_owned(), Variable { value, source: name.to_owned() });
         }
-        for path in configurations(directory) {
-            found.read(&path)?;
+        for source in CargoConfig::read(directory, &[])?.files() {
+            found.read(source)?;
         }
         Ok(found)
     }
@@ -67,26 +68,20 @@ impl Environment {
     }
 
     /// Adds what a configuration sets that nobody nearer has set.
-    fn read(&mut self, path: &Path) -> Result<()> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::file("read", path, error)),
-        };
+    fn read(&mut self, source: &Source) -> Result<()> {
+        let path = source.path.as_deref().unwrap_or(Path::new(""));
         let config: Config =
-            toml::from_str(&text).map_err(|error| Error::file("read", path, error))?;
+            source.table.clone().try_into().map_err(|error| Error::file("read", path, error))?;
         for (name, entry) in config.env.into_iter().filter(|(name, _)| name.starts_with("LEAK_")) {
             let (value, force) = match entry {
                 Entry::Plain(value) => (value, false),
                 Entry::Table { value, force, relative: false } => (value, force),
                 Entry::Table { value, force, relative: true } => {
-                    // From the directory that has `.cargo` on.
-                    let base = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-                    (base.join(value).to_string_lossy().into_owned(), force)
+                    (source.base.join(value).to_string_lossy().into_owned(), force)
                 }
                 Entry::Other(_) => continue,
             };
-            let source = format!("{} [env] {name}", super::shown(path));
+            let source = format!("{} [env] {name}", shown(path));
             let of_process = self.0.get(&name).is_some_and(|known| known.source == name);
             if !self.0.contains_key(&name) || (force && of_process) {
                 self.0.insert(name, Variable { value, source });
@@ -94,17 +89,4 @@ impl Environment {
         }
         Ok(())
     }
-}
-
-/// Where cargo looks for its configuration, the nearest first.
-fn configurations(directory: &Path) -> Vec<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let folders = directory.ancestors().map(|directory| directory.join(".cargo")).chain(home);
-    let mut found = Vec::new();
-    for folder in folders {
-        // The one without an ending is the older name, and weighs more where both are there.
-        let named = ["config", "config.toml"].map(|name| folder.join(name));
-        found.extend(named.into_iter().find(|path| path.is_file()));
-    }
-    found
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Iterations, Skip, Suppression, TestLimit, mb_to_bytes};
+use super::rules::{KINDS, Skip, Suppression, TestLimit, mb_to_bytes};
 use crate::baseline::Tolerance;
 use crate::cli::RunnerArg;
 use crate::error::{Error, Result};
 use crate::formats::Target;
+use crate::iterations::Iterations;
 use crate::workspace::Workspace;
 use leakcheck_report::pattern::Glob;
 
@@ -110,7 +111,7 @@ impl Manifest {
         let expected = |place: String, what: &str| Err((place, format!("expected {what}")));
         let is_size = |mb: f64| mb.is_finite() && mb >= 0.0;
         let size = "a number of megabytes, 0 or more, such as `5` or `0.5`";
-        for (at, (_, name, ..)) in super::KINDS.iter().enumerate() {
+        for (at, (_, name, ..)) in KINDS.iter().enumerate() {
             if !self.limits.of(at).is_none_or(is_size) {
                 return expected(format!("limits.{name}"), size);
             }
@@ -182,7 +183,7 @@ impl Manifest {
 }
 
 impl Limits {
-    /// By the place in [`super::KINDS`].
+    /// By the place in [`KINDS`].
     pub(super) fn of(&self, at: usize) -> Option<f64> {
         [self.unit, self.integration, self.long_running][at]
     }

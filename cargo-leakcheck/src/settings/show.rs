@@ -2,7 +2,9 @@
 
 use leakcheck_report::format::size;
 
-use super::{KINDS, Settings, shown};
+use super::rules::KINDS;
+use super::{Settings, manifest};
+use crate::output::shown;
 
 /// One line a setting: its name, its value and who set it.
 pub(crate) fn show(settings: &Settings) -> String {
@@ -29,7 +31,7 @@ pub(crate) fn show(settings: &Settings) -> String {
     }
     for suppression in &settings.suppressions {
         let value = format!("`{}`: {}", suppression.leak, suppression.why);
-        line("suppress", value, &format!("{}.suppress]", super::manifest::TABLE));
+        line("suppress", value, &format!("{}.suppress]", manifest::TABLE));
     }
     match &settings.iterations {
         Some(n) => line("iterations", n.value.to_string(), &n.source),

@@ -25,7 +25,9 @@ mod repetition;
 mod timeline;
 
 mod report;
-mod run;
+
+pub mod journal;
+pub mod run;
 
 pub mod file;
 pub mod json;

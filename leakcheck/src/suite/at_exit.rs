@@ -10,6 +10,7 @@ use leakcheck_system::fork::ForkMutex;
 
 use leakcheck_report::format::counted;
 
+use crate::journal;
 use crate::message;
 use crate::report::Report;
 
@@ -99,6 +100,9 @@ pub(super) fn end_program() {
     }
     if let Some(problem) = PROBLEM.lock().take() {
         message::to_stderr(&format!("tests were not checked: {problem}"));
+    }
+    if journal::fail_if_open() {
+        FAILS.store(true, Ordering::SeqCst);
     }
     if FAILS.load(Ordering::SeqCst) {
         // SAFETY: flushes the streams of C, which `_exit` does not.
