@@ -57,61 +57,60 @@ pub(crate) fn end_as(end: &End) -> ExitCode {
 #[cfg(unix)]
 fn die_of(signal: i32) {
     use nix::sys::resource::{Resource, setrlimit};
-    use nix::sys::signal::{SigSet, Signal, raise};
-    let Ok(signal) = Signal::try_from(signal) else { return };
     // The program has left a core file already, where that was wanted.
     _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    _ = SigSet::all().thread_unblock();
-    // The standard library's handler for stack overflow takes the first SIGSEGV or SIGBUS, and
-    // restores the default action.
-    for _ in 0..2 {
-        _ = raise(signal);
-    }
-}
-
-/// The signals that are meant for the test program.
-#[cfg(target_os = "linux")]
-struct Signals(nix::sys::signal::SigSet);
-
-#[cfg(target_os = "linux")]
-impl Signals {
-    /// From here on they wait until somebody asks for them. Programs that are started do not
-    /// inherit that.
-    fn hold() -> io::Result<Self> {
-        use nix::sys::signal::Signal::{
-            SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
-        };
-        let signals = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
-        let set = signals.into_iter().collect::<nix::sys::signal::SigSet>();
-        set.thread_block()?;
-        Ok(Self(set))
-    }
-
-    fn pass_on_until_the_end(self, mut child: Child) -> io::Result<ExitStatus> {
-        use nix::sys::signal::Signal::{SIGCHLD, SIGINT, SIGQUIT};
-        use nix::unistd::Pid;
-        let process = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-        loop {
-            // A child that has ended keeps its process id until this call, so no signal goes to
-            // another process.
-            if let Some(status) = child.try_wait()? {
-                return Ok(status);
-            }
-            match self.0.wait()? {
-                SIGCHLD => {}
-                // From a terminal, which sends them to the test program too.
-                SIGINT | SIGQUIT => {}
-                signal => nix::sys::signal::kill(process, signal)?,
-            }
+    _ = signal_hook::low_level::emulate_default_handler(signal);
+    // Where that knows no such signal. The standard library's handler for stack overflow takes the
+    // first SIGSEGV or SIGBUS, and restores the default action.
+    if let Ok(signal) = nix::sys::signal::Signal::try_from(signal) {
+        for _ in 0..2 {
+            _ = nix::sys::signal::raise(signal);
         }
     }
 }
 
-/// Elsewhere, signals that are sent to the process group reach the test program too.
-#[cfg(not(target_os = "linux"))]
+/// The signals that are meant for the test program.
+#[cfg(unix)]
+struct Signals(signal_hook::iterator::Signals);
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on they no longer end this process. Programs that are started do not inherit that.
+    fn hold() -> io::Result<Self> {
+        use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+        let signals = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+        signal_hook::iterator::Signals::new(signals).map(Self)
+    }
+
+    fn pass_on_until_the_end(mut self, mut child: Child) -> io::Result<ExitStatus> {
+        use nix::sys::signal::{Signal, kill};
+        use signal_hook::consts::{SIGCHLD, SIGINT, SIGQUIT};
+        let process =
+            nix::unistd::Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        // It may have ended before it was asked for.
+        let mut status = child.try_wait()?;
+        while status.is_none() {
+            for signal in self.0.wait() {
+                match signal {
+                    // A child that has ended keeps its process id until this call, so no signal
+                    // goes to another process.
+                    SIGCHLD => status = child.try_wait()?,
+                    // From a terminal, which sends them to the test program too.
+                    SIGINT | SIGQUIT => {}
+                    signal if status.is_none() => kill(process, Signal::try_from(signal)?)?,
+                    _ => {}
+                }
+            }
+        }
+        status.ok_or_else(|| io::Error::other("the program has no exit status"))
+    }
+}
+
+/// Elsewhere there are no signals to pass on.
+#[cfg(not(unix))]
 struct Signals;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(unix))]
 impl Signals {
     fn hold() -> io::Result<Self> {
         Ok(Self)

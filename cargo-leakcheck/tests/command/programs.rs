@@ -200,7 +200,7 @@ fn a_target_runner_of_the_user_still_starts_the_tests() {
     check("file", &[], &[]);
     let variable = format!("CARGO_TARGET_{}_RUNNER", host.replace('-', "_").to_uppercase());
     check("variable", &[], &[(&variable, "env VIA=variable")]);
-    let flag = format!("target.{host}.runner='env VIA=flag'");
+    let flag = format!("target.{host}.runner=['env', 'VIA=flag']");
     check("flag", &["--config", &flag], &[]);
     config("");
     app.folder().write("more.toml", format!("[target.{host}]\nrunner = ['env', 'VIA=more']\n"));
