@@ -1,4 +1,4 @@
-//! What the command can be told.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -27,13 +27,13 @@ pub(crate) struct Leakcheck {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run the suite and write what it leaks today as the baseline: only what is new fails from then on
+    /// Run the tests and save their leaks as the baseline; later runs fail only on new leaks
     Baseline(Box<BaselineArgs>),
-    /// Compare two runs, as JSON reports have them
+    /// Compare the JSON reports of two runs
     Diff(DiffArgs),
-    /// Join the runs of several machines, or write the reports of one run again
+    /// Merge the runs of several machines, or write the reports of one run again
     Merge(MergeArgs),
-    /// Show which settings are in force, and where they come from
+    /// Show the effective settings and where each comes from
     Config(ConfigArgs),
 }
 
@@ -46,159 +46,159 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
-    /// Arguments for libtest, or for nextest's own `--`: filters, `--test-threads=1`, …
+    /// Arguments for the test programs, such as filters or `--test-threads=1`
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) libtest: Vec<String>,
 }
 
-/// What counts as a leak, and how it is looked for.
+/// What counts as a leak, and how leaks are searched for.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Leaks")]
 pub(crate) struct LeakArgs {
-    /// The limit of every test, over attributes and settings
-    #[arg(long, value_name = "MB", value_parser = megabytes, allow_negative_numbers = true)]
+    /// Limit in MiB for every test; overrides attributes and settings
+    #[arg(long, value_name = "MIB", value_parser = mebibytes, allow_negative_numbers = true)]
     pub(crate) threshold_mb: Option<f64>,
-    /// Leave tests unchecked; a glob over their names, may be given several times
+    /// Do not check tests whose names match the glob; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) skip: Vec<String>,
-    /// How often a test's body is repeated, to tell a leak from a cache that warms up: `auto` or a number
+    /// Number of times to run each test's body, or `auto`; tells leaks from caches that warm up
     #[arg(long, value_name = "N")]
     pub(crate) iterations: Option<Iterations>,
-    /// Find out who holds what leaks: live blocks are listed from the start, which costs time
+    /// Record live blocks from the start of each test, so that reports show what keeps leaks alive; slower
     #[arg(long)]
     pub(crate) holders: bool,
-    /// Record live bytes over time, for the page to draw
+    /// Record live bytes over time for the HTML report
     #[arg(long)]
     pub(crate) timeline: bool,
-    /// How many call sites the table lists of each leak
+    /// Number of call sites to list for each leak
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub(crate) top: Option<u64>,
-    /// Tell leaks, but end as if there were none
+    /// Report leaks without failing
     #[arg(long)]
     pub(crate) warn_only: bool,
-    /// The baseline to hold the run against, if it is there [default: leakcheck-baseline.json]
+    /// Baseline to compare with [default: leakcheck-baseline.json, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
-    /// Hold the run against no baseline
+    /// Do not compare with a baseline
     #[arg(long, conflicts_with = "baseline")]
     pub(crate) no_baseline: bool,
-    /// What runs the tests
+    /// Test runner to use
     #[arg(long, value_name = "RUNNER")]
     pub(crate) runner: Option<RunnerArg>,
-    /// Build leakcheck as unoptimised as the tests
+    /// Build leakcheck without optimizations
     #[arg(long)]
     pub(crate) no_optimize: bool,
 }
 
-/// Where results go.
+/// Where the results go.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reports")]
 pub(crate) struct OutputArgs {
-    /// Write a report, its format given by `FORMAT=` or by the file's name: html, json, junit (.xml), sarif, gitlab,
-    /// markdown (.md), folded, speedscope (.speedscope.json), dhat (.dhat.json), pprof (.pb.gz)
+    /// Write a report in the format of `FORMAT=` or of the file's extension: html, json, junit (.xml), sarif, gitlab,
+    /// markdown (.md), folded, speedscope (.speedscope.json), dhat (.dhat.json), pprof (.pb.gz); can be repeated
     #[arg(long, value_name = "[FORMAT=]FILE")]
     pub(crate) report: Vec<Target>,
-    /// Keep this run in a directory of runs, and show trends over them
+    /// Directory that keeps this run and shows trends over earlier ones
     #[arg(long, value_name = "DIR")]
     pub(crate) history: Option<PathBuf>,
-    /// Show all that the test runner says
+    /// Show the output of cargo and of the tests
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// List tests in the table that are in order, too
+    /// List passing tests too
     #[arg(long)]
     pub(crate) all: bool,
 }
 
-/// cargo's own flags, passed on.
+/// cargo's own flags, which are passed on.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which tests (as for cargo test)")]
 pub(crate) struct SelectArgs {
-    /// Of this package
+    /// Test only this package
     #[arg(short, long, value_name = "SPEC")]
     pub(crate) package: Vec<String>,
-    /// Of all packages of the workspace
+    /// Test all packages in the workspace
     #[arg(long, visible_alias = "all-packages")]
     pub(crate) workspace: bool,
-    /// But not of this package
+    /// Exclude this package
     #[arg(long, value_name = "SPEC")]
     pub(crate) exclude: Vec<String>,
-    /// Of the library
+    /// Test only this package's library
     #[arg(long)]
     pub(crate) lib: bool,
-    /// Of all programs
+    /// Test all binaries
     #[arg(long)]
     pub(crate) bins: bool,
-    /// Of this program
+    /// Test only the specified binary
     #[arg(long, value_name = "NAME")]
     pub(crate) bin: Vec<String>,
-    /// Of all test targets
+    /// Test all targets that have `test = true` set
     #[arg(long)]
     pub(crate) tests: bool,
-    /// Of this test target
+    /// Test only the specified test target
     #[arg(long, value_name = "NAME")]
     pub(crate) test: Vec<String>,
-    /// Of all examples
+    /// Test all examples
     #[arg(long)]
     pub(crate) examples: bool,
-    /// Of this example
+    /// Test only the specified example
     #[arg(long, value_name = "NAME")]
     pub(crate) example: Vec<String>,
-    /// Of all targets
+    /// Test all targets (does not include doctests)
     #[arg(long)]
     pub(crate) all_targets: bool,
-    /// Those in the documentation alone
+    /// Test only this library's documentation
     #[arg(long)]
     pub(crate) doc: bool,
-    /// With these features
+    /// Space or comma separated list of features to activate
     #[arg(short = 'F', long, value_name = "FEATURES")]
     pub(crate) features: Vec<String>,
-    /// With all features
+    /// Activate all available features
     #[arg(long)]
     pub(crate) all_features: bool,
-    /// Without the default features
+    /// Do not activate the `default` feature
     #[arg(long)]
     pub(crate) no_default_features: bool,
-    /// Optimised
+    /// Build in release mode, with optimizations
     #[arg(short, long)]
     pub(crate) release: bool,
-    /// With this profile of cargo's
+    /// Build with the specified profile
     #[arg(long, value_name = "NAME", visible_alias = "profile")]
     pub(crate) cargo_profile: Option<String>,
-    /// For this platform
+    /// Build for the target triple
     #[arg(long, value_name = "TRIPLE")]
     pub(crate) target: Option<String>,
-    /// Built there
+    /// Directory for all generated artifacts
     #[arg(long, value_name = "DIR")]
     pub(crate) target_dir: Option<PathBuf>,
-    /// Of this manifest
+    /// Path to Cargo.toml
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest_path: Option<PathBuf>,
-    /// So many jobs of the compiler at once
+    /// Number of parallel build jobs
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<String>,
-    /// Without touching Cargo.lock
+    /// Assert that `Cargo.lock` will remain unchanged
     #[arg(long)]
     pub(crate) locked: bool,
-    /// Without the network
+    /// Run without accessing the network
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Without either
+    /// Same as `--locked --offline`
     #[arg(long)]
     pub(crate) frozen: bool,
-    /// A setting of cargo's
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Override a configuration value of cargo
+    #[arg(long, value_name = "KEY=VALUE|PATH")]
     pub(crate) config: Vec<String>,
-    /// This part of the tests, with nextest: `hash:1/3` or `count:1/3`
+    /// Run one part of the tests, such as `hash:1/3` (nextest only)
     #[arg(long, value_name = "PART")]
     pub(crate) partition: Option<String>,
-    /// The tests of this filter expression, with nextest
+    /// Run only the tests that match a filterset (nextest only)
     #[arg(short = 'E', long, value_name = "EXPR")]
     pub(crate) filterset: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BaselineArgs {
-    /// Take out of the baseline what is gone, and put nothing new in
+    /// Remove fixed leaks from the baseline, and add no new ones
     #[arg(long)]
     pub(crate) update: bool,
     #[command(flatten)]
@@ -207,36 +207,36 @@ pub(crate) struct BaselineArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The run before, a JSON report of this command
+    /// JSON report of the earlier run
     pub(crate) before: PathBuf,
-    /// The run after
+    /// JSON report of the later run
     pub(crate) after: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
-    /// JSON reports of this command, or directories with them
+    /// JSON reports of runs, or directories that contain them
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
-    /// Write a report, as in a run
+    /// Write a report, as for a run
     #[arg(long, value_name = "[FORMAT=]FILE")]
     pub(crate) report: Vec<Target>,
-    /// How many shards there have to be, where the runs do not say it themselves
+    /// Number of shards to expect, if the reports do not say
     #[arg(long, value_name = "N")]
     pub(crate) shards: Option<u32>,
-    /// Keep the joined run in a directory of runs
+    /// Directory that keeps the merged run
     #[arg(long, value_name = "DIR")]
     pub(crate) history: Option<PathBuf>,
-    /// Tell leaks, but end as if there were none
+    /// Report leaks without failing
     #[arg(long, conflicts_with = "fail_on_leaks")]
     pub(crate) warn_only: bool,
-    /// Fail on leaks, though the runs were told not to
+    /// Fail on leaks even if the runs had `--warn-only`
     #[arg(long)]
     pub(crate) fail_on_leaks: bool,
-    /// List tests in the table that are in order, too
+    /// List passing tests too
     #[arg(long)]
     pub(crate) all: bool,
-    /// How many call sites the table lists of each leak
+    /// Number of call sites to list for each leak
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub(crate) top: Option<u64>,
 }
@@ -247,16 +247,16 @@ pub(crate) struct ConfigArgs {
     pub(crate) leaks: LeakArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    /// Of this manifest
+    /// Path to Cargo.toml
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest_path: Option<PathBuf>,
 }
 
-/// What runs the tests.
+/// The test runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RunnerArg {
-    /// nextest where it is installed and the workspace has `.config/nextest.toml`, else cargo test
+    /// nextest if it is installed and `.config/nextest.toml` exists, otherwise cargo test
     Auto,
     /// cargo test
     Cargo,
@@ -264,11 +264,11 @@ pub(crate) enum RunnerArg {
     Nextest,
 }
 
-/// A number of megabytes, as the variables of leakcheck have it.
-fn megabytes(text: &str) -> Result<f64, String> {
+/// A number of MiB, as in the variables of leakcheck.
+fn mebibytes(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|mb: &f64| mb.is_finite() && *mb >= 0.0);
     number
-        .ok_or_else(|| "expected a number of megabytes, 0 or more, such as `5` or `0.5`".to_owned())
+        .ok_or_else(|| "expected a number of MiB, 0 or more, such as `5` or `0.5`".to_owned())
 }
 
 fn one_or_more(text: &str) -> Result<u64, String> {

@@ -1,11 +1,11 @@
-//! Why the command cannot go on.
+//! Errors that stop the command.
 
 use std::fmt;
 use std::path::Path;
 
 use crate::exit::Exit;
 
-/// What keeps the command from going on, and the code that it ends with.
+/// An error that stops the command, and the exit code that it leads to.
 #[derive(Debug)]
 pub(crate) struct Error {
     pub(crate) exit: Exit,
@@ -15,7 +15,7 @@ pub(crate) struct Error {
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A file or a setting is of no use.
+    /// A file or a setting cannot be used.
     pub(crate) fn unusable(why: impl Into<String>) -> Self {
         Self { exit: Exit::Unusable, why: why.into() }
     }
@@ -33,11 +33,11 @@ impl Error {
         Self::unusable(format!("`{}` cannot be {what}: {error}", path.display()))
     }
 
-    /// Several as one, a line each; it ends as the first would.
+    /// Several errors as one, a line each, with the exit code of the first.
     ///
     /// # Errors
     ///
-    /// When there is any.
+    /// When there is at least one.
     pub(crate) fn all(errors: Vec<Self>) -> Result<()> {
         let whys: Vec<String> = errors.iter().map(ToString::to_string).collect();
         match errors.into_iter().next() {
@@ -46,7 +46,7 @@ impl Error {
         }
     }
 
-    /// cargo has told already why.
+    /// The build failed, and cargo has reported why.
     pub(crate) fn build_failed() -> Self {
         Self { exit: Exit::BuildFailed, why: "the tests could not be built".to_owned() }
     }

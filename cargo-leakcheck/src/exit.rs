@@ -1,9 +1,8 @@
-//! The codes that the command ends with.
+//! The exit codes of the command.
 
-/// What a run of the command came to, as its exit code.
+/// The outcome of the command, as its exit code.
 ///
-/// Where several hold, the first of [`Exit::BY_WEIGHT`] is it: what says that the others cannot be relied on comes
-/// first.
+/// If several apply, the first of [`Exit::BY_WEIGHT`] wins: codes that make the others unreliable come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -13,24 +12,24 @@ pub(crate) enum Exit {
     Leaks = 1,
     /// The command was called in a way that it does not understand.
     Usage = 2,
-    /// A test failed, for a reason of its own.
+    /// A test failed for a reason other than a leak.
     TestsFailed = 3,
     /// The tests could not be built.
     BuildFailed = 4,
-    /// A check could not see: the counting allocator is not installed.
+    /// A check could not see leaks: the counting allocator is not installed.
     Blind = 5,
-    /// No test ran, or none of those that ran is checked.
+    /// No test ran, or none of the tests that ran is checked.
     NothingChecked = 6,
-    /// Results are missing: a test process was killed, a report was cut off, a shard is not there.
+    /// Results are missing: a test process was killed, a report is cut off, or a shard is missing.
     Incomplete = 7,
-    /// A file that the command needs cannot be read or written, or a setting makes no sense.
+    /// A file cannot be read or written, or a setting is not valid.
     Unusable = 8,
-    /// The baseline names leaks that are gone; `cargo leakcheck baseline --update` takes them out.
+    /// The baseline lists leaks that are fixed; `cargo leakcheck baseline --update` removes them.
     StaleBaseline = 9,
 }
 
 impl Exit {
-    /// Every code but that of success, the weightiest first.
+    /// Every code except that of success, the weightiest first.
     pub(crate) const BY_WEIGHT: [Self; 9] = [
         Self::Usage,
         Self::Unusable,
@@ -48,21 +47,21 @@ impl Exit {
         self as u8
     }
 
-    /// What it means, in a line.
+    /// Its meaning in one line.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Clean => "every test passed and nothing new leaked",
-            Self::Leaks => "a test leaked, or a figure is beyond its tolerance over the baseline",
-            Self::Usage => "the command was called in a way that it does not understand",
-            Self::TestsFailed => "a test failed, for a reason of its own",
+            Self::Leaks => "a test leaked, or a figure exceeds the baseline by more than its tolerance",
+            Self::Usage => "the command line is not valid",
+            Self::TestsFailed => "a test failed for a reason other than a leak",
             Self::BuildFailed => "the tests could not be built",
-            Self::Blind => "a check could not see: the counting allocator is not installed",
-            Self::NothingChecked => "no test ran, or none of those that ran is checked",
+            Self::Blind => "a check could not see leaks: the counting allocator is not installed",
+            Self::NothingChecked => "no test ran, or none of the tests that ran is checked",
             Self::Incomplete => {
-                "results are missing: a test process was killed, a report cut off, a shard not there"
+                "results are missing: a test process was killed, a report is cut off, or a shard is missing"
             }
-            Self::Unusable => "a file cannot be read or written, or a setting makes no sense",
-            Self::StaleBaseline => "the baseline names leaks that are gone (`baseline --update`)",
+            Self::Unusable => "a file cannot be read or written, or a setting is not valid",
+            Self::StaleBaseline => "the baseline lists leaks that are fixed (`baseline --update` removes them)",
         }
     }
 

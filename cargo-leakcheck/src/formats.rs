@@ -110,7 +110,7 @@ pub(crate) fn render(
         Format::Pprof => pprof::render(run, out),
     };
     let word = format.word();
-    rendered.map_err(|why| Error::unusable(format!("the {word} report cannot be made: {why}")))
+    rendered.map_err(|why| Error::unusable(format!("the {word} report cannot be written: {why}")))
 }
 
 /// What a format comes to: that it is written, or why not.
@@ -130,7 +130,7 @@ impl FromStr for Target {
             && let Some((format, ..)) = FORMATS.iter().find(|(_, known, _)| *known == word)
         {
             return if path.is_empty() {
-                Err(format!("`{word}=` names no file"))
+                Err(format!("`{word}=` is not followed by a file"))
             } else {
                 Ok(Self { format: *format, path: path.into() })
             };
@@ -141,7 +141,7 @@ impl FromStr for Target {
             None => {
                 let words: Vec<&str> = FORMATS.iter().map(|(_, word, _)| *word).collect();
                 let words = words.join(", ");
-                Err(format!("its name tells no format; write `FORMAT=FILE` with one of {words}"))
+                Err(format!("its extension does not imply a format; write `FORMAT=FILE` with one of {words}"))
             }
         }
     }

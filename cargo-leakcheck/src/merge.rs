@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path) -> Result<Run> {
     }
     let bytes = fs::read(path).map_err(|error| Error::file("read", path, error))?;
     let no_run = |why: &dyn Display| {
-        Error::incomplete(format!("`{}` is no run of cargo leakcheck: {why}", path.display()))
+        Error::incomplete(format!("`{}` is not a run of cargo leakcheck: {why}", path.display()))
     };
     let not_whole = |error: serde_json::Error| match error.is_eof() {
         true => Error::incomplete(format!("`{}` is cut off: {error}", path.display())),
@@ -63,7 +63,7 @@ pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let before = files.len();
         gather(path, &mut files)?;
         if files.len() == before {
-            return Err(Error::incomplete(format!("there is no run in `{}`", path.display())));
+            return Err(Error::incomplete(format!("`{}` contains no run", path.display())));
         }
     }
     Ok(files)
@@ -156,7 +156,7 @@ fn missing(present: &[Option<Shard>], expected: Option<u32>) -> Vec<String> {
     let counts: BTreeSet<u32> = shards.iter().map(|shard| shard.count).chain(expected).collect();
     let mut problems = Vec::new();
     if counts.len() > 1 {
-        problems.push(format!("the runs are shards of different numbers of shards: {counts:?}"));
+        problems.push(format!("the runs have different numbers of shards: {counts:?}"));
         return problems;
     }
     let Some(count) = counts.into_iter().next() else { return problems };

@@ -75,14 +75,14 @@ impl Settings {
         let place = manifest::TABLE;
         let by_kind = |at: usize| -> Result<Setting<f64>> {
             let (_, name, variable, default) = KINDS[at];
-            let limit = env.megabytes(variable)?.or_else(|| {
+            let limit = env.mebibytes(variable)?.or_else(|| {
                 manifest.limits.of(at).map(|mb| set(mb, format!("{place}.limits] {name}")))
             });
             Ok(limit.unwrap_or_else(|| set(default, "default")))
         };
         let threshold_mb = match leaks.threshold_mb {
             Some(mb) => Some(set(mb, "--threshold-mb")),
-            None => env.megabytes("LEAK_THRESHOLD_MB")?,
+            None => env.mebibytes("LEAK_THRESHOLD_MB")?,
         };
         let timeline = match leaks.timeline {
             true => Some(set(true, "--timeline")),
@@ -199,8 +199,8 @@ impl Environment {
         self.get(name).map(|(value, source)| set(value.to_owned(), source))
     }
 
-    fn megabytes(&self, name: &str) -> Result<Option<Setting<f64>>> {
-        self.parse(name, "a number of megabytes, 0 or more, such as `5` or `0.5`", |text| {
+    fn mebibytes(&self, name: &str) -> Result<Option<Setting<f64>>> {
+        self.parse(name, "a number of MiB, 0 or more, such as `5` or `0.5`", |text| {
             text.parse().ok().filter(|mb: &f64| mb.is_finite() && *mb >= 0.0)
         })
     }

@@ -23,12 +23,12 @@ use crate::{commit, gather, judge, records};
 /// The folder of the tests' reports, in the directory of a run.
 const REPORTS: &str = "reports";
 
-/// A run that is over, before any baseline.
+/// A finished run, before it is compared with a baseline.
 pub(crate) struct Finished {
     pub(crate) run: Run,
-    /// Tests failed that have no line of their own.
+    /// Whether something failed that has no row of its own.
     pub(crate) failed_otherwise: bool,
-    /// What the runner said, for failures.
+    /// What cargo and the tests printed.
     pub(crate) output: String,
 }
 
@@ -151,7 +151,7 @@ fn uses_nextest(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> R
     let asks = args.select.partition.is_some() || !args.select.filterset.is_empty();
     match settings.runner.value {
         RunnerArg::Cargo if asks => {
-            Err(Error::usage("`--partition` and `-E` are nextest's; leave out `--runner cargo`"))
+            Err(Error::usage("`--partition` and `-E` need nextest; remove `--runner cargo`"))
         }
         RunnerArg::Cargo => Ok(false),
         RunnerArg::Auto if !asks && !workspace.root.join(".config/nextest.toml").is_file() => {
@@ -160,7 +160,7 @@ fn uses_nextest(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> R
         RunnerArg::Auto if !asks => Ok(nextest::is_installed()),
         _ if nextest::is_installed() => Ok(true),
         _ => Err(Error::usage(
-            "nextest is asked for and not installed: `cargo install cargo-nextest`, or `--runner cargo`",
+            "nextest is not installed: run `cargo install cargo-nextest`, or use `--runner cargo`",
         )),
     }
 }
@@ -181,7 +181,7 @@ fn shard(partition: &str) -> Result<Shard> {
         (index >= 1 && index <= count).then_some(Shard { index, count })
     };
     parse().ok_or_else(|| {
-        Error::usage(format!("`--partition` is `{partition}`, expected such as `hash:1/3`"))
+        Error::usage(format!("`--partition` is `{partition}`, expected a part such as `hash:1/3`"))
     })
 }
 
@@ -291,7 +291,7 @@ impl Folder {
                 Err(error) => return Err(Error::file("made", &path, error)),
             }
         }
-        Err(Error::unusable(format!("`{}` is full of old runs: remove it", runs.display())))
+        Err(Error::unusable(format!("`{}` has too many old runs; remove it", runs.display())))
     }
 
     fn remove(&self) {

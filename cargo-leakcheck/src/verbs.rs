@@ -39,14 +39,14 @@ fn read(args: &RunArgs) -> Result<(Workspace, Settings)> {
 
 fn environment() -> Result<Environment> {
     let here = std::env::current_dir()
-        .map_err(|error| Error::unusable(format!("this directory is not to be found: {error}")))?;
+        .map_err(|error| Error::unusable(format!("the working directory cannot be read: {error}")))?;
     Environment::of_tests(&here)
 }
 
 /// `cargo leakcheck`
 fn check(args: &RunArgs) -> Result<Exit> {
     let (workspace, settings) = read(args)?;
-    // A baseline that cannot be read is said before the tests run for an hour.
+    // An unreadable baseline is an error before the tests run for an hour.
     let baseline = read_baseline(&settings)?;
     let past = past(settings.history.as_ref().map(|set| set.value.as_path()))?;
     let mut finished = suite::run(args, &settings, &workspace)?;
@@ -67,7 +67,7 @@ fn read_baseline(settings: &Settings) -> Result<Option<(PathBuf, Baseline)>> {
     if settings.baseline.source == "--baseline" && baseline.is_none() {
         let path = shown(path);
         return Err(Error::unusable(format!(
-            "there is no baseline `{path}`; `cargo leakcheck baseline` writes one"
+            "the baseline `{path}` does not exist; `cargo leakcheck baseline` writes it"
         )));
     }
     Ok(baseline.map(|baseline| (path.clone(), baseline)))
@@ -77,7 +77,7 @@ fn past(directory: Option<&Path>) -> Result<Vec<formats::Past>> {
     directory.map_or_else(|| Ok(Vec::new()), history::read)
 }
 
-/// What the runner said, where a test failed or did not end and it was not shown already.
+/// The output of cargo and the tests, if a test failed or did not finish and it was not shown yet.
 fn show_failures(finished: &Finished, settings: &Settings) {
     let failed = finished.failed_otherwise
         || finished.run.count(&[Status::Failed, Status::Blind, Status::CutOff]) > 0
@@ -88,7 +88,7 @@ fn show_failures(finished: &Finished, settings: &Settings) {
     }
 }
 
-/// What is made of a run that is over.
+/// What is shown and written of a finished run.
 struct Conclusion<'a> {
     workspace: &'a Workspace,
     /// Whether the reports are written that every run leaves in the target directory.
@@ -109,11 +109,11 @@ impl<'a> Conclusion<'a> {
         }
     }
 
-    /// The table, the reports, and what a CI system wants.
+    /// Shows the table, and writes the reports and what a CI system reads.
     fn draw(self, run: &Run, past: Vec<formats::Past>) -> Result<()> {
         print!("{}", table::render(run, self.extent));
         let mut context = Context { sources: sources::around(run, self.workspace), history: past };
-        // What cannot be written keeps nothing else from being written.
+        // An output that cannot be written does not prevent the others.
         let mut problems = Vec::new();
         if let Some(directory) = self.history {
             match history::keep(directory, run).and_then(|()| history::read(directory)) {
@@ -142,14 +142,14 @@ fn extent(all: bool, top: u64) -> Extent {
     Extent { all, top: usize::try_from(top).unwrap_or(usize::MAX) }
 }
 
-/// Why the command does not end well, where the table alone does not say it.
+/// The reason of an exit code that the table alone does not explain.
 fn say_why(run: &Run, exit: Exit) {
     match exit {
         Exit::Clean | Exit::Leaks => {}
         Exit::NothingChecked if run.tests.is_empty() => eprintln!("leakcheck: no test ran"),
         Exit::NothingChecked => eprintln!(
-            "leakcheck: {} ran and none is checked: put `leakcheck::check_all!();` into each test program, or \
-             `#[leakcheck::leak_check]` on tests or modules",
+            "leakcheck: {} ran and none is checked: add `leakcheck::check_all!();` to each test program, or \
+             `#[leakcheck::leak_check]` to tests or modules",
             counted(run.tests.len() as u64, "test")
         ),
         _ => eprintln!("leakcheck: {}", exit.meaning()),
@@ -160,17 +160,17 @@ fn say_why(run: &Run, exit: Exit) {
 fn baseline(args: &BaselineArgs) -> Result<Exit> {
     let (workspace, settings) = read(&args.run)?;
     let Some(path) = &settings.baseline.value else {
-        return Err(Error::usage("`baseline` writes one, so leave out `--no-baseline`"));
+        return Err(Error::usage("`baseline` writes a baseline; remove `--no-baseline`"));
     };
     let known = Baseline::read(path)?;
     if args.update && known.is_none() {
         let path = shown(path);
-        return Err(Error::unusable(format!("there is no baseline `{path}` to be updated")));
+        return Err(Error::unusable(format!("the baseline `{path}` does not exist; run `cargo leakcheck baseline` without `--update`")));
     }
     let mut finished = suite::run(&args.run, &settings, &workspace)?;
     show_failures(&finished, &settings);
     finished.run.meta.warn_only = true;
-    // What cannot be relied on is no baseline.
+    // An incomplete run is no basis for a baseline.
     let exit = judge::exit(&finished.run, finished.failed_otherwise);
     let baseline = match known {
         Some(known) if args.update => known.updated_by(&finished.run),
@@ -181,7 +181,7 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
     Conclusion::of(&settings, &workspace).draw(&finished.run, Vec::new())?;
     if exit != Exit::Clean {
         say_why(&finished.run, exit);
-        eprintln!("leakcheck: no baseline is written");
+        eprintln!("leakcheck: the baseline was not written");
         return Ok(exit);
     }
     output::write(path, baseline.render().as_bytes())?;

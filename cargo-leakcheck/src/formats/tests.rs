@@ -102,7 +102,7 @@ fn a_files_name_tells_its_format() {
     assert_eq!(format("dhat=a.json"), Ok(Format::Dhat));
     assert_eq!(format("gl-code-quality-report.json"), Ok(Format::Gitlab));
     assert!(format("report.txt").unwrap_err().contains("html"));
-    assert!(format("html=").unwrap_err().contains("names no file"));
+    assert!(format("html=").unwrap_err().contains("is not followed by a file"));
 }
 
 #[test]

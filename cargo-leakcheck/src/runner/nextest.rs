@@ -74,8 +74,8 @@ pub(crate) fn build(plan: &Plan, own: &[String], workspace: &Workspace) -> Resul
     match status.code() {
         Some(0) => programs(plan, workspace),
         Some(NO_LIST) => Err(Error::unusable(
-            "cargo nextest cannot list the tests: a program of `harness = false` has to answer `--list` as libtest \
-             does, or to be left out by `-E 'not binary(…)'`",
+            "cargo nextest cannot list the tests: a program with `harness = false` must answer `--list` as libtest \
+             does, or be excluded by `-E 'not binary(…)'`",
         )),
         _ => Err(Error::build_failed()),
     }

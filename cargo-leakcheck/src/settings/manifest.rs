@@ -41,7 +41,7 @@ pub(super) struct Manifest {
     reports: Vec<String>,
 }
 
-/// Default limits of kinds, in megabytes.
+/// Default limits of kinds, in MiB.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table such as `{ unit = 0.5, integration = 5 }`")]
 pub(super) struct Limits {
@@ -110,7 +110,7 @@ impl Manifest {
     fn check(&self) -> std::result::Result<(), (String, String)> {
         let expected = |place: String, what: &str| Err((place, format!("expected {what}")));
         let is_size = |mb: f64| mb.is_finite() && mb >= 0.0;
-        let size = "a number of megabytes, 0 or more, such as `5` or `0.5`";
+        let size = "a number of MiB, 0 or more, such as `5` or `0.5`";
         for (at, (_, name, ..)) in KINDS.iter().enumerate() {
             if !self.limits.of(at).is_none_or(is_size) {
                 return expected(format!("limits.{name}"), size);

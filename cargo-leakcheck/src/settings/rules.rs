@@ -27,14 +27,14 @@ pub(crate) struct Suppression {
     pub(crate) why: String,
 }
 
-/// The kinds of tests: their names, variables and default limits in megabytes.
+/// The kinds of tests: their names, variables and default limits in MiB.
 pub(crate) const KINDS: [(Kind, &str, &str, f64); 3] = [
     (Kind::Unit, "unit", "LEAK_THRESHOLD_MB_UNIT", 1.0),
     (Kind::Integration, "integration", "LEAK_THRESHOLD_MB_INTEGRATION", 5.0),
     (Kind::LongRunning, "long_running", "LEAK_THRESHOLD_MB_LONG_RUNNING", 10.0),
 ];
 
-/// Bytes of so many megabytes.
+/// MiB as bytes.
 pub(crate) fn mb_to_bytes(mb: f64) -> u64 {
     (mb * 1_048_576.0).round() as u64
 }

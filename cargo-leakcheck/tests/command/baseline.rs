@@ -16,7 +16,7 @@ fn what_is_known_no_longer_fails_and_what_is_new_does() {
     let with = |args: &[&'static str]| -> Vec<&str> { args.iter().copied().chain(only).collect() };
 
     let said = visit("", &only).ends_with(UNUSABLE);
-    assert!(said.stderr.contains("there is no baseline"), "{}", said.stderr);
+    assert!(said.stderr.contains("does not exist"), "{}", said.stderr);
     let said = visit("leak", &with(&["baseline"])).ends_with(CLEAN);
     assert!(said.stdout.contains("with 1 known leak"), "{}", said.stdout);
     let text = folder.read("base.json");
@@ -103,7 +103,7 @@ fn a_run_that_is_not_whole_is_no_baseline() {
     let folder = Folder::new();
     let baseline = format!("--baseline={}", folder.path().join("base.json").display());
     let said = visit("abort", &["baseline", &baseline, "--runner", "cargo"]).ends_with(INCOMPLETE);
-    assert!(said.stderr.contains("no baseline is written"), "{}", said.stderr);
+    assert!(said.stderr.contains("the baseline was not written"), "{}", said.stderr);
     assert!(!folder.path().join("base.json").exists());
 }
 

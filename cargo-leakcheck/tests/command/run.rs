@@ -91,7 +91,7 @@ fn a_limit_on_the_command_line_is_every_tests() {
     assert!(said.row("tests::keeps_little").contains("leaked"), "{}", said.stdout);
     visit("leak,till", &["--threshold-mb", "100"]).ends_with(CLEAN);
     let said = visit("", &["--threshold-mb", "much"]).ends_with(USAGE);
-    assert!(said.stderr.contains("expected a number of megabytes"), "{}", said.stderr);
+    assert!(said.stderr.contains("expected a number of MiB"), "{}", said.stderr);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn a_mistake_in_the_manifest_is_named_with_its_place() {
     for (line, expected) in [
         ("treshold_mb = 3", "unknown field `treshold_mb`, expected one of"),
         ("limits = { unit = \"much\" }", "`limits.unit`: invalid type: string \"much\""),
-        ("limits = { unit = -1 }", "`limits.unit`: expected a number of megabytes"),
+        ("limits = { unit = -1 }", "`limits.unit`: expected a number of MiB"),
         ("skip = [{ name = \"x\", why = \"\" }]", "`skip[0].why`: expected a reason"),
         ("skip = [{ name = \"x\" }]", "`skip[0]`: missing field `why`"),
         ("stacks = \"deep\"", "`stacks`: expected `full`, `sampled` or `off`"),
@@ -84,7 +84,7 @@ fn a_mistake_in_the_manifest_is_named_with_its_place() {
             "tolerance = { peak_percent = -3 }",
             "`tolerance.peak_percent`: expected a number, 0 or more",
         ),
-        ("reports = [\"report.txt\"]", "`report.txt`: its name tells no format"),
+        ("reports = [\"report.txt\"]", "`report.txt`: its extension does not imply a format"),
     ] {
         let app = Project::app(&format!("[workspace.metadata.leakcheck]\n{line}\n"), "");
         let said = app.run(&["config"]).ends_with(UNUSABLE);

@@ -51,7 +51,7 @@ fn a_number_that_makes_no_sense_is_told_what_would() {
     for (args, expected) in [
         (["--iterations", "0"], "expected `auto` or a whole number, 1 or more"),
         (["--top", "many"], "expected a whole number, 1 or more"),
-        (["--threshold-mb", "-1"], "expected a number of megabytes, 0 or more"),
+        (["--threshold-mb", "-1"], "expected a number of MiB, 0 or more"),
     ] {
         let said = app.run(&args).ends_with(USAGE);
         assert!(said.stderr.contains(expected), "{}", said.stderr);

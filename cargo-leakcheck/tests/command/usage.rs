@@ -10,7 +10,7 @@ fn a_mistake_on_the_command_line_is_one_of_usage() {
     visit("", &["--partition", "half"]).ends_with(USAGE);
     visit("", &["--runner", "cargo", "--partition", "hash:1/2"]).ends_with(USAGE);
     let said = visit("", &["--report", "report.txt"]).ends_with(USAGE);
-    assert!(said.stderr.contains("its name tells no format"), "{}", said.stderr);
+    assert!(said.stderr.contains("its extension does not imply a format"), "{}", said.stderr);
     let said = visit("", &["--help"]).ends_with(CLEAN);
     assert!(said.stdout.contains("Exit codes:"), "{}", said.stdout);
 }
