@@ -114,7 +114,7 @@
     document.documentElement.dataset.theme = now;
     const other = now === "dark" ? "Light" : "Dark";
     byId("theme").textContent = other;
-    byId("theme").setAttribute("aria-label", `${other} colours`);
+    byId("theme").setAttribute("aria-label", `${other} colors`);
   };
   byId("theme").addEventListener("click", () => {
     theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -263,7 +263,7 @@
     return sites;
   };
   const icicle = (test, sites) => {
-    const told = el("p", { class: "told", role: "status" }, "Choose a function to look closer; the widths are bytes that are still there.");
+    const told = el("p", { class: "told", role: "status" }, "Select a function to zoom in. Widths show retained bytes.");
     const box = el("div", { class: "icicle", role: "group", "aria-label": "Retained bytes by call stack, the test first" });
     const withStd = el("input", { type: "checkbox", id: "with-std" });
     let zoomed = null;
@@ -374,13 +374,13 @@
       items.push(item);
     }
     const list = el("ol", { class: "stack" }, ...items);
-    return omitted ? el("div", {}, list, el("p", { class: "faint" }, `${count(omitted, "frame")} of a deep recursion left out`)) : list;
+    return omitted ? el("div", {}, list, el("p", { class: "faint" }, `${count(omitted, "frame")} of a deep recursion omitted`)) : list;
   };
   const raw = (value) => (typeof value === "string" ? el("span", {}, value) : el("pre", { class: "raw", tabindex: "0" }, JSON.stringify(value, null, 2)));
   const isFrames = (value) => Array.isArray(value) && value.length > 0 && value.every((part) => part && typeof part === "object" && "class" in part);
   const frameList = (frames) => el("ol", { class: "stack" }, ...frames.map((part) => el("li", { class: CLASS.includes(part.class) ? part.class : "system" },
     el("span", { class: "frame" }, String(part.function || part.module || "unknown")), " ", el("span", { class: "faint frame" }, place(part)))));
-  /** A section of a report that this page knows nothing of: a line for each thing, with the stack that made it. */
+  /** A section that this page does not know: a line for each entry, with its call stack. */
   const section = (value) => {
     const isThings = Array.isArray(value) && value.every((thing) => thing && typeof thing === "object" && Object.values(thing).some(isFrames));
     if (!isThings) return [raw(value)];
@@ -392,7 +392,7 @@
         own ? el("span", { class: "faint frame" }, `  ${own.function || ""} ${place(own)}`) : null), ...stacks.map(frameList));
     });
   };
-  /** Whether it is a leak or a warm-up, as far as calls of the body told. */
+  /** What repetition found. */
   const repetition = ({ warmup = 0, batches = [], iterations, sensitivity }) => {
     const calls = batches.length ? batches.reduce((sum, batch) => sum + batch, 0) : iterations ?? 0;
     const seen = sensitivity && Number.isFinite(sensitivity.bytes_per_call) ? sensitivity : null;
@@ -400,13 +400,13 @@
       batches.length > 1 ? ` in batches of ${batches.map(grouped).join(", ")}` : "", ".",
       seen ? ` Would have seen a leak of ${bytes(Math.round(seen.bytes_per_call))} per call${seen.every > 1 ? `, even if only once every ${grouped(seen.every)} calls` : ""}.` : "")];
   };
-  /** The sections of a report that have a title and words of their own. */
+  /** The sections with a title and a rendering of their own. */
   const SECTIONS = {
-    repetition: ["Calls of the body", repetition],
-    decide: ["Leak, or warm-up?", (command) => [el("p", {}, el("code", {}, command), " tells.")]],
+    repetition: ["Repetition", repetition],
+    decide: ["Leak or warm-up?", (command) => [el("p", {}, "Run ", el("code", {}, command), " to find out.")]],
     fds: ["File descriptors left open", section],
-    children: ["Child processes that nobody waited for", section],
-    c_heap: ["Heap of C code", section],
+    children: ["Child processes not waited for", section],
+    c_heap: ["C heap", section],
     holders_unknown: ["What keeps it alive", (why) => [el("p", {}, `Not known: ${why}.`)]],
     unjudged: ["Not judged", (list) => [el("ul", {}, ...list.map((it) => el("li", {}, `${String(it.figure).replaceAll("_", " ")}: ${it.why}`)))]],
   };
@@ -415,7 +415,7 @@
     try {
       return [el("h3", {}, title), ...content(value)];
     } catch {
-      // Another version's, of another form.
+      // Another version wrote it in another form.
       return [el("h3", {}, title), ...section(value)];
     }
   };
@@ -425,7 +425,7 @@
   const holderList = (holders) => el("ul", { class: "holders" }, ...holders.map((holder) => el("li", {},
     el("span", { class: "frame" }, holderOf(holder)),
     Number.isFinite(holder.bytes) ? ` (${bytes(holder.bytes)} in ${count(holder.blocks ?? 0, "block")}${
-      holder.retained_bytes > holder.bytes ? `, with all that would go too ${bytes(holder.retained_bytes)}` : ""})` : "")));
+      holder.retained_bytes > holder.bytes ? `; retains ${bytes(holder.retained_bytes)}` : ""})` : "")));
   /** What a repeated body showed of a call site. */
   const growthOf = (growth) => {
     const words = [
@@ -557,7 +557,7 @@
       parts.push(el("p", {}, "Nothing is retained at any call site."));
     }
     if (test.T) {
-      parts.push(el("h3", {}, "Threads that still ran"),
+      parts.push(el("h3", {}, "Threads still running"),
         ...test.T.map(([name, stack]) => el("details", {}, el("summary", {}, name), stackList(stack))));
     }
     if (test.a) parts.push(el("h3", {}, "Allowed"), simple(["Why", "Retained"], test.a.map(([why, size, blocks]) => [why, amount(size, blocks)])));

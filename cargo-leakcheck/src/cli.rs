@@ -267,8 +267,7 @@ pub(crate) enum RunnerArg {
 /// A number of MiB, as in the variables of leakcheck.
 fn mebibytes(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|mb: &f64| mb.is_finite() && *mb >= 0.0);
-    number
-        .ok_or_else(|| "expected a number of MiB, 0 or more, such as `5` or `0.5`".to_owned())
+    number.ok_or_else(|| "expected a number of MiB, 0 or more, such as `5` or `0.5`".to_owned())
 }
 
 fn one_or_more(text: &str) -> Result<u64, String> {

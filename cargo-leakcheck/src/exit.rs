@@ -51,7 +51,9 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Clean => "every test passed and nothing new leaked",
-            Self::Leaks => "a test leaked, or a figure exceeds the baseline by more than its tolerance",
+            Self::Leaks => {
+                "a test leaked, or a figure exceeds the baseline by more than its tolerance"
+            }
             Self::Usage => "the command line is not valid",
             Self::TestsFailed => "a test failed for a reason other than a leak",
             Self::BuildFailed => "the tests could not be built",
@@ -61,7 +63,9 @@ impl Exit {
                 "results are missing: a test process was killed, a report is cut off, or a shard is missing"
             }
             Self::Unusable => "a file cannot be read or written, or a setting is not valid",
-            Self::StaleBaseline => "the baseline lists leaks that are fixed (`baseline --update` removes them)",
+            Self::StaleBaseline => {
+                "the baseline lists leaks that are fixed (`baseline --update` removes them)"
+            }
         }
     }
 

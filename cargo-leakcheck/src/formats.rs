@@ -141,7 +141,9 @@ impl FromStr for Target {
             None => {
                 let words: Vec<&str> = FORMATS.iter().map(|(_, word, _)| *word).collect();
                 let words = words.join(", ");
-                Err(format!("its extension does not imply a format; write `FORMAT=FILE` with one of {words}"))
+                Err(format!(
+                    "its extension does not imply a format; write `FORMAT=FILE` with one of {words}"
+                ))
             }
         }
     }

@@ -38,8 +38,9 @@ fn read(args: &RunArgs) -> Result<(Workspace, Settings)> {
 }
 
 fn environment() -> Result<Environment> {
-    let here = std::env::current_dir()
-        .map_err(|error| Error::unusable(format!("the working directory cannot be read: {error}")))?;
+    let here = std::env::current_dir().map_err(|error| {
+        Error::unusable(format!("the working directory cannot be read: {error}"))
+    })?;
     Environment::of_tests(&here)
 }
 
@@ -165,7 +166,9 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
     let known = Baseline::read(path)?;
     if args.update && known.is_none() {
         let path = shown(path);
-        return Err(Error::unusable(format!("the baseline `{path}` does not exist; run `cargo leakcheck baseline` without `--update`")));
+        return Err(Error::unusable(format!(
+            "the baseline `{path}` does not exist; run `cargo leakcheck baseline` without `--update`"
+        )));
     }
     let mut finished = suite::run(&args.run, &settings, &workspace)?;
     show_failures(&finished, &settings);

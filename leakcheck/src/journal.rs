@@ -11,8 +11,8 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use leakcheck_ledger::thread::Untracked;
 use leakcheck_report::journal::{Event, Line, Unwritten, VARIABLE};

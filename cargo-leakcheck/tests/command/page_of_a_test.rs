@@ -40,7 +40,7 @@ fn its_sections_are_told_in_words() {
     for words in [
         "kept alive by static app::CACHE",
         "lost: in a cycle: Rc<Node>",
-        "Calls of the body\n",
+        "Repetition\n",
         "2 warm-up calls, then 1,027 calls in batches of 1, 2, 1,024. Would have seen a leak of 3 B per call.",
         "Not judged\n",
         "fds: other threads opened some too",
