@@ -25,6 +25,9 @@ pub(crate) struct Evidence {
     pub(crate) ran: Vec<Ran>,
     /// What is missing, for people.
     pub(crate) problems: Vec<String>,
+    /// The programs, without their tests. Of nextest's, which are as many as tests, those that did
+    /// not exit by themselves with 0.
+    pub(crate) programs: Vec<Program>,
     /// Whether a program without libtest failed.
     pub(crate) failed: bool,
 }
@@ -40,6 +43,7 @@ pub(crate) fn of_cargo_test(records: &[Program], expected: &Programs) -> Evidenc
     }
     for record in records {
         evidence.add(record);
+        evidence.keep(record);
         for test in record.tests.iter().flatten() {
             let missing = test.outcome.is_none().then(|| why_missing(record, &test.name));
             evidence.ran.push(Ran {
@@ -76,6 +80,7 @@ pub(crate) fn of_nextest(records: &[Program], mut ran: Vec<Ran>) -> Evidence {
         if record.end.as_ref().is_some_and(|end| *end == End::ExitCode(0)) {
             evidence.add(record);
         } else {
+            evidence.keep(record);
             evidence.add_unwritten(record);
         }
     }
@@ -111,6 +116,10 @@ impl Evidence {
                 ));
             }
         }
+    }
+
+    fn keep(&mut self, record: &Program) {
+        self.programs.push(Program { tests: None, ..record.clone() });
     }
 
     fn add_unwritten(&mut self, record: &Program) {

@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     Clean = 0,
     /// A test leaked, or a figure is beyond its tolerance over the baseline.
     Leaks = 1,
-    /// The command was called in a way that it does not understand.
+    /// The command line is not valid.
     Usage = 2,
     /// A test failed for a reason other than a leak.
     TestsFailed = 3,

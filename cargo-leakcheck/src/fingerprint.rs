@@ -56,7 +56,7 @@ fn hash<'a>(names: impl Iterator<Item = &'a Name>) -> u64 {
     if theirs.last.is_some() { theirs.hash.0 } else { all.hash.0 }
 }
 
-/// A way of functions.
+/// A path of functions.
 struct Path<'a> {
     hash: Fnv,
     last: Option<&'a str>,

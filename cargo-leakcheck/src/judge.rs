@@ -97,7 +97,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
     }
 }
 
-/// Limits reach the tests as variables. Says who set them, where that was somebody else.
+/// Limits reach the tests as variables. Restores the sources that set them.
 pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
     let mut sources: Vec<(&str, &str)> = Vec::new();
     sources.extend(settings.threshold_mb.iter().map(|set| ("LEAK_THRESHOLD_MB", &*set.source)));

@@ -47,9 +47,9 @@ fn main() -> ExitCode {
     }
     let cli::Cargo::Leakcheck(command) = match cli::Cargo::try_parse() {
         Ok(command) => command,
-        Err(told) => {
-            _ = told.print();
-            return if told.use_stderr() { exit::Exit::Usage } else { exit::Exit::Clean }.into();
+        Err(error) => {
+            _ = error.print();
+            return if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Clean }.into();
         }
     };
     match verbs::go(command) {

@@ -101,6 +101,7 @@ pub(crate) fn join(runs: Vec<Run>, shards: Option<u32>) -> Run {
         all.meta.dirty |= run.meta.dirty;
         all.meta.warn_only &= run.meta.warn_only;
         all.problems.extend(run.problems.iter().cloned());
+        all.programs.extend(run.programs.iter().cloned());
         all.fixed.extend(run.fixed.iter().cloned());
         add_tests(&mut all, run, &mut interner);
     }

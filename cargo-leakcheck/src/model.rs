@@ -10,6 +10,7 @@ mod status;
 use std::borrow::Cow;
 
 use leakcheck_report::format::signed_size;
+use leakcheck_report::run::Program;
 use leakcheck_report::{
     Allowed, Amount, Child, Class, Excess, Fd, Figures, Frame, Growing, Growth, Holder, Kind,
     Limits, Repetition, Scope, Skip, Stacks, Suppressed, Symbols, Timeline, Unjudged,
@@ -32,6 +33,9 @@ pub(crate) struct Run {
     /// What is missing or cannot be read: the verdict is not to be relied on.
     pub(crate) problems: Vec<String>,
     pub(crate) tests: Vec<Test>,
+    /// The test programs that were started, and how each ended. Their tests are in [`tests`](Self::tests).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) programs: Vec<Program>,
     /// What the baseline names and is gone.
     #[serde(default)]
     pub(crate) fixed: Vec<Fixed>,

@@ -1,4 +1,4 @@
-//! What is shown while the tests run: one line that is written over, on a terminal alone.
+//! The progress line on a terminal, overwritten while the tests run.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ impl Progress {
         _ = write!(stderr(), "\r\x1b[2K{line}");
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     pub(crate) fn clear(&mut self) {
         if self.shown && self.last.is_some() {
             _ = write!(stderr(), "\r\x1b[2K");

@@ -1,4 +1,4 @@
-//! What is in force: the command line over the environment over the manifest over the defaults.
+//! The effective settings: the command line overrides the environment, which overrides the manifest and the defaults.
 
 mod env;
 mod manifest;
@@ -20,18 +20,18 @@ use rules::{Suppression, TestLimit};
 pub(crate) use env::Environment;
 pub(crate) use rules::{KINDS, Skip};
 
-/// Where the baseline is, unless somebody says otherwise.
+/// The default path of the baseline.
 const BASELINE: &str = "leakcheck-baseline.json";
 const DEFAULT_TOP: u64 = 3;
 
-/// A value and who set it.
+/// A value and its source.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
     pub(crate) source: String,
 }
 
-/// What is in force.
+/// The effective settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) threshold_mb: Option<Setting<f64>>,
@@ -59,11 +59,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Brings together what everybody says.
+    /// Reads the settings from all sources.
     ///
     /// # Errors
     ///
-    /// When somebody says what makes no sense.
+    /// When a value is not valid.
     pub(crate) fn read(
         leaks: &LeakArgs,
         output: &OutputArgs,

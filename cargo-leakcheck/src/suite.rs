@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::evidence::{self, Evidence};
 use crate::model::{Meta, Run, Shard};
 use crate::progress::Progress;
-use crate::runner::nextest::{self, Told};
+use crate::runner::nextest::{self, Summary};
 use crate::runner::{Plan, cargo_test};
 use crate::settings::{KINDS, Settings};
 use crate::setup::Programs;
@@ -66,6 +66,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     gather::gather(&folder.0.join(REPORTS), &mut run)?;
     judge::join(&mut run, &session.evidence.ran);
     run.problems.extend(session.evidence.problems.iter().cloned());
+    run.programs.clone_from(&session.evidence.programs);
     judge::apply(&mut run, settings);
     judge::name_sources(&mut run, settings);
     if run.problems.is_empty() {
@@ -122,7 +123,7 @@ impl Session {
         let mut progress = Progress::new(plan.verbose);
         let ended = nextest::run(plan, &own, &invocation, &mut progress);
         progress.clear();
-        let Told { ran, problems, success, output } = ended?;
+        let Summary { ran, problems, success, output } = ended?;
         let mut evidence = evidence::of_nextest(&records::read(directory), ran);
         evidence.problems.extend(problems);
         Ok(Self { evidence, success, took: clock.elapsed(), output })

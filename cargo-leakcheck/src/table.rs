@@ -24,7 +24,7 @@ pub(crate) struct Extent {
     pub(crate) top: usize,
 }
 
-/// The whole table, with colours that a terminal understands.
+/// The whole table, with colors that a terminal understands.
 pub(crate) fn render(run: &Run, extent: Extent) -> String {
     let tests = run.by_weight();
     let in_order =

@@ -1,4 +1,4 @@
-//! DHAT's viewer, version 2 of its format. It is told what is retained, not how long blocks lived.
+//! DHAT's viewer, version 2 of its format. It gets what is retained, not how long blocks lived.
 
 use std::collections::BTreeMap;
 use std::io::Write;

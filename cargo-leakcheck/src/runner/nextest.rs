@@ -101,9 +101,9 @@ fn cannot_run(error: std::io::Error) -> Error {
     Error::unusable(format!("cargo nextest cannot be run: {error}"))
 }
 
-/// What nextest has told of its run.
+/// The events of nextest, summed up.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Summary {
     pub(crate) ran: Vec<Ran>,
     /// Tests that began and never ended.
     pub(crate) problems: Vec<String>,
@@ -119,7 +119,7 @@ pub(crate) fn run(
     own: &[String],
     invocation: &Invocation,
     progress: &mut Progress,
-) -> Result<Told> {
+) -> Result<Summary> {
     let mut command = cargo();
     command.args(["nextest", "run"]);
     plan.run(&mut command, invocation);
@@ -142,7 +142,9 @@ pub(crate) fn run(
     let status = child.wait().map_err(lost)?;
     let output = words.join().unwrap_or_default();
     match status.code() {
-        Some(0 | TESTS_FAILED | NO_TESTS) => Ok(listener.finish(status.success(), output)),
+        Some(code @ (0 | TESTS_FAILED | NO_TESTS)) => {
+            Ok(listener.finish(code != TESTS_FAILED, output))
+        }
         _ => Err(Error::unusable(format!("cargo nextest ended with {status}:\n{output}"))),
     }
 }
@@ -162,12 +164,12 @@ fn tee(from: &mut impl Read, show: bool) -> String {
 
 #[derive(Default)]
 struct Listener {
-    told: Told,
+    summary: Summary,
     /// The folders of reports, by what stands in front of the `$` in a test's name.
     targets: HashMap<String, String>,
     /// Tests that have begun and not ended.
-    under_way: Vec<String>,
-    /// How many tests each target has left out, which nextest does not always say test by test.
+    running: Vec<String>,
+    /// Number of ignored tests by target, which nextest does not always report one by one.
     ignored: HashMap<String, usize>,
 }
 
@@ -181,20 +183,20 @@ impl Listener {
         }
         let Some(full) = event.name else { return };
         let outcome = match event.event.as_str() {
-            "started" => return self.under_way.push(full),
+            "started" => return self.running.push(full),
             "ok" => Outcome::Passed,
             "failed" | "timeout" => Outcome::Failed,
             "ignored" => Outcome::Ignored,
             _ => return,
         };
-        self.under_way.retain(|name| *name != full);
+        self.running.retain(|name| *name != full);
         let (binary, name) = full.split_once('$').unwrap_or(("", &full));
         // nextest tells a test that was retried by `#2`; `r#fn` is a name.
         let retried = name.rsplit_once('#').filter(|(_, times)| times.parse::<u32>().is_ok());
         let name = retried.map_or(name, |(name, _)| name);
         progress.ended(name, outcome);
         let target = self.targets.get(binary).cloned().unwrap_or_else(|| binary.to_owned());
-        self.told.ran.push(Ran {
+        self.summary.ran.push(Ran {
             target,
             name: name.to_owned(),
             outcome: Some(outcome),
@@ -209,36 +211,36 @@ impl Listener {
             let known = self.ignored.entry(binary.clone()).or_default();
             *known = (*known).max(ignored);
         }
-        // A target is told of again where its tests do not run in one go.
+        // nextest reports a target again where its tests do not run in one go.
         if let Entry::Vacant(place) = self.targets.entry(binary) {
             progress.expect(event.test_count.unwrap_or(0));
             place.insert(folder(&suite.package, &suite.kind, &suite.test_binary));
         }
     }
 
-    /// Tests that have begun and of whose end nothing was said: as many as a target has left out were left out.
+    /// Tests that started and have no end: up to the number of ignored tests of a target, they were ignored.
     fn end(&mut self) {
-        for full in std::mem::take(&mut self.under_way) {
+        for full in std::mem::take(&mut self.running) {
             let (binary, name) = full.split_once('$').unwrap_or(("", &full));
             let target = self.targets.get(binary).cloned().unwrap_or_default();
-            let is_told =
+            let is_reported =
                 |ran: &&Ran| ran.target == target && ran.outcome == Some(Outcome::Ignored);
-            let told = self.told.ran.iter().filter(is_told).count();
-            if self.ignored.get(binary).is_some_and(|ignored| *ignored > told) {
+            let reported = self.summary.ran.iter().filter(is_reported).count();
+            if self.ignored.get(binary).is_some_and(|ignored| *ignored > reported) {
                 let (name, outcome) = (name.to_owned(), Some(Outcome::Ignored));
-                self.told.ran.push(Ran { target, name, outcome, seconds: None, why: None });
+                self.summary.ran.push(Ran { target, name, outcome, seconds: None, why: None });
             } else {
                 let test = full.replace('$', " ");
-                self.told.problems.push(format!("`{test}` began and never ended"));
+                self.summary.problems.push(format!("`{test}` began and never ended"));
             }
         }
     }
 
-    fn finish(mut self, success: bool, output: String) -> Told {
+    fn finish(mut self, success: bool, output: String) -> Summary {
         self.end();
-        self.told.success = success;
-        self.told.output = output;
-        self.told
+        self.summary.success = success;
+        self.summary.output = output;
+        self.summary
     }
 }
 
@@ -246,7 +248,7 @@ impl Listener {
 mod tests {
     use super::*;
 
-    fn hear(lines: &str) -> Told {
+    fn hear(lines: &str) -> Summary {
         let mut listener = Listener::default();
         let mut progress = Progress::hidden();
         for line in lines.lines() {
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn a_test_that_was_left_out_without_a_word_is_ignored() {
         let end = r#"{"type":"suite","event":"ok","ignored":1,"nextest":{"crate":"app","test_binary":"my-api","kind":"test"}}"#;
-        let told = hear(&format!("{BEGIN}{end}"));
+        let summary = hear(&format!("{BEGIN}{end}"));
         let ran = |name: &str, outcome, seconds| Ran {
             target: "app/tests/my_api".into(),
             name: name.into(),
@@ -273,13 +275,13 @@ mod tests {
             why: None,
         };
         let expected = [ran("a", Outcome::Passed, Some(0.5)), ran("b", Outcome::Ignored, None)];
-        assert_eq!(told.ran, expected);
-        assert!(told.problems.is_empty(), "{:?}", told.problems);
+        assert_eq!(summary.ran, expected);
+        assert!(summary.problems.is_empty(), "{:?}", summary.problems);
     }
 
     #[test]
     fn a_test_that_never_ended_is_a_problem() {
-        let told = hear(BEGIN);
-        assert_eq!(told.problems, ["`app::my-api b` began and never ended"]);
+        let summary = hear(BEGIN);
+        assert_eq!(summary.problems, ["`app::my-api b` began and never ended"]);
     }
 }

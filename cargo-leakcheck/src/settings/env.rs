@@ -9,7 +9,7 @@ use crate::cargo_config::{CargoConfig, Source};
 use crate::error::{Error, Result};
 use crate::output::shown;
 
-/// The variables of leakcheck, each with who set it.
+/// The variables of leakcheck, each with its source.
 #[derive(Debug, Default)]
 pub(crate) struct Environment(BTreeMap<String, Variable>);
 
@@ -62,7 +62,7 @@ impl Environment {
         Ok(found)
     }
 
-    /// The value of a variable, and who set it.
+    /// The value of a variable, and its source.
     pub(super) fn get(&self, name: &str) -> Option<(&str, &str)> {
         self.0.get(name).map(|variable| (variable.value.as_str(), variable.source.as_str()))
     }

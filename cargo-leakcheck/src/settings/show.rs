@@ -6,7 +6,7 @@ use super::rules::KINDS;
 use super::{Settings, manifest};
 use crate::output::shown;
 
-/// One line a setting: its name, its value and who set it.
+/// One line for each setting: its name, its value and its source.
 pub(crate) fn show(settings: &Settings) -> String {
     let mut lines: Vec<(String, String, String)> = Vec::new();
     let mut line = |name: &str, value: String, source: &str| {

@@ -34,7 +34,7 @@ fn a_process_that_ends_before_its_tests_is_no_pass() {
     let said =
         visit("exit", &["--runner", "cargo", "-p", "cart", "--lib", "--", "--test-threads=1"]);
     let said = said.ends_with(INCOMPLETE);
-    let expected = "the tests of `cart` ended with exit code 101 while `tests::may_end_the_process` was running: 4 \
+    let expected = "the tests of `cart` ended with exit code 101 while `tests::may_end_the_process` was running: 5 \
                     tests did not finish";
     assert!(said.stdout.contains(expected), "{}", said.stdout);
     let row = said.row("tests::may_end_the_process");

@@ -126,6 +126,13 @@ fn a_program_that_is_killed_is_not_taken_for_its_neighbour() {
         );
         assert!(problems(&run).contains(&expected), "{}", problems(&run));
         assert_eq!(problems(&run).matches("the tests of").count(), 1, "{}", problems(&run));
+        let programs = run["programs"].as_array().unwrap();
+        let ends =
+            programs.iter().map(|program| (program["target"].as_str().unwrap(), &program["end"]));
+        let killed = serde_json::json!({ "signal": signal.split(' ').next().unwrap().parse::<i32>().unwrap() });
+        let exited = serde_json::json!({ "exit_code": 0 });
+        assert!(ends.clone().any(|end| end == ("app/tests/k_killed", &killed)), "{programs:#?}");
+        assert!(ends.clone().any(|end| end == ("app/tests/z_last", &exited)), "{programs:#?}");
     }
     run(&app, &["--runner", "cargo"], &[]).0.ends_with(CLEAN);
 }
@@ -145,7 +152,7 @@ fn a_program_with_a_harness_of_its_own_counts_by_its_exit_code() {
     );
     let (said, run) = run(&app, &[], &[]);
     said.ends_with(CLEAN);
-    assert_eq!(status(&run, "app/tests/own::own"), "passed");
+    assert_eq!(status(&run, "app/own::own"), "passed");
     self::run(&app, &[], &[("CODE", "3")]).0.ends_with(TESTS_FAILED);
     app.folder().write("tests/own.rs", "leakcheck::check_all!();\nfn main() {}\n");
     let (said, run) = self::run(&app, &[], &[]);

@@ -21,7 +21,7 @@ fn a_clean_suite_has_a_row_for_every_test() {
         assert!(said.row(id).contains(expected), "{}", said.stdout);
     }
     assert!(said.stdout.contains("counts in the background"), "{}", said.stdout);
-    assert!(said.row("till::tests::keeps_little").contains("1000 B"), "{}", said.stdout);
+    assert!(said.row("till::tests::keeps_little").contains("1,000 B"), "{}", said.stdout);
     assert!(said.stdout.contains("11 tests: 1 skipped, 1 ignored, 9 passed"), "{}", said.stdout);
     let heads = said.stdout.lines().next().unwrap().split("  ").map(str::trim);
     let heads: Vec<&str> = heads.filter(|head| !head.is_empty()).collect();
