@@ -141,11 +141,13 @@ impl Member {
             |table: &toml::Value| table.get("harness") == Some(&toml::Value::Boolean(false));
         let has_name =
             |table: &&toml::Value| table.get("name").and_then(toml::Value::as_str) == Some(target);
-        let table = match manifest.get(kind) {
-            Some(toml::Value::Array(tables)) => tables.iter().find(has_name),
-            Some(_) => None,
-            // A library has kinds such as `rlib` and `proc-macro`.
-            None => manifest.get("lib"),
+        let table = match kind {
+            "bin" | "example" | "test" | "bench" => {
+                let tables = manifest.get(kind).and_then(toml::Value::as_array);
+                tables.into_iter().flatten().find(has_name)
+            }
+            // A library, of a kind such as `lib`, `rlib` or `proc-macro`.
+            _ => manifest.get("lib"),
         };
         if table.is_some_and(is_custom) { Harness::Custom } else { Harness::Libtest }
     }

@@ -146,7 +146,7 @@ fn tolerances_are_those_of_the_manifest() {
         app.run(&["baseline"]).ends_with(CLEAN);
         let said = Said::of(app.command(&[]).env("APP", "1").output().unwrap()).ends_with(code);
         let peak = said.stdout.contains("peak was 100") && said.stdout.contains("is 200");
-        let churn = said.stdout.contains("churn was 10") && said.stdout.contains("is 30");
+        let churn = said.stdout.contains("churn was 110 KiB") && said.stdout.contains("is 310 KiB");
         let expected =
             (tolerance.contains("peak_percent = 90"), tolerance.contains("churn_percent = 90"));
         assert_eq!((peak, churn), expected, "{tolerance}: {}", said.stdout);

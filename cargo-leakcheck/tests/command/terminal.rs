@@ -13,8 +13,13 @@ fn a_leak_is_told_in_words_that_a_reader_knows() {
          KEPT.lock().unwrap().push(vec![1; 1 << 20]) } }\n    #[leakcheck::leak_check(fds = 0)] #[test] fn opens() { \
          std::mem::forget(std::fs::File::open(\"/dev/null\").unwrap()) }\n}\n",
     );
-    let said = app.run(&["--iterations", "20", "--threshold-mb", "1.5"]).ends_with(LEAKS);
-    assert!(said.stdout.contains("limit 0 B (--iterations)"), "who set it: {}", said.stdout);
+    let args = ["--iterations", "20", "--threshold-mb", "1.5", "--report", "run.json"];
+    let said = app.run(&args).ends_with(LEAKS);
+    assert!(said.stdout.contains("leaks 3.00 MiB per call (20 calls)"), "{}", said.stdout);
+    let run: serde_json::Value = serde_json::from_str(&app.folder().read("run.json")).unwrap();
+    let keeps = run["tests"].as_array().unwrap().iter().find(|test| test["name"] == "tests::keeps");
+    let limit = keeps.unwrap()["check"]["excesses"][0]["limit"].to_string();
+    assert!(limit.contains("--iterations"), "who set it: {limit}");
     let said = app.run(&[]).ends_with(LEAKS);
     let rows: Vec<&str> = said.stdout.lines().collect();
     let at = rows.iter().position(|row| row.starts_with("tests::keeps")).expect("it is listed");
