@@ -132,24 +132,26 @@ mod tests {
 
     #[test]
     fn a_child_of_leakcheck_belongs_to_no_check() {
-        let mut found = Owner::UNKNOWN;
-        crate::check(crate::Options::new().name("starts leakcheck's own child"), || {
-            let _untracked = thread::Untracked::new();
-            // SAFETY: the child has a copy of this stack and only waits for the signal that ends
-            // it.
-            let child = start_own_child(&mut || unsafe {
-                libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as c_int
-            });
-            if child == 0 {
-                // SAFETY: `pause` has no preconditions.
-                while unsafe { libc::pause() } != 0 {}
-            }
-            found = owner(child);
-            // SAFETY: the child has not been waited for, so the number is still its own.
-            unsafe { libc::kill(child, libc::SIGKILL) };
-            // SAFETY: the status is written to a temporary that outlives the call.
-            unsafe { libc::waitpid(child, &mut 0, libc::__WALL) };
+        super::super::process::claim_memory();
+        prepare();
+        // Children are recorded while a region is open.
+        epoch::region_opened(None);
+        let untracked = thread::Untracked::new();
+        // SAFETY: the child has a copy of this stack and only waits for the signal that ends it.
+        let child = start_own_child(&mut || unsafe {
+            libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as c_int
         });
+        if child == 0 {
+            // SAFETY: `pause` has no preconditions.
+            while unsafe { libc::pause() } != 0 {}
+        }
+        let found = owner(child);
+        // SAFETY: the child has not been waited for, so the number is still its own.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+        // SAFETY: the status is written to a temporary that outlives the call.
+        unsafe { libc::waitpid(child, &mut 0, libc::__WALL) };
+        drop(untracked);
+        epoch::region_closing(false);
         assert_eq!(found, Owner::LEAKCHECK);
     }
 }
