@@ -1,4 +1,4 @@
-//! However a program is built, a leak is seen to the byte, and what can be named is named.
+//! However a program is built, a leak is seen to the byte, and everything that can be named is named.
 
 use leakcheck_tests::{Cargo, Folder, Outcome, Suite};
 use serde_json::Value;
@@ -16,7 +16,7 @@ fn line_tables_are_enough_for_lines() {
 }
 
 #[test]
-fn a_little_optimisation_takes_no_lines_away() {
+fn a_slightly_optimized_build_names_lines() {
     names_lines(&build(&["--config", "profile.dev.opt-level=1"]));
 }
 
@@ -26,7 +26,7 @@ fn inlined_calls_are_named_in_a_release_with_line_tables() {
 }
 
 #[test]
-fn inlined_calls_are_named_after_optimisation_at_link_time() {
+fn inlined_calls_are_named_with_link_time_optimization() {
     names_lines(&build(&[
         "--release",
         "--config=profile.release.lto='fat'",
@@ -75,7 +75,7 @@ fn a_stripped_program_has_addresses_and_the_report_says_why() {
 }
 
 #[test]
-fn a_leak_is_found_and_named_in_a_statically_linked_program() {
+fn a_leak_in_a_statically_linked_program_is_found_and_named() {
     let args = ["test", "-p", "settings", "--test", "checks", "--target", &Cargo::host()];
     let cargo = Cargo::new().env("RUSTFLAGS", "-C target-feature=+crt-static").args(&args);
     let suite = cargo.args(&["--", "--skip", "leaks_under_odd_names"]).go();
@@ -94,7 +94,7 @@ fn a_leak_is_found_and_named_in_a_statically_linked_program() {
     target_env = "gnu",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-fn walks_find_the_frames_that_the_platform_finds() {
+fn the_table_unwinder_finds_the_same_frames_as_the_platform() {
     let folder = Folder::new();
     let file = folder.path().join("compared.txt");
     let suite = Cargo::new()
@@ -112,7 +112,7 @@ fn walks_find_the_frames_that_the_platform_finds() {
     assert_eq!(count(" differ:"), 0, "{compared}");
 }
 
-/// The tests of the fixture, built with these arguments of cargo.
+/// The tests of the fixture, built with these cargo arguments.
 fn build(args: &[&str]) -> Suite {
     let suite = Cargo::new().args(&["test", "-p", "builds", "--lib"]).args(args).go();
     assert!(!suite.success, "{}", suite.tests.stdout());

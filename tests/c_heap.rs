@@ -1,11 +1,11 @@
-//! The heap of the C library is judged beside Rust's blocks, where a test has the process to itself.
+//! The C heap is judged separately from Rust's blocks, if a test has the process to itself.
 
 use leakcheck_tests::{Finished, Fixture, Outcome, Report};
 
 const MB: i64 = 1 << 20;
 
 #[test]
-fn what_c_code_left_behind_is_counted() {
+fn memory_that_c_code_leaks_is_counted() {
     for test in ["leaves_3_mb", "leaves_one_block_of_3_mb"] {
         let run = run(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
@@ -25,7 +25,7 @@ fn growth_up_to_the_limit_passes() {
 }
 
 #[test]
-fn neither_what_was_freed_nor_rusts_blocks_count() {
+fn freed_memory_and_blocks_of_rust_do_not_count() {
     for test in ["frees_all", "leaves_nothing_but_rusts_blocks"] {
         let run = run(test);
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -35,7 +35,7 @@ fn neither_what_was_freed_nor_rusts_blocks_count() {
 }
 
 #[test]
-fn what_leakcheck_keeps_does_not_count() {
+fn memory_of_leakcheck_itself_does_not_count() {
     let test = "leaves_rusts_blocks_over_their_limit";
     let run = run(test);
     let said = run.said(test);
@@ -45,7 +45,7 @@ fn what_leakcheck_keeps_does_not_count() {
 }
 
 #[test]
-fn one_test_of_many_cannot_know() {
+fn the_c_heap_is_not_judged_if_other_tests_run_in_the_process() {
     let test = "leaves_3_mb_and_nobody_can_know";
     let run = run(test);
     assert_eq!(run.outcome(test), Outcome::Passed);
@@ -56,14 +56,14 @@ fn one_test_of_many_cannot_know() {
 }
 
 #[test]
-fn under_nextest_every_test_can_know() {
+fn under_nextest_the_c_heap_of_every_test_is_judged() {
     let test = "leaves_3_mb_and_nobody_can_know";
     let run = C_HEAP.run().only(test).env("NEXTEST_EXECUTION_MODE", "process-per-test").go();
     assert_eq!(run.outcome(test), Outcome::Failed);
 }
 
 #[test]
-fn around_an_allocator_of_the_programs_own_rusts_blocks_are_elsewhere() {
+fn blocks_of_a_custom_allocator_are_not_in_the_c_heap() {
     let own = C_HEAP.with_features("threads,mimalloc");
     let test = "leaves_3_mb";
     let run = own.run().only(test).threads(1).go();

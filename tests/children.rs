@@ -4,7 +4,7 @@ use leakcheck_tests::{Finished, Fixture, Outcome, Unjudged};
 
 const CHILDREN: Fixture = Fixture::new("leaks", "children");
 
-/// What is left, with what runs in it and its state.
+/// Tests that leave a child, with its program and state.
 const LEFT: [(&str, &str, &str); 5] = [
     ("leaves_one_running", "cat -", "running"),
     ("leaves_one_that_is_over", "cat", "exited"),
@@ -14,7 +14,7 @@ const LEFT: [(&str, &str, &str); 5] = [
 ];
 
 #[test]
-fn what_nobody_waits_for_is_named_with_its_place_also_in_parallel() {
+fn unreaped_children_are_reported_with_where_they_were_started_also_in_parallel() {
     for threads in [1, 8] {
         let run = CHILDREN.run().arg("leaves_").threads(threads).go();
         for (test, command, state) in LEFT {
@@ -29,7 +29,7 @@ fn what_nobody_waits_for_is_named_with_its_place_also_in_parallel() {
 }
 
 #[test]
-fn a_report_says_what_was_started_and_where() {
+fn a_report_lists_children_and_where_they_were_started() {
     let run = alone("leaves_one_running");
     let said = run.said("leaves_one_running");
     let headline = "`leaves_one_running` left 1 child process unwaited for, limit 0 (children)";
@@ -46,7 +46,7 @@ fn children_up_to_the_limit_may_be_left() {
 }
 
 #[test]
-fn what_was_waited_for_or_started_by_others_is_not_left() {
+fn reaped_children_and_those_of_others_do_not_count() {
     for test in [
         "waits_for_all",
         "is_waited_for_while_the_check_settles",
@@ -60,7 +60,7 @@ fn what_was_waited_for_or_started_by_others_is_not_left() {
 }
 
 #[test]
-fn what_an_inner_region_started_counts_around_it_and_not_later() {
+fn children_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() {
     let test = "starts_one_in_a_region_inside";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -69,7 +69,7 @@ fn what_an_inner_region_started_counts_around_it_and_not_later() {
 }
 
 #[test]
-fn what_nobody_is_known_to_have_started_counts_where_the_test_was_alone() {
+fn children_of_unknown_origin_count_only_if_the_test_ran_alone() {
     let test = "leaves_one_started_unseen";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Failed);
@@ -78,7 +78,7 @@ fn what_nobody_is_known_to_have_started_counts_where_the_test_was_alone() {
 }
 
 #[test]
-fn what_another_test_starts_meanwhile_is_never_blamed_on_a_test() {
+fn children_that_another_test_starts_in_parallel_are_not_charged() {
     let run = CHILDREN.run().arg("beside").threads(2).go();
     for test in ["beside_a_test_that_starts_one", "starts_one_beside_another_test"] {
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -92,13 +92,13 @@ fn what_another_test_starts_meanwhile_is_never_blamed_on_a_test() {
 }
 
 #[test]
-fn handlers_of_signals_may_open_files() {
+fn signal_handlers_may_open_files() {
     let test = "opens_in_the_handler_of_a_signal";
     assert_eq!(alone(test).outcome(test), Outcome::Passed);
 }
 
 #[test]
-fn threads_may_start_children_and_open_files_at_once() {
+fn threads_may_start_children_and_open_files_in_parallel() {
     let test = "starts_many_on_many_threads";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));

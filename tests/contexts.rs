@@ -1,4 +1,4 @@
-//! A context carries a test into threads that were there before; without one their work is
+//! A context attributes the work of threads that were started earlier to a test. Without one, their work is
 //! unattributed.
 
 use leakcheck_tests::{Amount, Events, Figures, Finished, Fixture, Growth, Outcome};
@@ -46,7 +46,7 @@ fn without_a_context_a_pools_work_is_unattributed() {
 }
 
 #[test]
-fn the_context_of_a_closed_check_never_touches_a_later_one() {
+fn the_context_of_a_closed_check_does_not_affect_a_later_one() {
     let run = contexts("entered_too_late");
     assert_eq!(run.outcome("entered_too_late"), Outcome::Passed, "{}", run.stdout());
 }
@@ -59,7 +59,7 @@ fn threads_started_in_a_context_belong_to_its_test() {
 }
 
 #[test]
-fn a_context_of_no_check_changes_nothing() {
+fn a_context_outside_of_checks_has_no_effect() {
     let run = contexts("of_nothing");
     assert_eq!(run.outcome("of_nothing"), Outcome::Failed);
     let figures = run.report("of_nothing").figures();

@@ -5,7 +5,7 @@ use leakcheck_tests::{Finished, Fixture, Outcome, Unjudged};
 const FDS: Fixture = Fixture::new("leaks", "fds");
 const IN_PARALLEL: &str = "not judged in parallel: run under nextest or --test-threads=1";
 
-/// What is left open, with a part of the words for it.
+/// Tests that leave a descriptor open, with a part of its description.
 const LEFT: [(&str, &str); 11] = [
     ("leaves_a_file_open", "leaks/Cargo.toml"),
     ("leaves_a_file_for_writing_open", "leakcheck-fds-written"),
@@ -21,7 +21,7 @@ const LEFT: [(&str, &str); 11] = [
 ];
 
 #[test]
-fn what_is_left_open_is_named_with_its_place_also_in_parallel() {
+fn open_descriptors_are_reported_with_where_they_were_opened_also_in_parallel() {
     for threads in [1, 8] {
         let run =
             FDS.run().arg("--skip").arg("beside").arg("--skip").arg("unseen").threads(threads).go();
@@ -37,7 +37,7 @@ fn what_is_left_open_is_named_with_its_place_also_in_parallel() {
 }
 
 #[test]
-fn a_report_says_what_is_open_and_where_it_was_opened() {
+fn a_report_lists_open_descriptors_and_where_they_were_opened() {
     let run = alone("leaves_a_tcp_listener_open");
     let said = run.said("leaves_a_tcp_listener_open");
     let headline =
@@ -51,7 +51,7 @@ fn a_report_says_what_is_open_and_where_it_was_opened() {
 }
 
 #[test]
-fn a_long_list_is_cut() {
+fn a_long_list_of_descriptors_is_truncated() {
     let run = alone("leaves_twelve_open_and_may_leave_five");
     let said = run.said("leaves_twelve_open_and_may_leave_five");
     assert!(said.contains("left 12 file descriptors open, limit 5 (fds)"), "{said}");
@@ -68,7 +68,7 @@ fn descriptors_up_to_the_limit_may_be_open() {
 }
 
 #[test]
-fn what_is_closed_again_is_not_left() {
+fn a_closed_descriptor_does_not_count() {
     for test in [
         "closes_all_that_it_opens",
         "closes_on_another_thread",
@@ -87,7 +87,7 @@ fn what_is_closed_again_is_not_left() {
 }
 
 #[test]
-fn a_descriptor_from_before_may_be_closed() {
+fn closing_an_older_descriptor_does_not_compensate_for_an_open_one() {
     let test = "closes_what_was_open_before";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -96,7 +96,7 @@ fn a_descriptor_from_before_may_be_closed() {
 }
 
 #[test]
-fn what_an_inner_region_left_open_counts_around_it_and_not_later() {
+fn descriptors_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() {
     let test = "opens_in_a_region_inside";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -106,7 +106,7 @@ fn what_an_inner_region_left_open_counts_around_it_and_not_later() {
 }
 
 #[test]
-fn what_nobody_is_known_to_have_opened_counts_where_the_test_was_alone() {
+fn descriptors_of_unknown_origin_count_only_if_the_test_ran_alone() {
     let test = "leaves_one_open_unseen";
     for run in [alone(test), FDS.run().only(test).go()] {
         assert_eq!(run.outcome(test), Outcome::Failed);
@@ -116,13 +116,13 @@ fn what_nobody_is_known_to_have_opened_counts_where_the_test_was_alone() {
 }
 
 #[test]
-fn a_number_that_was_closed_unseen_is_not_taken_for_what_has_it_next() {
+fn a_number_that_was_closed_unseen_is_not_confused_with_its_next_use() {
     let run = alone("closes_unseen_what_it_opened");
     assert_eq!(run.outcome("closes_unseen_what_it_opened"), Outcome::Passed);
 }
 
 #[test]
-fn what_another_test_opens_meanwhile_is_never_blamed_on_a_test() {
+fn descriptors_that_another_test_opens_in_parallel_are_not_charged() {
     let run = FDS.run().arg("beside").threads(2).go();
     for test in ["beside_a_test_that_opens", "opens_beside_another_test"] {
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -136,7 +136,7 @@ fn what_another_test_opens_meanwhile_is_never_blamed_on_a_test() {
 }
 
 #[test]
-fn without_noting_who_opens_them_descriptors_count_where_the_test_was_alone() {
+fn without_hooks_descriptors_count_only_if_the_test_ran_alone() {
     let test = "leaves_a_file_open";
     let without = FDS.with_features("install");
     let run = without.run().only(test).threads(1).go();

@@ -1,4 +1,4 @@
-//! Heap graphs that are made by chance, with every kind of holder, and known to the byte.
+//! Random heap graphs with every kind of root, whose classes are known to the byte.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,14 +7,14 @@ use std::process::Command;
 use leakcheck_tests::{Fixture, Folder};
 use serde_json::Value;
 
-/// How many graphs, by how many processes.
+/// The number of graphs, and of processes that generate them.
 const GRAPHS: u64 = 200;
 const PROCESSES: u64 = 4;
 
 /// What a report says of the bytes that came through a function: the function, the class, the bytes.
 type Told = BTreeMap<(&'static str, String), u64>;
 
-/// The functions that a leaf or a node is made by, and what is to become of it.
+/// The functions that allocate leaves and nodes, and the expected classes.
 const MAKERS: [(&str, &str); 5] = [
     ("kept_by_a_static", "held_by_static"),
     ("kept_by_a_local", "held_by_thread_local"),
@@ -23,8 +23,8 @@ const MAKERS: [(&str, &str); 5] = [
     ("hanging", "indirectly_lost"),
 ];
 
-/// Makes graphs, by chance or with lists of so many nodes, and returns, for each, what was to be told
-/// and what was.
+/// Generates random graphs, or lists of `nodes` nodes, and returns the expected and the reported classes of
+/// each.
 fn run(first: u64, count: u64, nodes: u64) -> Vec<(Told, Told)> {
     let folder = Folder::new();
     let made = folder.path().join("made.txt");
@@ -72,7 +72,7 @@ fn told(report: &Value) -> Told {
 }
 
 #[test]
-fn two_hundred_graphs_are_told_as_they_are() {
+fn two_hundred_random_graphs_are_classified_correctly() {
     let each = GRAPHS / PROCESSES;
     let graphs: Vec<(Told, Told)> = std::thread::scope(|scope| {
         let runs =
@@ -90,19 +90,19 @@ fn two_hundred_graphs_are_told_as_they_are() {
         all_bytes += told.values().sum::<u64>();
         for ((by, class), bytes) in told {
             possible += if class == "possibly_held" { *bytes } else { 0 };
-            // A byte may look as if something held it, but has no other class than its own.
+            // A byte may look reachable, but never has a wrong class otherwise.
             let own = MAKERS.iter().any(|(maker, of)| maker == by && of == class);
             assert!(own || class == "possibly_held", "graph {}: {told:#?}", number + 1);
         }
     }
     println!("{exact} of {GRAPHS} to the byte, {possible} of {all_bytes} bytes possibly held");
-    // What is left on stacks and in the C library's memory may look like a pointer, by chance.
+    // Stale values on stacks and in memory of the C library may look like pointers.
     assert!(exact >= GRAPHS * 95 / 100, "{exact} of {GRAPHS} are told to the byte");
     assert!(possible * 10 <= all_bytes, "{possible} of {all_bytes} bytes are possibly held");
 }
 
 #[test]
-fn lists_of_a_million_nodes_are_told_as_they_are() {
+fn lists_of_a_million_nodes_are_classified_correctly() {
     let graphs = run(1, 1, 1_000_000);
     let [(expected, told)] = &graphs[..] else { panic!("{} graphs", graphs.len()) };
     assert_eq!(expected, told);

@@ -1,4 +1,4 @@
-//! A report says who holds what leaked, or that nobody does.
+//! A report shows what keeps leaked memory alive, or that it is lost.
 
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use leakcheck_tests::{Finished, Fixture, Folder, Holder, Outcome, mistake_in};
 const HELD: Fixture = Fixture::new("holders", "held");
 const LOST: Fixture = Fixture::new("holders", "lost");
 
-/// All of its tests in one process, side by side.
+/// All tests of the fixture, in parallel in one process.
 static RUN: LazyLock<Finished> = LazyLock::new(|| HELD.run().env("LEAK_HOLDERS", "on").go());
 
 /// The holders of what a test leaked through a function, with their classes.
@@ -20,7 +20,7 @@ fn holders(test: &str, function: &str) -> Vec<Holder> {
     through.flat_map(|site| site.holders.clone()).collect()
 }
 
-/// Holds the sums of each class in bytes and blocks against what they are to be.
+/// Compares the bytes and blocks of each class with the expected ones.
 #[track_caller]
 fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
     let mut found: Vec<(String, u64, u64)> = Vec::new();
@@ -39,14 +39,14 @@ fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
     assert_eq!(found, expected, "`{test}`: {}", RUN.said(test));
 }
 
-/// Whatever lines it is on.
+/// Ignores how the text is wrapped into lines.
 #[track_caller]
 fn check_said(test: &str, expected: &str) {
     let said = RUN.said(test);
     assert!(on_one_line(said).contains(&on_one_line(expected)), "`{test}`: {said}");
 }
 
-/// Runs a program that has no tests of libtest's.
+/// Runs a program without libtest.
 fn run_program(target: &'static str, variables: &[(&str, &str)]) -> Output {
     let folder = Folder::new();
     Command::new(Fixture::new("holders", target).program())
@@ -74,7 +74,7 @@ fn a_static_is_named_by_its_path() {
 }
 
 #[test]
-fn blocks_are_called_by_their_types_and_places_by_their_fields() {
+fn blocks_are_named_by_type_and_pointers_by_field() {
     let names = "static holders::cache::REGISTRY.inner.names → ";
     check_said("in_a_field_of_a_static", &format!("{names}here"));
     check_said(
@@ -94,7 +94,7 @@ fn blocks_are_called_by_their_types_and_places_by_their_fields() {
 }
 
 #[test]
-fn what_a_macro_or_a_function_wraps_around_a_static_is_not_told() {
+fn names_that_macros_and_functions_wrap_around_a_static_are_omitted() {
     check_classes("in_a_lazy_static", "index", &[("held_by_static", 70, 2)]);
     check_said("in_a_lazy_static", "static holders::cache::INDEX → here");
     check_classes("in_a_static_of_a_function", "once", &[("held_by_static", 333, 1)]);
@@ -108,7 +108,7 @@ fn a_static_of_a_library_is_named_with_it() {
 }
 
 #[test]
-fn where_no_pointer_can_be_by_its_type_nothing_is_held_for_certain() {
+fn a_value_in_padding_holds_a_block_only_possibly() {
     check_classes("in_a_gap_between_fields", "forgotten", &[("possibly_held", 3000, 1)]);
 }
 
@@ -122,7 +122,7 @@ fn a_thread_local_is_named_by_its_path_and_thread() {
 }
 
 #[test]
-fn the_stack_of_a_running_thread_holds() {
+fn the_stack_of_a_running_thread_is_a_root() {
     check_classes("in_a_running_thread", "hold", &[("held_by_thread", 77_777, 1)]);
     let running = "kept alive by  the stack of thread `worker-1`, still running (started at \
                    holders/src/worker.rs:11)";
@@ -130,13 +130,13 @@ fn the_stack_of_a_running_thread_holds() {
 }
 
 #[test]
-fn what_nothing_points_to_is_lost() {
+fn an_unreachable_block_is_lost() {
     check_classes("forgotten", "hand_over", &[("lost", 12_345, 1)]);
     check_said("forgotten", "lost           nothing points to it");
 }
 
 #[test]
-fn a_cycle_of_counts_is_told_from_what_it_retains() {
+fn a_reference_cycle_is_distinguished_from_what_it_retains() {
     let node = 56;
     let first = "first".len() as u64;
     let other = "one of the others".len() as u64;
@@ -164,7 +164,7 @@ fn a_cycle_of_counts_is_told_from_what_it_retains() {
 }
 
 #[test]
-fn what_two_hold_is_retained_by_neither() {
+fn a_block_with_two_owners_is_retained_by_neither() {
     let retained = |function: &str| {
         let found = holders("between_two_statics", function);
         let own = found.iter().filter(|holder| holder.bytes == 24);
@@ -175,17 +175,17 @@ fn what_two_hold_is_retained_by_neither() {
 }
 
 #[test]
-fn blocks_older_than_the_first_check_are_on_the_way() {
+fn blocks_older_than_the_first_check_appear_in_reference_paths() {
     let output = run_program("early", &[]);
     let said = String::from_utf8_lossy(&output.stderr);
-    // Before the first check there are no names for types yet.
+    // Before the first check, the types of blocks are not recorded.
     assert!(said.contains("static early::OLDER → 32 B → 2.3"), "{said}");
     let later = "static early::main::LATER → Box<Mutex<Vec<Vec<u8>>>> 32 B (";
     assert!(on_one_line(&said).contains(later), "{said}");
 }
 
 #[test]
-fn a_tree_whose_root_was_forgotten_is_no_cycle() {
+fn a_leaked_tree_is_not_a_cycle() {
     let expected = [("indirectly_lost", 3 * 64 + 32, 4), ("lost", 64, 1)];
     check_classes("a_tree_forgotten", "forget_a_tree", &expected);
 }
@@ -202,13 +202,13 @@ fn reports_with_holders_are_as_the_schema_says() {
     }
 }
 
-/// One of its tests by itself, which is run again when it fails.
+/// Runs a single test of the fixture, which is rerun if it fails.
 fn run_again(fixture: Fixture, test: &str) -> Finished {
     fixture.run().only(test).env("LEAK_HOLDERS", "auto").go()
 }
 
 #[test]
-fn a_test_that_fails_is_run_again_to_find_out() {
+fn a_failing_test_is_rerun_for_its_reference_paths() {
     for test in ["in_a_static", "forgotten", "in_a_cycle_of_two"] {
         let run = run_again(HELD, test);
         let classes = |run: &Finished| -> Vec<String> {
@@ -223,7 +223,7 @@ fn a_test_that_fails_is_run_again_to_find_out() {
 }
 
 #[test]
-fn a_stripped_program_is_run_again_too() {
+fn a_stripped_program_is_rerun_too() {
     let folder = Folder::new();
     let program = folder.path().join("held");
     let strip = Command::new("strip").arg("-o").arg(&program).arg(HELD.program()).output();
@@ -239,13 +239,13 @@ fn a_stripped_program_is_run_again_too() {
 }
 
 #[test]
-fn a_test_on_the_main_thread_is_run_again_there() {
+fn a_test_on_the_main_thread_is_rerun_there() {
     let run = HELD.run().only("forgotten").threads(1).env("LEAK_HOLDERS", "auto").go();
     assert!(run.said("forgotten").contains("nothing points to it"), "{}", run.said("forgotten"));
 }
 
 #[test]
-fn a_leak_that_does_not_come_twice_is_not_reproduced() {
+fn a_leak_that_does_not_recur_is_reported_as_not_reproduced() {
     let once = Folder::new();
     let file = once.path().join("there");
     let file = file.to_str().expect("a path is text");
@@ -257,7 +257,7 @@ fn a_leak_that_does_not_come_twice_is_not_reproduced() {
 }
 
 #[test]
-fn what_libtest_does_not_run_is_not_run_again() {
+fn a_check_outside_of_libtest_is_not_rerun() {
     let run = Fixture::new("holders", "harness").program();
     let output = std::process::Command::new(run)
         .env("LEAK_HOLDERS", "auto")
@@ -272,7 +272,7 @@ fn what_libtest_does_not_run_is_not_run_again() {
 }
 
 #[test]
-fn a_lost_byte_is_over_a_limit_of_its_own() {
+fn one_lost_byte_exceeds_the_limit_for_lost_bytes() {
     for mode in ["on", "auto"] {
         let test = "lost_under_the_limit_of_what_is_held";
         let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
@@ -286,7 +286,7 @@ fn a_lost_byte_is_over_a_limit_of_its_own() {
 }
 
 #[test]
-fn a_limit_that_cannot_be_judged_is_told() {
+fn a_limit_that_cannot_be_judged_is_reported() {
     let test = "lost_under_the_limit_of_what_is_held";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "off").go();
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
@@ -295,7 +295,7 @@ fn a_limit_that_cannot_be_judged_is_told() {
 }
 
 #[test]
-fn known_noise_is_no_part_of_a_report_of_what_is_lost() {
+fn known_noise_is_excluded_from_lost_bytes() {
     let test = "lost_before_a_panic_that_is_told";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("RUST_BACKTRACE", "1").go();
     let report = run.report(test);
@@ -316,7 +316,7 @@ fn the_variable_limits_lost_bytes_everywhere() {
     );
 }
 
-/// Other threads allocate, start further ones and fork meanwhile.
+/// Meanwhile other threads allocate, start threads and fork.
 #[test]
 fn snapshots_get_along_with_threads_and_forks() {
     let output = run_program("storm", &[("VERDICTS", "60")]);
@@ -327,14 +327,14 @@ fn snapshots_get_along_with_threads_and_forks() {
 }
 
 #[test]
-fn a_hundred_thousand_blocks_are_looked_through() {
+fn a_hundred_thousand_blocks_are_searched() {
     let output = run_program("large", &[("BLOCKS", "100000")]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("told true"), "{said}");
 }
 
 #[test]
-fn without_being_asked_for_holders_are_not_told() {
+fn holders_are_not_reported_when_turned_off() {
     let test = "forgotten";
     let run = HELD.run().only(test).env("LEAK_HOLDERS", "off").go();
     assert!(run.report(test).call_sites.iter().all(|site| site.holders.is_empty()));

@@ -1,4 +1,4 @@
-//! What is meant to stay, known noise and what nobody wants to know.
+//! Allowed memory, known noise, and skipped tests.
 
 use leakcheck_tests::{Allowed, Amount, Finished, Fixture, Growth, Outcome, Run};
 use serde_json::json;
@@ -25,7 +25,7 @@ fn allowed(why: &str, bytes: u64, blocks: u64) -> Allowed {
 }
 
 #[test]
-fn what_is_allowed_is_left_out_and_listed_with_its_reason() {
+fn allowed_memory_is_excluded_and_listed_with_its_reason() {
     let run = passes("allowed");
     let report = run.report("allowed");
     assert_eq!(report.figures().retained, Amount { bytes: 1200, blocks: 2 });
@@ -36,7 +36,7 @@ fn what_is_allowed_is_left_out_and_listed_with_its_reason() {
 }
 
 #[test]
-fn what_is_not_allowed_counts_beside_what_is() {
+fn memory_that_is_not_allowed_still_counts() {
     let run = leaks("allowed_beside_a_leak");
     let report = run.report("allowed_beside_a_leak");
     assert_eq!(report.judged, Some(Growth { bytes: 70, blocks: 1 }));
@@ -47,7 +47,7 @@ fn what_is_not_allowed_counts_beside_what_is() {
 }
 
 #[test]
-fn what_is_allowed_twice_is_left_out_once() {
+fn memory_that_is_allowed_twice_is_excluded_once() {
     let run = passes("allowed_within_the_allowed");
     let report = run.report("allowed_within_the_allowed");
     assert_eq!(report.allowed, [allowed("outer", 1070, 2)]);
@@ -55,7 +55,7 @@ fn what_is_allowed_twice_is_left_out_once() {
 }
 
 #[test]
-fn what_threads_keep_can_be_allowed() {
+fn memory_of_threads_can_be_allowed() {
     let run = passes("allowed_to_a_thread");
     let allowed = &run.report("allowed_to_a_thread").allowed;
     let bytes: Vec<(&str, u64)> = allowed.iter().map(|one| (&*one.why, one.amount.bytes)).collect();
@@ -63,33 +63,33 @@ fn what_threads_keep_can_be_allowed() {
 }
 
 #[test]
-fn what_a_measurement_inside_allows_is_left_out_around_it() {
+fn memory_allowed_in_an_inner_measurement_is_excluded_from_the_outer_one() {
     let run = passes("allowed_within_a_measurement");
     assert_eq!(run.report("allowed_within_a_measurement").allowed, [allowed("inner", 1000, 1)]);
 }
 
 #[test]
-fn what_grows_after_it_was_allowed_counts() {
+fn growth_of_an_allowed_block_counts() {
     let run = leaks("allowed_and_grown_by_the_test");
     let judged = run.report("allowed_and_grown_by_the_test").judged;
     assert_eq!(judged, Some(Growth { bytes: 3000, blocks: 1 }));
 }
 
-/// What goes was not counted when it came, so it makes up for nothing.
+/// Allowed memory did not count when it was allocated, so freeing it must not be subtracted.
 #[test]
-fn what_goes_after_it_was_allowed_hides_no_leak() {
+fn freeing_allowed_memory_hides_no_leak() {
     let run = leaks("allowed_and_freed_by_the_test");
     let judged = run.report("allowed_and_freed_by_the_test").judged;
     assert_eq!(judged, Some(Growth { bytes: 500, blocks: 1 }));
 }
 
 #[test]
-fn where_nothing_is_checked_allowing_changes_nothing() {
+fn outside_of_checks_allow_has_no_effect() {
     passes("allowed_by_nobody");
 }
 
 #[test]
-fn printing_is_no_leak() {
+fn printing_is_not_a_leak() {
     let run = passes("prints_a_thousand_lines");
     let report = run.report("prints_a_thousand_lines");
     assert_eq!(report.judged, Some(Growth::default()));
@@ -100,19 +100,19 @@ fn printing_is_no_leak() {
 }
 
 #[test]
-fn printing_what_the_user_shows_is_no_leak() {
+fn printing_values_of_user_types_is_not_a_leak() {
     let run = passes("prints_a_thousand_values");
     assert_eq!(run.report("prints_a_thousand_values").judged, Some(Growth::default()));
 }
 
 #[test]
-fn printing_past_libtest_is_no_leak() {
+fn printing_without_capture_is_not_a_leak() {
     let run = run("prints_a_thousand_lines").arg("--nocapture").go();
     assert_eq!(run.report("prints_a_thousand_lines").verdict.is, "passed");
 }
 
 #[test]
-fn telling_of_a_panic_is_no_leak() {
+fn the_message_of_a_panic_is_not_a_leak() {
     for test in ["catches_panics", "catches_a_panic_of_a_thread"] {
         for backtrace in ["0", "1", "full"] {
             let run = run(test).env("RUST_BACKTRACE", backtrace).go();
@@ -127,14 +127,14 @@ fn telling_of_a_panic_is_no_leak() {
 }
 
 #[test]
-fn what_the_user_leaks_while_printing_is_a_leak() {
+fn a_leak_in_user_code_while_printing_is_a_leak() {
     let run = leaks("prints_what_leaks");
     assert_eq!(run.report("prints_what_leaks").judged, Some(Growth { bytes: 1000, blocks: 1 }));
 }
 
-/// The file lies in the fixture's directory, where tests run.
+/// The file is in the directory of the fixture, where tests run.
 #[test]
-fn a_file_of_suppressions_leaves_out_what_it_names() {
+fn a_suppressions_file_excludes_what_it_names() {
     let with_file = |test| run(test).env("LEAK_SUPPRESSIONS", "suppressions.txt").go();
     let quiet = with_file("leaks_in_legacy_code");
     assert_eq!(quiet.outcome("leaks_in_legacy_code"), Outcome::Passed, "{}", quiet.stdout());
@@ -152,7 +152,7 @@ fn a_file_of_suppressions_leaves_out_what_it_names() {
 }
 
 #[test]
-fn what_is_skipped_runs_unchecked_for_a_reason() {
+fn a_skipped_test_runs_unchecked_and_its_reason_is_recorded() {
     let run = passes("skipped");
     let verdict = &run.report("skipped").verdict;
     assert_eq!(verdict.is, "skipped");

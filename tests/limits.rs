@@ -1,9 +1,9 @@
-//! Which limit a test is held to, and what it says without call stacks.
+//! Which limit applies to a test, and what a report shows without call stacks.
 
 use leakcheck_tests::{Finished, Fixture, Outcome};
 use serde_json::{Value, json};
 
-/// Runs a test of the fixture under settings, and compares its outcome and where its limit was set.
+/// Runs a test of the fixture with settings, and compares its outcome and the source of its limit.
 fn check(test: &str, settings: &[(&str, &str)], outcome: Outcome, source: Value) {
     let run = under(test, settings);
     assert_eq!(run.outcome(test), outcome, "{settings:?}: {}", run.stdout());
@@ -29,12 +29,12 @@ fn under(test: &str, settings: &[(&str, &str)]) -> Finished {
 }
 
 #[test]
-fn the_kind_decides_where_nobody_else_does() {
+fn the_kind_sets_the_default_limit() {
     check("leaks_6_mb", &[], Outcome::Failed, default());
 }
 
 #[test]
-fn the_variable_of_the_kind_wins_over_its_default() {
+fn the_variable_of_a_kind_overrides_its_default() {
     let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
     check("leaks_6_mb", &[(variable, "6")], Outcome::Passed, by(variable));
     check("leaks_6_mb", &[(variable, "5.9")], Outcome::Failed, by(variable));
@@ -42,14 +42,14 @@ fn the_variable_of_the_kind_wins_over_its_default() {
 }
 
 #[test]
-fn the_attribute_wins_over_the_variable_of_the_kind() {
+fn the_attribute_overrides_the_variable_of_the_kind() {
     let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
     check("leaks_1000_of_100", &[(variable, "1")], Outcome::Failed, argument("threshold_bytes"));
     check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Passed, argument("threshold_mb"));
 }
 
 #[test]
-fn the_variable_for_all_wins_over_everything() {
+fn the_variable_for_all_kinds_overrides_everything() {
     let variable = "LEAK_THRESHOLD_MB";
     let kind = ("LEAK_THRESHOLD_MB_INTEGRATION", "10");
     check("leaks_6_mb", &[(variable, "1"), kind], Outcome::Failed, by(variable));
@@ -59,7 +59,7 @@ fn the_variable_for_all_wins_over_everything() {
 }
 
 #[test]
-fn a_leak_to_be_told_only_is_told_past_libtest() {
+fn a_leak_in_warn_mode_is_printed_without_capture() {
     let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "warn")]);
     assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
     assert!(
@@ -71,7 +71,7 @@ fn a_leak_to_be_told_only_is_told_past_libtest() {
 }
 
 #[test]
-fn a_check_that_is_off_says_nothing() {
+fn a_disabled_check_prints_nothing() {
     let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "off")]);
     assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
     assert_eq!(run.stderr(), "");
@@ -79,7 +79,7 @@ fn a_check_that_is_off_says_nothing() {
 }
 
 #[test]
-fn the_text_tells_of_as_many_call_sites_as_are_asked_for() {
+fn the_text_lists_as_many_call_sites_as_top_says() {
     let run = under("leaks_in_three_places", &[("LEAK_TOP", "1")]);
     let said = run.said("leaks_in_three_places");
     assert!(said.contains("  1.  300 B") && !said.contains("  2.  "), "{said}");

@@ -8,15 +8,15 @@ use std::path::Path;
 use Expected::{Fails, Leaks, LeaksIn, Passes};
 use leakcheck_tests::{Cargo, Finished, Outcome, Report};
 
-/// What a test of a fixture is to come to.
+/// The expected result of a test.
 #[derive(Clone, Copy)]
 enum Expected {
     Passes,
-    /// For a reason of its own, and is not judged.
+    /// Fails for its own reason, and is not judged.
     Fails,
-    /// So many bytes at one line.
+    /// Leaks this many bytes at one line.
     Leaks(u64),
-    /// The same in a check of another name.
+    /// The same, in a check with another name.
     LeaksIn(&'static str, u64),
 }
 
@@ -226,7 +226,7 @@ fn eight_at_a_time_with_full_debug_information() {
     macros(&run("macros", "macros", &["--config", FULL_DEBUG, "--", "--test-threads=8"]));
 }
 
-/// The backtraces that std prints with a panic are memory too.
+/// std allocates for the backtrace that it prints with a panic.
 #[test]
 fn backtraces_of_panics_change_nothing() {
     let args = ["test", "-p", "macros", "--test", "macros"];
@@ -277,7 +277,7 @@ fn macros(run: &Finished) {
     }
 }
 
-/// All tests ran, and each came to what the table says.
+/// All tests ran, and each has the result in the table.
 fn check(run: &Finished, expected: &[(&str, Expected)], sources: &str) {
     let names: BTreeSet<&str> = expected.iter().map(|(test, _)| *test).collect();
     let ran: BTreeSet<&str> = run.outcomes().keys().map(String::as_str).collect();
@@ -299,7 +299,7 @@ fn fails_as_itself(run: &Finished, test: &str) {
     assert!(!run.said(test).contains("leakcheck: "), "{}", run.said(test));
 }
 
-/// The report on `check` blames the line at `place` before all others, in JSON and in text.
+/// The first call site of the report on `check` is the line at `place`, in JSON and in text.
 fn leaks(run: &Finished, test: &str, check: &str, bytes: u64, place: &str) {
     assert_eq!(run.outcome(test), Outcome::Failed, "`{test}`");
     let (report, said) = (run.report(check), run.said(test));
@@ -324,13 +324,13 @@ fn limit(report: &Report) -> Option<u64> {
     report.limits.as_ref()?["bytes"]["value"].as_u64()
 }
 
-/// The place that the first row of the text names first.
+/// The first location in the first row of the text.
 fn first_place(said: &str) -> Option<&str> {
     let (_, rows) = said.split_once("\n  1.  ")?;
     rows.split_whitespace().find(|word| word.contains(".rs:"))
 }
 
-/// The panic says that it happened where the function's name is.
+/// The location of the panic is the name of the function.
 fn points_to_its_function(run: &Finished, test: &str) {
     let (module, function) = test.rsplit_once("::").expect("the test is in a module");
     let file = format!("macros/tests/macros/{module}.rs");
@@ -342,7 +342,7 @@ fn points_to_its_function(run: &Finished, test: &str) {
     assert!(said.contains(&format!("panicked at {file}:{line}:")), "{said}");
 }
 
-/// The lines that say of how many bytes they make a test fail: `// 1001 B, 1002 B`.
+/// The lines with comments on how many bytes they leak: `// 1001 B, 1002 B`.
 fn leaking_lines(sources: &str) -> BTreeMap<u64, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(fixtures().join(sources)).expect("the sources can be read") {

@@ -1,17 +1,17 @@
-//! Wherever and however a program allocates: no wrong figure, no crash.
+//! However and whenever a program allocates, figures are right and nothing crashes.
 
 use leakcheck_tests::{Amount, Finished, Fixture, Growth, Outcome};
 
-/// What the fixture's odd moments keep.
+/// What the tests of the fixture leak.
 const KEPT: Amount = Amount { bytes: 100, blocks: 1 };
 
 #[test]
-fn a_destructor_of_a_thread_local_is_charged_to_its_test() {
+fn a_thread_local_destructor_is_charged_to_its_test() {
     leaks("destructor_of_a_thread_local", KEPT);
 }
 
 #[test]
-fn a_destructor_of_a_thread_local_after_the_check_is_nobodys() {
+fn a_thread_local_destructor_after_the_check_belongs_to_no_test() {
     passes("odd_places", "destructor_of_a_thread_local_after_the_check");
 }
 
@@ -47,7 +47,7 @@ fn a_thousand_threads_are_counted_to_the_byte() {
 }
 
 #[test]
-fn the_standard_librarys_table_of_threads_is_nobodys() {
+fn the_thread_table_of_std_belongs_to_no_test() {
     let run = passes("odd_places", "table_of_threads");
     for number in 0..40 {
         assert_eq!(run.report(&format!("clean {number}")).verdict.is, "passed");
@@ -62,12 +62,12 @@ fn blocks_of_every_alignment_are_counted_to_the_byte() {
 }
 
 #[test]
-fn blocks_asked_for_zeroed_are_zero() {
+fn zeroed_blocks_are_zero() {
     passes("odd_blocks", "that_are_asked_for_zeroed");
 }
 
 #[test]
-fn what_has_no_size_is_no_block() {
+fn zero_sized_values_are_not_blocks() {
     passes("odd_blocks", "of_no_size");
 }
 
@@ -82,7 +82,7 @@ fn a_resize_by_the_owner_is_counted_to_the_byte() {
 }
 
 #[test]
-fn a_resize_of_anothers_block_is_a_release_and_an_allocation() {
+fn resizing_a_block_of_another_owner_is_a_release_and_an_allocation() {
     passes("odd_blocks", "resized_that_nobody_owns");
     passes("odd_blocks", "resized_that_a_closed_region_owns");
     passes("odd_blocks", "resized_that_an_open_region_owns");
@@ -90,12 +90,12 @@ fn a_resize_of_anothers_block_is_a_release_and_an_allocation() {
 }
 
 #[test]
-fn a_resize_by_nobody_stays_with_the_owner() {
+fn a_block_resized_outside_of_regions_keeps_its_owner() {
     passes("odd_blocks", "resized_outside_of_any_region");
 }
 
 #[test]
-fn the_statistics_tell_the_same_as_the_ledger() {
+fn stats_alloc_agrees_with_the_ledger() {
     passes("odd_blocks", "in_both_books");
 }
 

@@ -1,9 +1,9 @@
-//! Memory that outlives its test is charged to it, and to nobody else when it goes.
+//! Memory that outlives its test is charged to it, and to no other test when it is freed.
 
 use leakcheck_tests::{Amount, Finished, Fixture, Outcome};
 
 #[test]
-fn what_is_freed_at_exit_is_retained() {
+fn memory_freed_at_exit_counts_as_retained() {
     let run = only("freed_at_exit");
     assert_eq!(run.report("freed_at_exit").figures().retained, Amount { bytes: 1000, blocks: 1 });
     assert_eq!(run.outcome("freed_at_exit"), Outcome::Failed);
@@ -11,7 +11,7 @@ fn what_is_freed_at_exit_is_retained() {
 }
 
 #[test]
-fn what_the_tests_own_thread_keeps_is_retained() {
+fn thread_locals_of_the_test_thread_count_as_retained() {
     let test = "freed_with_the_thread_of_the_test";
     for threads in [1, 2] {
         let run = Fixture::new("leaks", "outliving").run().only(test).threads(threads).go();
@@ -21,7 +21,7 @@ fn what_the_tests_own_thread_keeps_is_retained() {
 }
 
 #[test]
-fn what_goes_with_a_thread_of_the_test_is_not_a_leak() {
+fn memory_freed_by_the_end_of_a_started_thread_is_not_a_leak() {
     for test in ["freed_with_a_thread_that_is_joined", "freed_with_a_scoped_thread"] {
         assert_eq!(only(test).outcome(test), Outcome::Passed);
     }
@@ -33,7 +33,7 @@ fn a_later_region_releases_what_an_earlier_one_kept() {
 }
 
 #[test]
-fn regions_side_by_side_release_each_others_blocks() {
+fn parallel_regions_release_each_others_blocks() {
     assert_eq!(
         only("freed_in_a_region_beside").outcome("freed_in_a_region_beside"),
         Outcome::Passed

@@ -1,4 +1,4 @@
-//! A program that brings an allocator of its own and wraps it is told the same as any other.
+//! A program that wraps a custom allocator gets the same verdicts as any other.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ fn check(target: &'static str, threads: usize) {
     assert_eq!(told(&systems), told(&own));
 }
 
-/// What is the same in every run: outcomes, verdicts and what the tests themselves keep.
+/// The parts that are the same in every run: outcomes, verdicts and the memory of the tests themselves.
 #[derive(Debug, PartialEq)]
 struct Told<'a> {
     outcome: Option<Outcome>,

@@ -1,4 +1,4 @@
-//! Tests that run side by side, in any number, are told apart to the byte.
+//! Any number of tests that run in parallel are distinguished to the byte.
 
 #[path = "fixtures/leaks/src/plan.rs"]
 mod plan;
@@ -31,7 +31,7 @@ fn all_at_once_every_figure_is_exact() {
 }
 
 #[test]
-fn around_an_allocator_of_the_programs_own_every_figure_is_exact() {
+fn with_a_custom_allocator_every_figure_is_exact() {
     check(PARALLEL.with_features("threads,mimalloc"), 8);
 }
 
@@ -50,13 +50,13 @@ fn check_test(run: &Finished, test: usize, round: usize) {
     assert_eq!(found, expected, "`{name}` in round {round}");
     let outcome = if expected.net_growth.bytes > 0 { Outcome::Failed } else { Outcome::Passed };
     assert_eq!(run.outcome(&name), outcome, "`{name}` in round {round}");
-    // Whatever it is blamed for it has allocated itself.
+    // Every block that it is charged with was allocated by the test itself.
     let report = run.report(&name);
     assert!(report.call_sites.iter().all(|site| site.passes(&name)), "{report:#?}");
     assert_eq!(report.retained_through(&name), expected.retained, "`{name}` in round {round}");
 }
 
-/// A test's plan, carried out without an allocator.
+/// Simulates the plan of a test without an allocator.
 #[derive(Default)]
 struct OnPaper {
     slots: [Option<Block>; SLOTS],
@@ -80,7 +80,7 @@ impl OnPaper {
                 Step::Resize { slot, size } => paper.resize(slot, size as u64),
                 Step::Free { slot } => paper.free(slot, true),
                 Step::FreeElsewhere { slot } => paper.free(slot, false),
-                // It stays with this test, which is over before anybody takes it.
+                // The block still belongs to this test, which ends before another test takes it.
                 Step::Give { slot, .. } => paper.slots[slot] = None,
                 Step::Take { slot, from } => {
                     paper.slots[slot] = Some(Block { size: given(from, test), is_own: false });
@@ -115,7 +115,7 @@ impl OnPaper {
         self.figures.events.bytes_deallocated += bytes;
     }
 
-    /// Another's block becomes one of the test's own when its size changes.
+    /// A block of another test becomes this test's when it is resized.
     fn resize(&mut self, slot: usize, size: u64) {
         let block = self.slots[slot].expect("a block");
         if !block.is_own {
@@ -149,7 +149,7 @@ impl OnPaper {
     }
 }
 
-/// The size of the block that one test leaves to another.
+/// The size of the block that one test passes to another.
 fn given(from: usize, to: usize) -> u64 {
     let mut size = 0;
     for step in plan(from) {

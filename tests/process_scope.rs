@@ -3,7 +3,7 @@
 use leakcheck_tests::{Amount, Finished, Fixture, Growth, Outcome};
 
 #[test]
-fn it_sees_threads_that_were_there_before() {
+fn it_sees_threads_that_were_started_earlier() {
     for threads in [1, 2] {
         let run = Fixture::new("leaks", "process_scope")
             .run()
@@ -19,7 +19,7 @@ fn it_sees_threads_that_were_there_before() {
 }
 
 #[test]
-fn it_passes_when_threads_that_were_there_before_keep_nothing() {
+fn it_passes_if_earlier_threads_keep_nothing() {
     let run = only("the_worker_is_clean");
     assert_eq!(run.outcome("the_worker_is_clean"), Outcome::Passed);
     assert_eq!(
@@ -29,7 +29,7 @@ fn it_passes_when_threads_that_were_there_before_keep_nothing() {
 }
 
 #[test]
-fn what_any_thread_releases_makes_up_for_what_is_kept() {
+fn memory_that_any_thread_releases_is_subtracted() {
     let run = only("the_worker_frees");
     assert_eq!(run.outcome("the_worker_frees"), Outcome::Passed);
     let figures = run.report("the_worker_frees").figures();
@@ -53,20 +53,20 @@ fn a_clean_test_passes_a_limit_of_0_on_the_main_thread() {
 }
 
 #[test]
-fn a_clean_test_passes_a_limit_of_0_on_a_thread_of_libtests() {
+fn a_clean_test_passes_a_limit_of_0_on_a_thread_of_libtest() {
     let run = Fixture::new("leaks", "process_scope").run().only("clean").threads(2).go();
     assert_eq!(run.outcome("clean"), Outcome::Passed);
 }
 
 #[test]
-fn a_clean_test_passes_a_limit_of_0_while_neighbours_wait_for_their_turn() {
+fn a_clean_test_passes_a_limit_of_0_while_others_wait_to_start() {
     let run = only("a_neighbour_waits");
     assert_eq!(run.outcome("a_neighbour_waits"), Outcome::Passed, "{}", run.stdout());
     assert_eq!(run.report("a_neighbour_waits").figures().retained, Amount::default());
 }
 
 #[test]
-fn inside_another_check_it_is_refused() {
+fn inside_another_check_it_is_rejected() {
     for test in ["nested_in_a_check", "nested_in_its_like"] {
         let run = only(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
@@ -78,16 +78,16 @@ fn inside_another_check_it_is_refused() {
 }
 
 #[test]
-fn what_a_check_inside_may_keep_counts_for_it_too() {
+fn memory_that_an_inner_check_keeps_counts_too() {
     let run = only("around_a_check");
     assert_eq!(run.outcome("around_a_check"), Outcome::Failed);
     assert_eq!(run.report("within").verdict.is, "passed");
     assert_eq!(run.report("around_a_check").figures().retained, Amount { bytes: 1000, blocks: 1 });
 }
 
-/// `stats_alloc` counts all threads, and the ledger what each block's owner has.
+/// `stats_alloc` counts all threads, and the ledger counts by owner.
 #[test]
-fn the_events_of_the_process_tell_the_same_as_the_ledger() {
+fn the_events_of_the_process_agree_with_the_ledger() {
     let tests =
         ["the_worker_keeps", "the_worker_is_clean", "the_worker_frees", "started_inside", "clean"];
     for test in tests {
@@ -97,7 +97,7 @@ fn the_events_of_the_process_tell_the_same_as_the_ledger() {
     }
 }
 
-/// On the main thread: that of the worker is then the only other one.
+/// Runs a test on the main thread, so that the worker is the only other thread.
 fn only(test: &str) -> Finished {
     Fixture::new("leaks", "process_scope").run().only(test).threads(1).go()
 }
@@ -120,7 +120,7 @@ fn no_other_check_is_open_beside_it() {
 }
 
 #[test]
-fn a_limit_of_0_holds_among_others() {
+fn a_limit_of_0_holds_next_to_other_tests() {
     for threads in [1, 2, 8, 16] {
         let run = Fixture::new("leaks", "alone").run().threads(threads).go();
         assert!(
@@ -132,14 +132,14 @@ fn a_limit_of_0_holds_among_others() {
 }
 
 #[test]
-fn what_libtest_does_meanwhile_is_not_counted() {
+fn allocations_of_libtest_are_not_counted() {
     let run = Fixture::new("leaks", "harness").run().threads(4).go();
     assert_eq!(run.reports().len(), 80);
     nothing_is_counted(&run);
 }
 
 #[test]
-fn without_following_threads_the_end_of_a_test_is_not_counted() {
+fn without_the_threads_feature_the_end_of_a_test_is_not_counted() {
     let harness = Fixture::new("leaks", "harness").with_features("install");
     let run = harness.run().only("p00a").arg("p00b").threads(2).go();
     assert_eq!(run.reports().len(), 2);

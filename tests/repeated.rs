@@ -1,4 +1,4 @@
-//! A repeated body leaks what keeps pace with its calls, and nothing else.
+//! A repeated body leaks if memory grows in proportion to its iterations, and only then.
 
 use leakcheck_tests::{
     Finished, Fixture, Folder, GrowingResource, Outcome, Repetition, Report, mistake_in,
@@ -25,18 +25,18 @@ fn growth(report: &Report, class: &str) -> Option<f64> {
     rates.max_by(f64::total_cmp)
 }
 
-/// What is left behind with every call beside memory.
+/// The growth per call of a resource other than memory.
 fn per_call(repetition: &Repetition, what: &str) -> Option<f64> {
     let leaks = |it: &&GrowingResource| it.what == what && it.class == "leak";
     repetition.resources.iter().find(leaks).map(|resource| resource.per_call)
 }
 
-/// The tests' names say what must be found.
+/// The names of the tests say what must be found.
 #[test]
-fn what_keeps_pace_with_the_calls_leaks_and_nothing_else_does() {
+fn memory_that_grows_with_every_iteration_is_a_leak_and_nothing_else() {
     let run = run();
     for (test, outcome) in run.outcomes() {
-        // Beside other tests nobody can know what C code keeps.
+        // The C heap cannot be judged while other tests run.
         if ["call_panics", "returns_an_error", "itself", "c_code"]
             .iter()
             .any(|it| test.contains(it))
@@ -50,7 +50,7 @@ fn what_keeps_pace_with_the_calls_leaks_and_nothing_else_does() {
 }
 
 #[test]
-fn the_evidence_is_told() {
+fn the_report_shows_the_growth_per_batch() {
     let test = "a_cycle_leaks";
     let run = only(test);
     let said = run.said(test);
@@ -67,7 +67,7 @@ fn the_evidence_is_told() {
 }
 
 #[test]
-fn advice_is_by_what_was_seen() {
+fn the_advice_depends_on_the_growth() {
     let run = run();
     for (test, advice) in [
         ("a_vector_leaks", "a collection that only grows"),
@@ -86,7 +86,7 @@ fn advice_is_by_what_was_seen() {
 }
 
 #[test]
-fn threads_that_every_call_leaves_are_counted() {
+fn threads_that_every_iteration_leaves_running_are_counted() {
     let test = "a_thread_leaks";
     let run = only(test);
     let said = run.said(test);
@@ -99,7 +99,7 @@ fn threads_that_every_call_leaves_are_counted() {
 }
 
 #[test]
-fn descriptors_that_every_call_leaves_open_are_counted() {
+fn descriptors_that_every_iteration_leaves_open_are_counted() {
     let test = "a_descriptor_leaks";
     let run = only(test);
     let said = run.said(test);
@@ -122,7 +122,7 @@ fn children_and_memory_of_c_code_are_counted_too() {
         said.contains("grows the C heap by ") && said.contains(" per call (16,383 calls)"),
         "{said}"
     );
-    // 100 bytes take 112 of the heap; what `malloc` keeps at hand adds some.
+    // 100 bytes take 112 of the heap, and `malloc` caches some more.
     let repetition = run.report("c_code_leaks").repetition.clone().unwrap();
     let bytes = per_call(&repetition, "c_heap").expect("the heap grows");
     assert!((111.0..114.0).contains(&bytes), "{bytes}");
@@ -131,7 +131,7 @@ fn children_and_memory_of_c_code_are_counted_too() {
 }
 
 #[test]
-fn a_clean_body_is_called_nine_times_and_says_what_it_would_have_seen() {
+fn a_clean_body_runs_nine_times_and_its_sensitivity_is_reported() {
     let test = "nothing_stays";
     let run = only(test);
     let repetition = run.report(test).repetition.clone().unwrap();
@@ -143,14 +143,14 @@ fn a_clean_body_is_called_nine_times_and_says_what_it_would_have_seen() {
 }
 
 #[test]
-fn what_comes_in_one_call_of_seven_is_a_leak() {
+fn growth_in_every_seventh_iteration_is_a_leak() {
     let test = "every_seventh_call_leaks";
     let run = only(test);
     assert!(run.said(test).contains("leaks 1 B in 7 calls"), "{}", run.said(test));
 }
 
 #[test]
-fn a_cache_is_named_for_what_it_is() {
+fn a_filling_cache_is_recognized() {
     let test = "a_cache_with_a_bound";
     let run = only(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
@@ -160,7 +160,7 @@ fn a_cache_is_named_for_what_it_is() {
 }
 
 #[test]
-fn a_cap_in_calls_is_told_with_what_still_came_in() {
+fn the_report_says_what_still_grew_at_the_cap_of_iterations() {
     let test = "a_cache_with_a_bound";
     let fixture = Fixture::new("leaks", "repeated");
     // The cache is full after 701 calls, in the last batch.
@@ -172,14 +172,14 @@ fn a_cap_in_calls_is_told_with_what_still_came_in() {
     assert!(repetition.sensitivity.still_growing > 0.0, "{repetition:?}");
 }
 
-/// At 0.01 s, with 0.04 s for what still grows.
+/// With 0.01 s of repetition, and 0.04 s while memory still grows.
 fn hurried(test: &str) -> Finished {
     let fixture = Fixture::new("leaks", "repeated");
     fixture.run().only(test).env("LEAK_ITERATIONS_SECONDS", "0.01").go()
 }
 
 #[test]
-fn few_calls_of_a_slow_body_decide_nothing_and_that_is_told() {
+fn too_few_iterations_of_a_slow_body_are_reported_as_undecided() {
     let test = "a_slow_body_that_fills_a_cache";
     let run = hurried(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
@@ -192,7 +192,7 @@ fn few_calls_of_a_slow_body_decide_nothing_and_that_is_told() {
 }
 
 #[test]
-fn where_growth_does_not_decide_the_limit_of_a_single_run_does() {
+fn undecided_growth_is_judged_by_the_limit_of_a_single_run() {
     let test = "a_slow_body_that_is_over_the_limit_leaks";
     let run = hurried(test);
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
@@ -201,7 +201,7 @@ fn where_growth_does_not_decide_the_limit_of_a_single_run_does() {
 }
 
 #[test]
-fn memory_at_several_call_sites_in_turn_is_one_leak() {
+fn growth_that_alternates_between_call_sites_is_one_leak() {
     let test = "a_vector_with_two_writers_leaks";
     let run = only(test);
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
@@ -209,7 +209,7 @@ fn memory_at_several_call_sites_in_turn_is_one_leak() {
 }
 
 #[test]
-fn a_body_that_panics_in_a_later_call_fails_as_itself() {
+fn a_body_that_panics_in_a_later_iteration_fails_as_itself() {
     for (test, end, iteration, why) in [
         ("the_fourth_call_panics", "panicked", 4, "the body panicked in iteration 4"),
         (
@@ -236,7 +236,7 @@ fn a_body_that_must_panic_is_repeated_too() {
 }
 
 #[test]
-fn the_environment_repeats_what_is_annotated() {
+fn the_variable_repeats_annotated_tests() {
     let small = "small_by_itself";
     assert_eq!(only(small).outcome(small), Outcome::Passed);
     assert!(only(small).report(small).repetition.is_none());
@@ -249,7 +249,7 @@ fn the_environment_repeats_what_is_annotated() {
 }
 
 #[test]
-fn one_call_can_be_asked_for() {
+fn a_single_iteration_can_be_requested() {
     let test = "counts_in_a_static";
     let run = repeated(test, "auto");
     assert_eq!(run.outcome(test), Outcome::Failed);
@@ -260,14 +260,14 @@ fn one_call_can_be_asked_for() {
 }
 
 #[test]
-fn known_noise_does_not_keep_a_body_going() {
+fn known_noise_does_not_prolong_the_repetition() {
     let test = "lines_that_are_printed";
     let repetition = only(test).report(test).repetition.clone().unwrap();
     assert_eq!((&*repetition.stopped, &*repetition.batches), ("certain", &[1, 2, 4][..]));
 }
 
 #[test]
-fn who_cannot_be_repeated_says_so() {
+fn a_body_that_cannot_be_repeated_says_so() {
     let test = "an_argument_by_value";
     let run = repeated(test, "auto");
     assert_eq!(run.outcome(test), Outcome::Passed);
@@ -277,7 +277,7 @@ fn who_cannot_be_repeated_says_so() {
 }
 
 #[test]
-fn one_run_over_its_limit_tells_the_command_that_decides() {
+fn the_report_of_a_single_run_shows_the_command_that_decides() {
     let test = "large_by_itself";
     let run = only(test);
     let command =
@@ -291,7 +291,7 @@ fn one_run_over_its_limit_tells_the_command_that_decides() {
 }
 
 #[test]
-fn estimates_decide_nothing() {
+fn sampled_figures_are_not_judged_by_growth() {
     for stacks in ["sampled", "off"] {
         let fixture = Fixture::new("leaks", "repeated");
         let run = fixture.run().arg("a_").env("LEAK_STACKS", stacks).go();

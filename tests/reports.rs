@@ -1,4 +1,4 @@
-//! Reports are as `docs` says, in JSON and as text, and never hold what was in the memory.
+//! Reports in JSON and text are as documented, and never contain memory contents.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -216,7 +216,7 @@ fn the_figures_of_a_report_add_up() {
 }
 
 #[test]
-fn the_text_is_what_the_docs_promise() {
+fn the_text_matches_the_docs() {
     let (run, _) = run();
     let (keep, insert) = (line_of(SOURCE, "mem::forget"), line_of(SOURCE, "        keep(bytes);"));
     let (first, second) = (line_of(SOURCE, "insert(1500)"), line_of(SOURCE, "insert(500)"));
@@ -246,7 +246,7 @@ leakcheck: `loads_a_cache` leaked 2.25 KiB (2,300 bytes), limit 0 B (threshold_b
 }
 
 #[test]
-fn the_text_tells_of_threads_allowances_and_noise() {
+fn the_text_reports_threads_allowed_memory_and_noise() {
     let (run, _) = run();
     let text = text(&run, "breaks_every_limit");
     let start = line_of(TESTS, ".name(\"sweeper\"");
@@ -292,7 +292,7 @@ fn lines_are_not_longer_than_a_screen_is_wide() {
 }
 
 #[test]
-fn the_text_lists_as_many_call_sites_as_asked_for_and_sums_up_the_rest() {
+fn the_text_lists_as_many_call_sites_as_requested_and_sums_up_the_rest() {
     let only = "leaks_in_twelve_places";
     let run =
         |top: &str| Fixture::new("reports", "parts").run().env("LEAK_TOP", top).only(only).go();
@@ -308,7 +308,7 @@ fn the_text_lists_as_many_call_sites_as_asked_for_and_sums_up_the_rest() {
         let told = text.lines().find(|line| line.contains(" more call site")).map(str::trim);
         assert_eq!(told.map(|line| line.split(" call").next().unwrap()), rest, "{text}");
     }
-    // Without being asked it lists ten.
+    // By default it lists ten.
     let text = text(&Fixture::new("reports", "parts").run().only(only).go(), only);
     assert_eq!(text.lines().filter(|line| is_row(line)).count(), 10, "{text}");
     assert!(text.contains("  3 B in 2 more call sites\n"), "{text}");
@@ -337,7 +337,7 @@ fn json_lists_the_hundred_largest_call_sites_and_sums_up_the_rest() {
 }
 
 #[test]
-fn nothing_of_what_was_in_memory_is_told() {
+fn memory_contents_are_never_in_a_report() {
     let secret = SOURCE.split("SECRET: &str = \"").nth(1).and_then(|rest| rest.split('"').next());
     let secret = secret.expect("the fixture has a secret");
     let (run, folder) = run();

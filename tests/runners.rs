@@ -1,4 +1,4 @@
-//! Every runner sees the same leaks: cargo's own, in each of its ways, and nextest.
+//! Every runner finds the same leaks: `cargo test`, with any arguments, and nextest.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const THREE_MB: u64 = 3 << 20;
 
 #[test]
-fn unit_tests_may_keep_one_megabyte() {
+fn unit_tests_may_keep_1_mib() {
     let suite = cargo_test(&["-p", "runners", "--lib"]);
     unit_tests_are_judged(&suite);
     let report = report(&suite, "runners/tests__keeps_three_megabytes.json");
@@ -25,7 +25,7 @@ fn unit_tests_may_keep_one_megabyte() {
 }
 
 #[test]
-fn what_a_pool_keeps_belongs_to_no_test() {
+fn memory_of_a_pool_belongs_to_no_test() {
     let suite = cargo_test(&["-p", "runners", "--test", "pool"]);
     assert_eq!(suite.tests.outcome("leaks_on_a_pool_thread"), Outcome::Passed);
     let reports = suite.folder.reports();
@@ -38,7 +38,7 @@ fn what_a_pool_keeps_belongs_to_no_test() {
 }
 
 #[test]
-fn integration_tests_may_keep_five_megabytes() {
+fn integration_tests_may_keep_5_mib() {
     let suite = cargo_test(&["-p", "runners", "--test", "api"]);
     assert_eq!(suite.tests.outcome("keeps_three_megabytes"), Outcome::Passed);
     assert_eq!(suite.tests.outcome("keeps_six_megabytes"), Outcome::Failed);
@@ -51,17 +51,17 @@ fn integration_tests_may_keep_five_megabytes() {
 }
 
 #[test]
-fn one_test_at_a_time_is_judged_alike() {
+fn one_test_at_a_time_is_judged_the_same() {
     unit_tests_are_judged(&cargo_test(&["-p", "runners", "--lib", "--", "--test-threads=1"]));
 }
 
 #[test]
-fn a_release_is_judged_alike() {
+fn a_release_build_is_judged_the_same() {
     unit_tests_are_judged(&cargo_test(&["-p", "runners", "--lib", "--release"]));
 }
 
 #[test]
-fn checks_of_the_whole_process_are_not_disturbed_by_their_neighbours() {
+fn checks_of_process_scope_are_not_disturbed_by_other_tests() {
     for round in 0..10 {
         let suite = cargo_test(&["-p", "runners", "--lib", "--", "--test-threads=8"]);
         let said = suite.tests.stdout();
@@ -87,7 +87,7 @@ fn the_tests_of_a_program_are_checked() {
 }
 
 #[test]
-fn a_harness_of_its_own_can_check() {
+fn a_custom_harness_can_use_checks() {
     let suite = cargo_test(&["-p", "runners", "--test", "own_harness"]);
     assert!(!suite.success);
     let said = suite.tests.stderr();
@@ -97,7 +97,7 @@ fn a_harness_of_its_own_can_check() {
 }
 
 #[test]
-fn an_example_in_the_docs_can_check() {
+fn doctests_can_use_checks() {
     let suite = cargo_test(&["-p", "runners", "--doc"]);
     let outcomes: Vec<Outcome> = suite.tests.outcomes().values().copied().collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Failed).count(), 1);
@@ -121,7 +121,7 @@ fn reports_go_to_the_target_directory() {
             .go();
         let said = suite.tests.stdout();
         let told = said.lines().find_map(|line| line.trim().strip_prefix("full report: "));
-        // A path that is not absolute starts from the package, where cargo runs its tests.
+        // A relative path is resolved from the package, where cargo runs its tests.
         let told =
             Cargo::workspace().join("runners").join(told.unwrap_or_else(|| panic!("{said}")));
         assert!(
@@ -134,7 +134,7 @@ fn reports_go_to_the_target_directory() {
 }
 
 #[test]
-fn tests_of_the_same_name_in_two_packages_have_a_report_each() {
+fn tests_of_the_same_name_in_two_packages_have_separate_reports() {
     let suite = cargo_test(&["-p", "runners", "-p", "twin", "--lib"]);
     let kept = |package: &str| {
         retained(&report(&suite, &format!("{package}/tests__keeps_three_megabytes.json")))
@@ -143,7 +143,7 @@ fn tests_of_the_same_name_in_two_packages_have_a_report_each() {
 }
 
 #[test]
-fn a_library_and_a_test_target_of_the_same_name_have_a_report_each() {
+fn a_library_and_a_test_target_of_the_same_name_have_separate_reports() {
     let suite = cargo_test(&["-p", "twin"]);
     let reports = suite.folder.reports();
     let name = |report: &&Value| report["test"]["name"] == "tests::keeps_three_megabytes";
@@ -186,9 +186,9 @@ fn nextest_watches_the_whole_process() {
     assert!(pool["call_sites"][0]["frames"].to_string().contains("runners::keep"), "{pool:#}");
 }
 
-/// In a process of its own nothing but the test allocates, whatever the runner does with its output.
+/// In its own process only the test allocates, whatever the runner does with its output.
 #[test]
-fn under_nextest_a_limit_of_nothing_holds_every_time() {
+fn under_nextest_a_limit_of_0_holds_in_every_run() {
     for _ in 0..5 {
         let Some(suite) = nextest(&["-p", "runners", "-E", "test(/keeps_nothing|prints/)"]) else {
             return;
@@ -202,7 +202,7 @@ fn cargo_test(args: &[&str]) -> Suite {
     Cargo::new().args(&["test", "--no-fail-fast"]).args(args).go()
 }
 
-/// A run with nextest, where there is one.
+/// A run with nextest, if it is installed.
 fn nextest(args: &[&str]) -> Option<Suite> {
     if !Cargo::new().args(&["nextest", "--version"]).go().success {
         _ = writeln!(std::io::stderr(), "SKIPPED: there is no cargo-nextest on this machine");
@@ -243,7 +243,7 @@ fn report(suite: &Suite, path: &str) -> Value {
     reports.remove(path).unwrap_or_else(|| panic!("no `{path}` among {:?}", reports.keys()))
 }
 
-/// The verdict on a check that gives its own name.
+/// The verdict on a check with a name of its own.
 fn verdict(suite: &Suite, name: &str) -> Value {
     named(&suite.folder.reports(), name)["verdict"]["is"].clone()
 }

@@ -1,4 +1,4 @@
-//! Call sites from a sample: what is estimated, and what is exact all the same.
+//! Sampled call stacks: which figures are estimates, and which are still exact.
 
 use leakcheck_tests::{Amount, Finished, Fixture, Folder, Outcome, Report, mistake_in};
 
@@ -28,7 +28,7 @@ fn plus(one: Amount, other: Amount) -> Amount {
 }
 
 #[test]
-fn totals_and_verdicts_are_those_of_full_call_stacks() {
+fn totals_and_verdicts_are_the_same_as_with_full_call_stacks() {
     for test in EVERYWHERE.into_iter().chain(["leaks_in_many_short_regions", "leaks_nothing"]) {
         let [full, sampled, off] = ["full", "sampled", "off"].map(|stacks| report(stacks, test));
         assert_eq!(sampled.figures(), full.figures(), "{test}: {:?}", sampled.verdict);
@@ -50,7 +50,7 @@ fn call_sites_add_up_to_what_is_retained() {
 }
 
 #[test]
-fn tests_that_hand_blocks_to_one_another_have_the_same_figures() {
+fn figures_of_tests_that_pass_blocks_to_each_other_are_the_same() {
     let figures = |stacks| {
         let run =
             Fixture::new("leaks", "parallel").run().threads(4).env("LEAK_STACKS", stacks).go();
@@ -66,9 +66,9 @@ fn tests_that_hand_blocks_to_one_another_have_the_same_figures() {
     assert_eq!(figures("sampled"), full);
 }
 
-/// Of 4 MB in blocks of 100 bytes 243 are sampled on average, and of 0.4 MB in blocks of 1000 bytes
-/// 24. That leaves the split with standard deviations of 78 kB and 85 blocks; four of them are
-/// allowed here. The sample of one thread is the same in every run, so this holds always or never.
+/// Of 4 MB in blocks of 100 bytes, 243 are sampled on average, and 24 of 0.4 MB in blocks of 1,000 bytes. The
+/// standard deviations of the split are therefore 78 kB and 85 blocks; the test allows four of them. The sample of a thread is
+/// the same in every run, so the test always passes or always fails.
 #[test]
 fn small_blocks_are_estimated() {
     for test in EVERYWHERE {
@@ -94,10 +94,10 @@ fn large_blocks_are_exact() {
     assert_eq!(one.retained_through("keep"), Amount { bytes: LARGE, blocks: 1 });
 }
 
-/// Threads of a region of test scope, of one of process scope and of an inner one take different
-/// ways through the ledger.
+/// Threads of a region of test scope, of process scope and of an inner region take different paths
+/// through the ledger.
 #[test]
-fn every_way_through_the_ledger_samples_the_same_blocks() {
+fn every_path_through_the_ledger_samples_the_same_blocks() {
     let places = |test| {
         let report = report("sampled", test);
         ["small", "fewer"].map(|place| report.retained_through(place))
@@ -116,7 +116,7 @@ fn short_regions_are_not_all_sampled_alike() {
 }
 
 #[test]
-fn what_is_never_sampled_counts_and_is_told() {
+fn blocks_that_are_never_sampled_count_and_are_reported() {
     let test = "leaks_one_small_block";
     let run = with("sampled", test);
     assert_eq!(run.outcome(test), Outcome::Failed);
@@ -127,7 +127,7 @@ fn what_is_never_sampled_counts_and_is_told() {
 }
 
 #[test]
-fn the_report_says_what_its_call_sites_rest_on() {
+fn the_report_says_that_its_call_sites_are_sampled() {
     for (stacks, words) in [
         ("full", None),
         ("sampled", Some("call sites are estimates from a sample (`LEAK_STACKS` is `sampled`)")),
@@ -158,7 +158,7 @@ fn reports_are_as_the_schema_says() {
 }
 
 #[test]
-fn where_a_thread_was_started_is_always_known() {
+fn the_start_of_a_thread_is_always_recorded() {
     let report = report("sampled", "starts_a_thread_that_stays");
     let [thread] = &*report.threads else { panic!("{report:#?}") };
     let test = "starts_a_thread_that_stays";
@@ -167,7 +167,7 @@ fn where_a_thread_was_started_is_always_known() {
 
 /// libtest keeps 32 kB of this test's output, and 128 kB of the other one's.
 #[test]
-fn known_noise_is_left_out_where_its_blocks_are_large() {
+fn known_noise_in_large_blocks_is_excluded() {
     let noise = |stacks: &str, test: &str| {
         let run = Fixture::new("leaks", "left_out").run().only(test).env("LEAK_STACKS", stacks);
         run.go().report(test).clone()

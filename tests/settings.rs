@@ -1,5 +1,5 @@
-//! Settings that cannot be read fail every check, reports that cannot be written hide no verdict,
-//! and whatever a test is called, its report is safe.
+//! Invalid settings fail every check, reports that cannot be written hide no verdict, and every test name has a
+//! valid report file.
 
 #[path = "fixtures/settings/src/names.rs"]
 mod names;
@@ -15,14 +15,14 @@ const FIXTURE: Fixture = Fixture::new("settings", "checks");
 const MEGABYTES: &str = "a number of megabytes, 0 or more, such as `5` or `0.5`";
 
 #[test]
-fn without_settings_the_fixture_is_as_it_should_be() {
+fn without_settings_the_fixture_behaves_as_expected() {
     let run = FIXTURE.run().go();
     is_judged(&run);
     assert_eq!(run.stderr(), "", "nothing is to be said past libtest");
 }
 
 #[test]
-fn a_limit_that_is_no_number_fails_every_check() {
+fn a_limit_that_is_not_a_number_fails_every_check() {
     for value in ["abc", "-1", "NaN", "", "inf", "5MB", "1,5", "0x10"] {
         for variable in ["", "_UNIT", "_INTEGRATION", "_LONG_RUNNING"] {
             refused(&format!("LEAK_THRESHOLD_MB{variable}"), value, MEGABYTES);
@@ -31,7 +31,7 @@ fn a_limit_that_is_no_number_fails_every_check() {
 }
 
 #[test]
-fn a_word_that_is_not_known_fails_every_check() {
+fn an_unknown_value_fails_every_check() {
     for (variable, value, expected) in [
         ("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`"),
         ("LEAK_CHECK", "OFF", "`on`, `warn`, `record` or `off`"),
@@ -55,7 +55,7 @@ fn a_word_that_is_not_known_fails_every_check() {
 }
 
 #[test]
-fn a_check_that_is_off_still_wants_its_other_settings_right() {
+fn a_disabled_check_still_validates_its_other_settings() {
     let run = FIXTURE.run().env("LEAK_CHECK", "off").env("LEAK_THRESHOLD_MB", "abc").go();
     every_check_says(
         &run,
@@ -64,7 +64,7 @@ fn a_check_that_is_off_still_wants_its_other_settings_right() {
 }
 
 #[test]
-fn an_unknown_variable_is_told_once_in_a_process() {
+fn an_unknown_variable_warns_once_per_process() {
     let run = FIXTURE
         .run()
         .env("LEAK_FOO", "1")
@@ -82,7 +82,7 @@ fn an_unknown_variable_is_told_once_in_a_process() {
 }
 
 #[test]
-fn a_leak_can_be_told_without_failing() {
+fn a_leak_can_be_reported_without_failing() {
     let run = FIXTURE.run().env("LEAK_CHECK", "warn").only("keeps_six_megabytes").go();
     assert_eq!(run.outcome("keeps_six_megabytes"), Outcome::Passed);
     assert!(
@@ -94,7 +94,7 @@ fn a_leak_can_be_told_without_failing() {
 }
 
 #[test]
-fn a_check_that_is_off_just_runs() {
+fn a_disabled_check_only_runs_the_body() {
     let run = FIXTURE.run().env("LEAK_CHECK", "off").only("keeps_six_megabytes").go();
     assert_eq!(run.outcome("keeps_six_megabytes"), Outcome::Passed);
     assert_eq!(run.stderr(), "");
@@ -102,7 +102,7 @@ fn a_check_that_is_off_just_runs() {
 }
 
 #[test]
-fn a_directory_of_reports_that_is_a_file_hides_no_verdict() {
+fn a_report_directory_that_is_a_file_hides_no_verdict() {
     let folder = Folder::new();
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
@@ -113,14 +113,14 @@ fn a_directory_of_reports_that_is_a_file_hides_no_verdict() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_directory_of_reports_that_is_read_only_hides_no_verdict() {
-    // Permissions do not stop root, the kernel's own file systems do.
+fn a_read_only_report_directory_hides_no_verdict() {
+    // Permissions do not stop root, but the file systems of the kernel do.
     cannot_write(Path::new("/proc/leakcheck"));
     cannot_write(Path::new("/sys/kernel"));
 }
 
 #[test]
-fn what_stands_in_the_place_of_a_report_stays() {
+fn a_directory_in_the_place_of_a_report_is_kept() {
     let folder = Folder::new();
     let in_the_way = folder.path().join("settings/tests/checks/keeps_six_megabytes.json");
     fs::create_dir_all(in_the_way.join("mine")).unwrap();
@@ -146,7 +146,7 @@ fn what_stands_in_the_place_of_a_report_stays() {
 }
 
 #[test]
-fn a_path_with_spaces_and_letters_of_all_kinds_is_as_good_as_any() {
+fn a_path_may_have_spaces_and_non_ascii_letters() {
     let folder = Folder::new();
     let odd = folder.path().join("two words/ünïcode ☃/'quoted' $HOME");
     let run = with_reports_in(&odd);
@@ -161,7 +161,7 @@ fn a_path_with_spaces_and_letters_of_all_kinds_is_as_good_as_any() {
 }
 
 #[test]
-fn a_relative_path_starts_where_the_test_runs() {
+fn a_relative_path_is_resolved_from_the_directory_of_the_test() {
     let folder = Folder::new();
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/settings");
     let up: PathBuf = here.ancestors().skip(1).map(|_| "..").collect();
@@ -201,7 +201,7 @@ fn suppressions_that_cannot_be_read_fail_every_check() {
 }
 
 #[test]
-fn what_is_suppressed_passes_and_is_listed() {
+fn suppressed_memory_passes_and_is_listed() {
     let folder = Folder::new();
     let path = folder.path().join("suppressions");
     fs::write(&path, "# It is on purpose.\nleak:settings::keep\n").unwrap();
@@ -218,7 +218,7 @@ fn what_is_suppressed_passes_and_is_listed() {
 }
 
 #[test]
-fn every_name_has_a_safe_file_of_its_own() {
+fn every_name_maps_to_a_distinct_valid_file_name() {
     let folder = Folder::new();
     let inside = folder.path().join("reports");
     let run = FIXTURE
@@ -250,7 +250,7 @@ fn every_name_has_a_safe_file_of_its_own() {
 }
 
 #[test]
-fn a_reader_and_a_killed_writer_leave_no_half_report() {
+fn a_killed_writer_leaves_no_partial_report() {
     for _ in 0..10 {
         let folder = Folder::new();
         let mut writer = Command::new(Fixture::new("settings", "endless").program())
@@ -265,7 +265,7 @@ fn a_reader_and_a_killed_writer_leave_no_half_report() {
                 writer.try_wait().expect("it can be asked").is_none(),
                 "the writer goes on until it is killed"
             );
-            // Fails on half a report.
+            // Fails on a partial report.
             reads += folder.reports().len();
         }
         writer.kill().expect("it can be killed");
@@ -284,7 +284,7 @@ fn with_reports_in(directory: &Path) -> Finished {
     FIXTURE.run().env("LEAK_REPORT_DIR", directory.to_str().expect("a path that is text")).go()
 }
 
-/// The verdicts are there, in the panic and on stderr it is said why the reports are not.
+/// The verdicts are there, and the panic and stderr say why the reports were not written.
 fn cannot_write(directory: &Path) {
     let run = with_reports_in(directory);
     is_judged(&run);
@@ -326,7 +326,7 @@ fn refused(variable: &str, value: &str, expected: &str) {
     every_check_says(&run, &format!("leakcheck: `{variable}` is `{value}`, expected {expected}\n"));
 }
 
-/// Every check fails with these words, one that would pass or be skipped too.
+/// Every check fails with this message, even one that would pass or be skipped.
 #[track_caller]
 fn every_check_says(run: &Finished, words: &str) {
     for test in ["keeps_nothing", "keeps_six_megabytes", "is_skipped"] {

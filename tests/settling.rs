@@ -1,23 +1,23 @@
-//! A check waits for what is just going away, and no longer than it was told.
+//! A check waits for memory that is about to be freed, but no longer than `settle_ms`.
 
 use leakcheck_tests::{Finished, Fixture, Outcome};
 
 #[test]
-fn what_goes_within_the_time_is_not_a_leak() {
+fn memory_freed_within_the_settling_time_is_not_a_leak() {
     let run = only("dropped_within_the_time");
     assert_eq!(run.outcome("dropped_within_the_time"), Outcome::Passed, "{}", run.stdout());
     assert_eq!(run.report("dropped_within_the_time").figures().retained.bytes, 0);
 }
 
 #[test]
-fn without_time_what_is_there_counts() {
+fn without_settling_time_live_memory_counts() {
     let run = only("dropped_when_there_is_no_time");
     assert_eq!(run.outcome("dropped_when_there_is_no_time"), Outcome::Failed);
     assert_eq!(run.report("dropped_when_there_is_no_time").figures().retained.bytes, 1000);
 }
 
 #[test]
-fn who_passes_does_not_wait() {
+fn a_passing_check_does_not_wait() {
     assert_eq!(only("nothing_to_wait_for").outcome("nothing_to_wait_for"), Outcome::Passed);
 }
 

@@ -1,4 +1,4 @@
-//! A check that cannot see fails, whatever its test does.
+//! A check without a counting allocator fails, whatever its test does.
 
 use leakcheck_tests::{Fixture, Outcome};
 
@@ -23,17 +23,17 @@ fn without_the_allocator_every_check_fails_and_says_how_to_install_it() {
 }
 
 #[test]
-fn installed_by_feature_it_sees() {
+fn a_check_sees_with_the_install_feature() {
     check_seen(SIGHT);
 }
 
 #[test]
-fn installed_by_hand_it_sees() {
+fn a_check_sees_with_the_install_macro() {
     check_seen(SIGHT.with_features("threads,by-hand"));
 }
 
 #[test]
-fn around_an_allocator_of_the_programs_own_it_sees() {
+fn a_check_sees_with_a_custom_allocator() {
     check_seen(SIGHT.with_features("threads,mimalloc"));
 }
 

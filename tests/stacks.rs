@@ -1,18 +1,17 @@
-//! The frames that a report names are those that were there, whatever the code and whatever the
-//! stack.
+//! A report names the actual frames, whatever the code and the stack.
 //!
-//! The same is asked of every way to walk a stack: the expected frames are those of the source.
+//! The expected frames come from the source, so they are the same for every unwinder.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use leakcheck_tests::{CallSite, Cargo, Finished, Fixture, Outcome};
 
-/// C functions of the fixture that only call back, compiled with frame pointers and without.
+/// C functions of the fixture that only call back, compiled with and without frame pointers.
 const FRAMES: [&str; 7] =
     ["plain", "variable_array", "growing", "large", "uninitialised", "aligned", "aligned_variable"];
 
 #[test]
-fn frames_of_c_are_passed_with_frame_pointers_and_without() {
+fn frames_of_c_are_unwound_with_and_without_frame_pointers() {
     let run = Fixture::new("stacks", "frames").run().go();
     for flavour in ["slim", "framed"] {
         for frame in FRAMES.iter().chain(&["registers"]) {
@@ -22,7 +21,7 @@ fn frames_of_c_are_passed_with_frame_pointers_and_without() {
         let name = |frame: &str| format!("{flavour}_{frame}");
         let (arguments, pushes) = (name("nine_arguments"), name("pushes"));
         check_stack(&run, &pushes, &[&arguments, &pushes, &pushes]);
-        // The frame of a function that ends with a call was given up for that one's.
+        // A tail call replaces the frame of its caller.
         let (plain, tail) = (name("plain"), name("tail"));
         check_stack(&run, &tail, &[&plain, &tail]);
     }
@@ -38,7 +37,7 @@ fn the_text_names_frames_of_c() {
 }
 
 #[test]
-fn frames_of_all_kinds_are_passed_in_one_stack() {
+fn frames_of_all_kinds_are_unwound_in_one_stack() {
     let test = "through_all_of_them";
     let frames = [
         "further",
@@ -72,7 +71,7 @@ fn frames_of_all_kinds_are_passed_in_one_stack() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn frames_that_are_described_in_an_odd_way_are_passed() {
+fn frames_with_unusual_unwind_rules_are_unwound() {
     let run = Fixture::new("stacks", "frames").run().go();
     for test in ["described", "by_another_register", "by_an_expression", "pointer_in_a_register"] {
         check_stack(&run, test, &[test, test]);
@@ -81,7 +80,7 @@ fn frames_that_are_described_in_an_odd_way_are_passed() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn a_stack_is_cut_where_nothing_describes_a_frame() {
+fn a_stack_ends_at_a_frame_without_unwind_rules() {
     let run = Fixture::new("stacks", "frames").run().go();
     for test in ["outermost", "undescribed", "undescribed_framed"] {
         check_cut(&run, test, &[test], &[test]);
@@ -95,13 +94,13 @@ fn a_call_may_be_the_last_instruction_of_its_function() {
 }
 
 #[test]
-fn return_addresses_of_earlier_calls_are_no_frames() {
+fn return_addresses_of_earlier_calls_are_not_frames() {
     let test = "through_memory_that_holds_return_addresses";
     check_stack(&frames(test), test, &["uninitialised", test]);
 }
 
 #[test]
-fn stacks_that_differ_in_the_middle_are_told_apart() {
+fn stacks_that_differ_in_the_middle_are_distinguished() {
     let test = "by_two_ways_in_turns";
     let run = frames(test);
     let mut deep = vec!["framed_deep"; 21];
@@ -158,19 +157,19 @@ fn stacks_of_an_inner_region_end_where_it_began() {
 }
 
 #[test]
-fn a_library_that_was_loaded_meanwhile_is_passed() {
+fn a_library_loaded_at_run_time_is_unwound() {
     let test = "through_a_library";
     check_stack(&loaded(test), test, &["first_inner", "first_visit", "call", test]);
 }
 
 #[test]
-fn a_library_that_is_gone_keeps_its_name() {
+fn an_unloaded_library_keeps_its_name() {
     let test = "through_a_library_that_is_gone";
     check_stack(&loaded(test), test, &["first_inner", "first_visit", "call", test]);
 }
 
 #[test]
-fn what_a_library_that_is_gone_has_opened_keeps_its_place() {
+fn a_descriptor_opened_by_an_unloaded_library_keeps_its_call_stack() {
     let test = "opens_through_a_library_that_is_gone";
     let run = loaded(test);
     let [fd] = &run.report(test).fds[..] else { panic!("one: {:#?}", run.report(test)) };
@@ -180,7 +179,7 @@ fn what_a_library_that_is_gone_has_opened_keeps_its_place() {
 }
 
 #[test]
-fn a_library_in_anothers_place_is_passed_by_its_own_frames() {
+fn a_library_loaded_at_the_address_of_another_is_unwound_by_its_own_rules() {
     let test = "through_a_library_in_anothers_place";
     check_stack(&loaded(test), test, &["other_inner", "other_visit", "call", test]);
     let test = "through_both_in_the_same_place";
@@ -191,7 +190,7 @@ fn a_library_in_anothers_place_is_passed_by_its_own_frames() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn code_that_was_just_written_is_passed_where_the_unwinder_is_told_of_it() {
+fn generated_code_is_unwound_if_its_frames_are_registered() {
     for test in
         ["through_code_that_was_just_written", "through_code_where_there_was_none_described"]
     {
@@ -202,7 +201,7 @@ fn code_that_was_just_written_is_passed_where_the_unwinder_is_told_of_it() {
 }
 
 #[test]
-fn a_plugin_with_a_standard_library_of_its_own_is_passed() {
+fn a_plugin_with_its_own_std_is_unwound() {
     let built = Cargo::new().args(&["build", "-p", "stacks-plugin"]).go();
     assert!(built.success, "{}", built.tests.stderr());
     let plugin = Cargo::target().join("debug/libstacks_plugin.so");
@@ -223,7 +222,7 @@ fn threads_allocate_while_others_load_and_unload() {
 }
 
 #[test]
-fn a_handler_of_a_signal_has_what_it_struck_below_it() {
+fn the_stack_of_a_signal_handler_continues_in_the_interrupted_code() {
     for test in [
         "on_the_stack_that_was_struck",
         "on_an_alternate_stack_below",
@@ -238,7 +237,7 @@ fn a_handler_of_a_signal_has_what_it_struck_below_it() {
 }
 
 #[test]
-fn a_capture_fits_on_the_smallest_stack_of_a_thread() {
+fn a_capture_fits_on_the_smallest_thread_stack() {
     let test = "with_a_small_stack";
     let run = Fixture::new("stacks", "threads").run().only(test).go();
     check_stack(&run, test, &[test, "begin"]);
@@ -246,7 +245,7 @@ fn a_capture_fits_on_the_smallest_stack_of_a_thread() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn a_signal_may_strike_at_every_instruction() {
+fn a_signal_may_arrive_at_every_instruction() {
     let test = "at_an_instruction::each";
     let run = Fixture::new("stacks", "signals").run().only(test).env("LEAK_TOP", "9999").go();
     let report = run.report(test);
@@ -260,20 +259,20 @@ fn a_signal_may_strike_at_every_instruction() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn a_signal_may_strike_before_a_frame_is_made() {
+fn a_signal_may_arrive_before_a_frame_is_set_up() {
     let test = "at_an_instruction::the_first";
     check_order(site(&signals(test), test, 100), &["keeping_and_on", "the_first"]);
 }
 
 #[test]
-fn a_thread_that_c_started_has_a_stack_of_its_own() {
+fn a_thread_started_by_c_has_its_own_stack() {
     let run = Fixture::new("stacks", "threads").run().only("started_in_c").go();
     let frames = ["slim_large", "through_frames", "routine"];
     check_stack(&run, "started_in_c", &frames);
 }
 
 #[test]
-fn a_bare_task_of_the_kernel_has_a_stack_of_its_own() {
+fn a_bare_kernel_task_has_its_own_stack() {
     for test in ["task_of_the_kernel_below", "task_of_the_kernel_above"] {
         let run = Fixture::new("stacks", "threads").run().only(test).go();
         let frames = ["slim_large", "through_frames", "routine", "task_routine"];
@@ -297,14 +296,14 @@ fn a_coroutine_has_the_frames_of_its_own_stack() {
 }
 
 #[test]
-fn a_stack_that_was_grown_goes_on_where_it_came_from() {
+fn a_grown_stack_continues_in_the_stack_before_it() {
     let test = "grown_by_a_library";
     let frames = ["slim_variable_array", "through_frames", test, "grow", "on_stack", "grow", test];
     check_order(site(&coroutines(test), test, 100), &frames);
 }
 
 #[test]
-fn a_context_of_the_c_librarys_has_the_frames_of_its_own_stack() {
+fn a_ucontext_has_the_frames_of_its_own_stack() {
     for test in ["context::below", "context::above"] {
         let run = coroutines(test);
         check_order(site(&run, test, 100), &["slim_variable_array", "through_frames", "begin"]);
@@ -313,7 +312,7 @@ fn a_context_of_the_c_librarys_has_the_frames_of_its_own_stack() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn a_switch_by_hand_is_passed_where_it_is_described() {
+fn a_manual_stack_switch_is_unwound_if_it_has_unwind_rules() {
     let mut frames = vec!["slim_variable_array", "through_frames", "on_stack"];
     for test in ["by_hand::described_below", "by_hand::described_above"] {
         let run = coroutines(test);
@@ -332,7 +331,7 @@ fn a_switch_by_hand_is_passed_where_it_is_described() {
 }
 
 #[test]
-fn a_drop_on_the_way_of_a_panic_is_on_the_stack_of_what_panicked() {
+fn a_drop_during_a_panic_is_on_the_stack_of_the_panic() {
     let test = "in_a_drop_on_the_way_of_a_panic";
     let run = unwinding(test);
     check_order(site(&run, test, 100), &["drop", "drops_and_unwinds", "framed_large", test, test]);
@@ -351,7 +350,7 @@ fn threads_allocate_while_others_panic() {
 }
 
 #[test]
-fn a_destructor_of_a_thread_local_is_named() {
+fn a_thread_local_destructor_is_named() {
     let test = "in_destructors_of_thread_locals";
     let run = unwinding(test);
     check_order(site(&run, test, 2000), &["drop"]);

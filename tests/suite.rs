@@ -1,4 +1,4 @@
-//! One line checks every test of a program.
+//! `check_all!` checks every test of a program.
 
 use leakcheck_tests::{Finished, Fixture, Outcome, Run};
 
@@ -18,7 +18,7 @@ fn verdict(run: &Finished, test: &str) -> String {
 }
 
 #[test]
-fn every_test_is_judged_and_no_two_are_taken_for_one() {
+fn every_test_is_judged_on_its_own() {
     let run = whole();
     let expected = [
         ("keeps_nothing", "passed"),
@@ -44,7 +44,7 @@ fn every_test_is_judged_and_no_two_are_taken_for_one() {
 }
 
 #[test]
-fn what_libtest_does_around_a_test_is_not_the_tests() {
+fn allocations_of_libtest_around_a_test_are_not_charged_to_it() {
     for threads in [1, 4] {
         let run = unit().threads(threads).env("LEAK_THRESHOLD_MB", "0").go();
         for test in ["keeps_nothing", "returns_a_result", "fills_a_thread_local"] {
@@ -61,7 +61,7 @@ fn what_libtest_does_around_a_test_is_not_the_tests() {
 }
 
 #[test]
-fn a_leak_fails_the_program_though_libtest_is_content() {
+fn a_leak_fails_the_program_although_libtest_passes() {
     let run = whole();
     let test = "tests::keeps_three_megabytes";
     assert_eq!(run.outcome(test), Outcome::Passed, "libtest sees no failure");
@@ -73,7 +73,7 @@ fn a_leak_fails_the_program_though_libtest_is_content() {
 }
 
 #[test]
-fn who_holds_a_leak_is_asked_in_a_second_run() {
+fn reference_paths_come_from_a_rerun() {
     let mut said = String::new();
     for (test, function) in [
         ("keeps_three_megabytes", "keep"),
@@ -91,7 +91,7 @@ fn who_holds_a_leak_is_asked_in_a_second_run() {
 }
 
 #[test]
-fn what_is_lost_has_a_limit_of_its_own() {
+fn lost_bytes_have_their_own_limit() {
     let only = || unit().only("tests::keeps_a_hundred_bytes").env("LEAK_HOLDERS", "auto");
     let run = only().env("LEAK_LOST_BYTES", "99").go();
     let said = run.stderr();
@@ -102,7 +102,7 @@ fn what_is_lost_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn a_program_without_leaks_ends_well() {
+fn a_program_without_leaks_succeeds() {
     let run = Fixture::new("suite", "clean").run().go();
     assert_eq!(run.code(), 0, "{}", run.stderr());
     let report = run.report("keeps_four_megabytes");
@@ -110,7 +110,7 @@ fn a_program_without_leaks_ends_well() {
 }
 
 #[test]
-fn who_is_asked_to_warn_does_not_fail() {
+fn a_leak_only_warns_in_warn_mode() {
     let run = unit().env("LEAK_CHECK", "warn").go();
     assert_eq!(run.code(), 0, "{}", run.stderr());
     assert!(run.stderr().contains("leaked 3.00 MiB"), "{}", run.stderr());

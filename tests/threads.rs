@@ -1,4 +1,4 @@
-//! A test is charged with what its threads keep, and not with what other tests' threads do.
+//! A test is charged with the memory of its own threads, and not with that of other tests' threads.
 
 use leakcheck_tests::{Amount, Figures, Finished, Fixture, Growth, Outcome};
 
@@ -10,11 +10,11 @@ fn a_thread_belongs_to_the_test_that_started_it() {
 }
 
 #[test]
-fn without_following_threads_those_of_the_standard_library_do_too() {
+fn without_the_threads_feature_threads_of_std_still_belong_to_their_test() {
     check_kept(Fixture::new("leaks", "threads").with_features("install"), 12);
 }
 
-/// The tests' names say what their threads keep.
+/// The names of the tests say how much their threads keep.
 fn check_kept(threads: Fixture, tests: usize) {
     for round in 0..ROUNDS {
         let run = threads.run().threads(16).go();
@@ -26,7 +26,7 @@ fn check_kept(threads: Fixture, tests: usize) {
             assert_eq!(report.retained_through("keep").bytes, kept, "`{test}` in round {round}");
             let expected = if kept > 0 { Outcome::Failed } else { Outcome::Passed };
             assert_eq!(*outcome, expected, "`{test}` in round {round}: {report:#?}");
-            // A pool's crate keeps statics of its own, the standard library nothing.
+            // The crate of a pool keeps some statics; std keeps nothing.
             if kept > 0 && !test.starts_with("own_") {
                 let judged = Growth { bytes: kept as i64, blocks: 1 };
                 assert_eq!(report.judged, Some(judged), "`{test}` in round {round}");
@@ -36,7 +36,7 @@ fn check_kept(threads: Fixture, tests: usize) {
 }
 
 #[test]
-fn a_thread_that_still_runs_is_named_with_its_place() {
+fn a_running_thread_is_named_with_where_it_was_started() {
     let run = running("leaves_a_sweeper_running");
     assert_eq!(run.outcome("leaves_a_sweeper_running"), Outcome::Failed);
     let said = run.said("leaves_a_sweeper_running");
@@ -64,12 +64,12 @@ fn threads_up_to_the_limit_may_run() {
 }
 
 #[test]
-fn a_thread_that_was_joined_does_not_run() {
+fn a_joined_thread_does_not_count_as_running() {
     assert_eq!(running("joins_its_thread").outcome("joins_its_thread"), Outcome::Passed);
 }
 
 #[test]
-fn a_thread_that_is_just_ending_is_waited_for() {
+fn a_check_waits_for_a_thread_that_is_about_to_end() {
     let test = "lets_a_thread_go_that_is_just_ending";
     assert_eq!(running(test).outcome(test), Outcome::Passed);
 }
@@ -80,7 +80,7 @@ fn a_measurement_names_its_running_threads() {
 }
 
 #[test]
-fn a_limit_for_threads_that_cannot_be_followed_fails() {
+fn a_thread_limit_fails_if_threads_cannot_be_followed() {
     let test = "joins_its_thread";
     let run = Fixture::new("leaks", "running").with_features("install").run().only(test).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
@@ -89,7 +89,7 @@ fn a_limit_for_threads_that_cannot_be_followed_fails() {
 }
 
 #[test]
-fn a_thread_that_outlives_its_check_never_touches_a_later_one() {
+fn a_thread_that_outlives_its_check_does_not_affect_a_later_one() {
     let run = running("works_on_in_a_later_check");
     let kept_and_freed = Growth { bytes: 700, blocks: 0 };
     let nothing = Figures { unattributed: kept_and_freed, ..Figures::default() };
@@ -100,12 +100,12 @@ fn a_thread_that_outlives_its_check_never_touches_a_later_one() {
 }
 
 #[test]
-fn a_thread_that_outlives_its_region_never_lends_its_place_to_a_later_one() {
+fn a_thread_that_outlives_its_region_does_not_share_its_slot_with_a_later_one() {
     let run = running("works_on_in_many_later_regions");
     assert_eq!(run.outcome("works_on_in_many_later_regions"), Outcome::Passed, "{}", run.stdout());
 }
 
-/// On the main thread, which is the only other one of the process: nothing else is unattributed.
+/// Runs a test on the main thread, so that no other thread of libtest adds unattributed memory.
 fn running(test: &str) -> Finished {
     Fixture::new("leaks", "running").run().only(test).threads(1).go()
 }
