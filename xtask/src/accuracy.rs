@@ -35,7 +35,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     Ok(true)
 }
 
-/// Builds the programs of one variant, runs each with every tool that it is for, and says so.
+/// Builds the programs of one variant, runs each of them with its tools, and prints the results.
 fn run_variant(case: &'static Case, variant: Variant, tally: &mut Tally) -> Result<(), String> {
     let begun = Instant::now();
     let programs = Programs::build(case, variant)?;
@@ -67,7 +67,7 @@ fn run_tool(
     Ok(())
 }
 
-/// As many at once as the machine has cores.
+/// Runs as many at the same time as the machine has cores.
 fn run_often(tool: Tool, program: &Path, case: &Case, runs: u32) -> Result<Vec<Said>, String> {
     let cores = thread::available_parallelism().map_or(1, usize::from) as u32;
     let runs_of = |core: u32| (core..runs).step_by(cores as usize);

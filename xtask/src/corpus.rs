@@ -1,4 +1,4 @@
-//! `cargo xtask corpus`: runs the tests of `tests/corpus`, and holds each against the table.
+//! `cargo xtask corpus`: runs the tests of `tests/corpus`, and compares their results with the table.
 
 pub(crate) mod cases;
 #[cfg(test)]
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     Ok(failed == 0)
 }
 
-/// The cases that the arguments ask for, in the order of the table.
+/// The cases that the arguments select, in the order of the table.
 fn select(args: &[String]) -> Result<Vec<&'static Case>, String> {
     let (flags, names): (Vec<&str>, Vec<&str>) =
         args.iter().map(String::as_str).partition(|arg| arg.starts_with('-'));
@@ -42,7 +42,7 @@ fn select(args: &[String]) -> Result<Vec<&'static Case>, String> {
     Ok(named.into_iter().filter(|case| flags.is_empty() || case.ci).collect())
 }
 
-/// The cases of these names, or all where there are none, in the order of the table.
+/// The cases with these names, or all if there are none, in the order of the table.
 pub(crate) fn named(names: &[&str]) -> Result<Vec<&'static Case>, String> {
     if let Some(name) = names.iter().find(|&&name| CASES.iter().all(|case| case.name != name)) {
         let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
@@ -52,9 +52,9 @@ pub(crate) fn named(names: &[&str]) -> Result<Vec<&'static Case>, String> {
     Ok(CASES.iter().filter(wanted).collect())
 }
 
-/// Runs one test, says in a line how it went, and returns whether it went as expected.
+/// Runs one test, prints its result in one line, and returns whether it is the expected one.
 fn report(case: &Case, variant: Variant, test: Test) -> Outcome {
-    // The name first and the rest later, so that a test that hangs is known by name.
+    // Print the name before the result, so that a test that hangs can be identified.
     print!("{:<28}{:<7}{:<10}", case.name, variant.name(), test.name());
     std::io::stdout().flush().map_err(|e| e.to_string())?;
 
@@ -79,7 +79,7 @@ fn report(case: &Case, variant: Variant, test: Test) -> Outcome {
     }
 }
 
-/// The last lines: triggers may print thousands, and what counts comes after them.
+/// The last lines: triggers may print thousands before the relevant ones.
 fn tail(text: &str) -> impl Iterator<Item = &str> {
     text.lines().skip(text.lines().count().saturating_sub(60))
 }
@@ -92,8 +92,8 @@ fn run_test(case: &Case, variant: Variant, test: Test) -> Result<Output, String>
     cargo.args(test.arguments()).output().map_err(|e| format!("cannot run cargo: {e}"))
 }
 
-/// `cargo test` in the package. All packages share a target folder, for the sake of what they
-/// have in common.
+/// `cargo test` in the package. All packages share a target directory, because they share
+/// dependencies.
 pub(crate) fn cargo_test(case: &Case, variant: Variant) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["test", "-j2"]).current_dir(package(case, variant));
@@ -101,41 +101,41 @@ pub(crate) fn cargo_test(case: &Case, variant: Variant) -> Command {
     cargo
 }
 
-/// The folder of a variant's package.
+/// The directory of a variant's package.
 pub(crate) fn package(case: &Case, variant: Variant) -> PathBuf {
     root().join("tests/corpus").join(case.name).join(variant.name())
 }
 
-/// The environment of what builds and runs the cases.
+/// The environment in which cases are built and run.
 pub(crate) fn set_up(command: &mut Command) {
     command
         .env("CARGO_TARGET_DIR", target())
         .env("CARGO_INCREMENTAL", "0")
-        // Types are named by all of it.
+        // The names of types need full debug information.
         .env("CARGO_PROFILE_DEV_DEBUG", "full")
-        // Backtraces of the panics that some triggers make would fill the heap with debug info.
+        // Some triggers panic. Their backtraces would fill the heap with debug information.
         .env("RUST_BACKTRACE", "0");
-    // The limits are the tests' own.
+    // The tests set their own limits.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LEAK_") {
             command.env_remove(name);
         }
     }
-    // Who holds a leak is asked after the verdict, by another run; some ask for it at once.
+    // By default a rerun finds reference paths after the verdict. Some tests need them in the first run.
     command.env("LEAK_HOLDERS", "off");
 }
 
 pub(crate) fn target() -> PathBuf {
-    // A relative path is relative to where cargo was called, which is where we still are.
+    // cargo resolves a relative path from its working directory, which is ours too.
     let shared = std::env::var_os("CARGO_TARGET_DIR").and_then(|dir| std::path::absolute(dir).ok());
     shared.unwrap_or_else(|| root().join("target")).join("corpus")
 }
 
-/// Holds what a test run did against what it should do; either way in words.
+/// Compares a test run with its expected result. Both outcomes are described in words.
 fn judge(expected: Expected, success: bool, stdout: &str) -> Result<&'static str, String> {
     match expected {
         Expected::Passes if !success => Err("should pass".to_owned()),
-        // A test that was never run passes as well.
+        // A test that never ran passes too.
         Expected::Passes if !stdout.contains("1 passed") => Err("ran no test".to_owned()),
         Expected::Passes => Ok("passes"),
         Expected::Leaks { .. } if success => Err("should leak, but passes".to_owned()),
@@ -155,13 +155,13 @@ fn judge(expected: Expected, success: bool, stdout: &str) -> Result<&'static str
     }
 }
 
-/// The first line of a leak's report.
+/// The first line of the report on a leak.
 pub(crate) fn is_headline(line: &str) -> bool {
     let verbs = [" leaked ", " leaks ", " leaves "];
     line.contains("leakcheck: `") && verbs.iter().any(|verb| line.contains(verb))
 }
 
-/// Long lines of a report are broken.
+/// Joins wrapped lines of a report.
 fn on_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,6 +1,6 @@
-//! The project's own chores: `cargo xtask <verb>`.
+//! Tasks of this project: `cargo xtask <task>`.
 //!
-//! One verb, one function; a verb that needs more has a file of its own.
+//! Each task is one function, or a file of its own if it needs more.
 
 mod accuracy;
 mod corpus;
@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask <verb>
+usage: cargo xtask <task>
 
-  ci                       what CI runs: .ci/run
-  corpus [--ci] [CASE…]    the checks of real leaks in published crates, all or some;
-                           --ci takes those that build quickly
+  ci                       run what CI runs (.ci/run)
+  corpus [--ci] [CASE…]    check real leaks in published crates, all cases or the given ones;
+                           --ci selects those that build quickly
   accuracy [--runs N] [--write] [CASE…]
-                           what leakcheck and its rivals find in them; --write puts
-                           the tables into docs/accuracy.md
-  versions                 builds the published crates with the oldest versions of
-                           their dependencies, and beside an old lock file";
+                           compare what leakcheck and similar tools find in them;
+                           --write writes the tables to docs/accuracy.md
+  versions                 build the published crates with the oldest versions of
+                           their dependencies, and next to an old lock file";
 
-/// What a verb comes to: whether everything was as it should be, or why it could not tell.
+/// Whether a task succeeded, or why it could not run.
 type Outcome = Result<bool, String>;
 
 fn main() -> ExitCode {
@@ -38,19 +38,19 @@ fn main() -> ExitCode {
 
 fn run(args: &[String]) -> Outcome {
     match args.split_first() {
-        Some((verb, [])) if verb == "ci" => ci(),
-        Some((verb, rest)) if verb == "corpus" => corpus::run(rest),
-        Some((verb, rest)) if verb == "accuracy" => accuracy::run(rest),
-        Some((verb, [])) if matches!(verb.as_str(), "help" | "-h" | "--help") => {
+        Some((task, [])) if task == "ci" => ci(),
+        Some((task, rest)) if task == "corpus" => corpus::run(rest),
+        Some((task, rest)) if task == "accuracy" => accuracy::run(rest),
+        Some((task, [])) if matches!(task.as_str(), "help" | "-h" | "--help") => {
             println!("{USAGE}");
             Ok(true)
         }
-        Some((verb, [])) if verb == "versions" => versions::run(),
-        Some((verb, [arg, ..])) if verb == "ci" || verb == "versions" => {
-            Err(format!("`{verb}` takes no `{arg}`\n\n{USAGE}"))
+        Some((task, [])) if task == "versions" => versions::run(),
+        Some((task, [arg, ..])) if task == "ci" || task == "versions" => {
+            Err(format!("unexpected argument `{arg}` for `{task}`\n\n{USAGE}"))
         }
-        Some((verb, _)) => Err(format!("unknown verb `{verb}`\n\n{USAGE}")),
-        None => Err(format!("no verb given\n\n{USAGE}")),
+        Some((task, _)) => Err(format!("unknown task `{task}`\n\n{USAGE}")),
+        None => Err(format!("no task given\n\n{USAGE}")),
     }
 }
 
@@ -59,11 +59,11 @@ fn ci() -> Outcome {
         .arg(".ci/run")
         .current_dir(root())
         .status()
-        .map_err(|e| format!("cannot run `bash .ci/run`: {e}"))?;
+        .map_err(|e| format!("failed to run `bash .ci/run`: {e}"))?;
     Ok(status.success())
 }
 
-/// The folder of the workspace.
+/// The root of the workspace.
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().expect("xtask lies in the workspace").to_owned()

@@ -1,9 +1,9 @@
-//! What the command line asks for.
+//! The command line.
 
 use crate::corpus::cases::Case;
 use crate::corpus::named;
 
-/// Runs of each program, where nobody says otherwise.
+/// The default number of runs of each program.
 const RUNS: u32 = 20;
 
 pub(super) struct Arguments {

@@ -1,9 +1,9 @@
-//! What the figures were taken on.
+//! Describes the machine that the figures were measured on.
 
 use super::programs::CRATES;
 use std::process::Command;
 
-/// One line about the runs and the machine.
+/// One line on the machine and the number of runs.
 pub(super) fn line(runs: u32) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);

@@ -1,11 +1,11 @@
-//! `docs/accuracy.md`, whose tables stand between marks.
+//! Writes tables to `docs/accuracy.md`, between markers.
 
 use crate::root;
 
 const BEGIN: &str = "<!-- begin tables -->\n";
 const END: &str = "<!-- end tables -->";
 
-/// Puts the tables into the page.
+/// Replaces the tables of the page.
 pub(super) fn write(tables: &str) -> Result<(), String> {
     let file = root().join("docs/accuracy.md");
     let cannot = |error| format!("`{}`: {error}", file.display());

@@ -1,4 +1,4 @@
-//! The programs of one variant: its tests, and one for each rival.
+//! The programs of one variant: its tests, and a program for each rival.
 
 use super::tool::Tool;
 use crate::corpus::cases::{Case, Variant};
@@ -11,19 +11,19 @@ use std::process::Command;
 /// The programs of one variant.
 pub(super) struct Programs {
     repeated: PathBuf,
-    /// Where cargo puts what it builds.
+    /// The target directory.
     rivals: PathBuf,
-    /// Nothing where there is no nightly toolchain.
+    /// `None` without a nightly toolchain.
     lsan: Option<PathBuf>,
-    /// What their names begin with.
+    /// The prefix of their names.
     name: String,
     has_dhat: bool,
 }
 
-/// The rivals that are crates, and their versions.
+/// The rivals that are crates, with their versions.
 pub(super) const CRATES: [(&str, &str); 3] =
     [("dhat", "0.3.3"), ("mockalloc", "0.1.2"), ("stats_alloc", "0.1.10")];
-/// dhat wants a smallvec that is newer than this case's.
+/// dhat requires a newer smallvec than this case has.
 const WITHOUT_DHAT: &str = "smallvec-insert-many-panic";
 
 impl Programs {
@@ -52,8 +52,8 @@ impl Programs {
     }
 }
 
-/// A package whose programs call the trigger. It has the versions that the case's own package is
-/// locked to.
+/// Creates a package whose programs call the trigger, with the same locked versions as the package of the
+/// case.
 fn write_package(folder: &Path, name: &str, case: &Case, variant: Variant) -> Result<(), String> {
     let cannot = |error| format!("cannot write `{}`: {error}", folder.display());
     fs::create_dir_all(folder).map_err(cannot)?;
@@ -96,7 +96,7 @@ fn manifest(name: &str, package: &Path, crates: &[(&str, &str)]) -> String {
     text
 }
 
-/// The test program, by where cargo says it is.
+/// The path of the test program, from cargo's output.
 fn build_repeated(case: &Case, variant: Variant) -> Result<PathBuf, String> {
     let mut cargo = cargo_test(case, variant);
     let said = run(cargo.args(["--test", "repeated", "--no-run"]))?;
@@ -132,7 +132,7 @@ fn build_lsan(folder: &Path, name: &str) -> Result<Option<PathBuf>, String> {
     Ok(Some(target().join(host).join("debug").join(format!("{name}-lsan"))))
 }
 
-/// What a command says on stderr.
+/// The stderr of a command.
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

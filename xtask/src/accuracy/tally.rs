@@ -1,15 +1,15 @@
-//! What was counted, as tables.
+//! Counts results and prints them as tables.
 
 use super::tool::Tool;
 use crate::corpus::cases::{Case, Kind, Variant};
 
-/// What was counted.
+/// The counted results.
 pub(super) struct Tally {
     runs: u32,
     counts: Vec<Count>,
 }
 
-/// In how many runs a tool told of a leak.
+/// The number of runs in which a tool reported a leak.
 struct Count {
     case: &'static Case,
     variant: Variant,
@@ -17,13 +17,13 @@ struct Count {
     leaks: u32,
 }
 
-/// How good a tool is over all cases.
+/// The accuracy of a tool over all cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Score {
-    /// Runs with a leak that were told of it, of so many.
+    /// True positives, and the number of runs with a leak.
     pub(super) found: u32,
     pub(super) leaky: u32,
-    /// Runs without a leak that were told of one, of so many.
+    /// False positives, and the number of runs without a leak.
     pub(super) alarms: u32,
     pub(super) clean: u32,
 }
@@ -74,7 +74,7 @@ impl Tally {
         self.counts.iter().any(|count| count.tool == tool)
     }
 
-    /// The leak of the C heap shows in no test scope, so it counts neither for nor against anybody.
+    /// The leak in the C heap is not visible in test scope, so it does not count for any tool.
     pub(super) fn score(&self, tool: Tool) -> Score {
         let mut score = Score::default();
         for count in self.counts.iter().filter(|count| count.tool == tool) {
@@ -118,12 +118,12 @@ impl Tally {
 }
 
 impl Score {
-    /// How much of what it tells is true.
+    /// Precision: the share of reported leaks that are real.
     pub(super) fn precision(self) -> Option<f64> {
         ratio(self.found, self.found + self.alarms)
     }
 
-    /// How much of what is true it tells.
+    /// Recall: the share of real leaks that are reported.
     pub(super) fn recall(self) -> Option<f64> {
         ratio(self.found, self.leaky)
     }
@@ -133,7 +133,7 @@ fn ratio(part: u32, whole: u32) -> Option<f64> {
     (whole > 0).then(|| f64::from(part) / f64::from(whole))
 }
 
-/// Rounded down, so that only what is perfect looks so.
+/// Rounded down, so that only a perfect result is shown as perfect.
 pub(super) fn percent(ratio: Option<f64>) -> String {
     ratio.map_or("–".to_owned(), |ratio| format!("{:.1} %", (ratio * 1000.0).floor() / 10.0))
 }

@@ -1,4 +1,4 @@
-//! What looks for leaks: the columns of the tables.
+//! The tools that look for leaks: the columns of the tables.
 
 use crate::corpus::cases::Case;
 use crate::corpus::{is_headline, set_up};
@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A way to look for leaks.
+/// A tool, or a mode of leakcheck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Tool {
     Alone,
@@ -22,7 +22,7 @@ pub(super) enum Tool {
     StatsAllocMegabyte,
 }
 
-/// What a tool says after one run.
+/// The result of one run of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     Leak,
@@ -31,9 +31,9 @@ pub(super) enum Said {
     HasNone,
 }
 
-/// How a rival's program, and LeakSanitizer, says that there is a leak.
+/// The exit code by which the program of a rival, or LeakSanitizer, reports a leak.
 const LEAK: i32 = 23;
-/// What is not over by then hangs.
+/// A run that takes longer is considered to hang.
 const LONGEST: Duration = Duration::from_secs(120);
 
 impl Tool {
@@ -63,7 +63,7 @@ impl Tool {
         }
     }
 
-    /// The head of its column.
+    /// The header of its column.
     pub(super) fn head(self) -> &'static str {
         match self {
             Self::Alone => "alone",
@@ -83,7 +83,7 @@ impl Tool {
     }
 
     fn arguments(self, case: &Case) -> Vec<String> {
-        // Each call of this one leaves a thread behind.
+        // Each call of this trigger leaves a thread running.
         let few = case.name == "notify-watch-timer-thread";
         let arguments = match self {
             Self::Alone => "--test-threads=1 --exact alone",
@@ -101,7 +101,7 @@ impl Tool {
         arguments.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Runs a program once. What it prints is beside it afterwards.
+    /// Runs a program once. Its output is written to a file next to it.
     pub(super) fn run(self, program: &Path, run: u32, case: &Case) -> Result<Said, String> {
         let log = program.with_extension(format!("{}-{run}.out", self.head().replace(' ', "-")));
         let mut command = Command::new(program);
@@ -128,7 +128,7 @@ impl Tool {
     }
 }
 
-/// Runs a command that prints to a file.
+/// Runs a command with its output redirected to a file.
 fn output_to(log: &Path, command: &mut Command) -> Result<ExitStatus, String> {
     let cannot = |error| format!("cannot run `{}`: {error}", log.display());
     let file = File::create(log).map_err(cannot)?;

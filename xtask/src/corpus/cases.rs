@@ -1,10 +1,10 @@
 //! The corpus as one table: what a check of the Rust heap must say about each case.
 
-/// A folder of `tests/corpus`.
+/// A case: a directory in `tests/corpus`.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Builds quickly, and so is part of what CI runs.
+    /// Builds quickly, so CI runs it.
     pub(crate) ci: bool,
 }
 
@@ -12,11 +12,11 @@ pub(crate) enum Kind {
     /// The leaky variant must fail with this crate (or the trigger) among the frames, and with this
     /// reference path. LeakSanitizer agrees on what is lost and what is reachable.
     Leaks { krate: &'static str, holder: &'static str },
-    /// The leaky variant leaves file descriptors open, which shows when it is repeated.
+    /// The leaky variant leaves file descriptors open, which repetition finds.
     Descriptors { krate: &'static str },
-    /// The leaky variant leaks, but not into the Rust heap: the check must not see it.
+    /// The leaky variant leaks outside of the Rust heap, so the check must pass.
     Unseen,
-    /// There is no leak, however much it looks like one.
+    /// Not a leak, although it looks like one.
     Quiet,
 }
 
@@ -31,13 +31,13 @@ pub(crate) enum Variant {
 /// A test of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
-    /// Many calls in one run, under a limit: the case's own `tests.rs`.
+    /// Many calls in one run, with a limit: `tests.rs` of the case.
     Once,
-    /// One call, repeated: `repeated.rs`, which all cases share.
+    /// One call per iteration, repeated: `repeated.rs`, which all cases share.
     Repeated,
 }
 
-/// What a test must come to.
+/// The expected result of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Passes,
@@ -137,7 +137,7 @@ impl Case {
 }
 
 impl Variant {
-    /// The name of the package's folder.
+    /// The directory of the package.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Variant::Leaky => "leaky",
@@ -155,7 +155,7 @@ impl Test {
         }
     }
 
-    /// What `cargo test` is asked for.
+    /// The arguments for `cargo test`.
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
             Test::Once => &["--test", "corpus"],
