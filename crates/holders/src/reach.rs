@@ -309,7 +309,7 @@ impl<'a> Graph<'a> {
             }
             let Some(reachability) = self.reachability(block) else { continue };
             let start = self.heap.start(block);
-            // The bytes after the last whole word are padding.
+            // A pointer does not fit into the bytes after the last whole word.
             let end = start + (self.heap.bytes(block) as usize & !7);
             self.scan(
                 start,
