@@ -1,4 +1,4 @@
-//! Tests that have nothing to do with a case, and run while it is checked. None leaks.
+//! Tests unrelated to a case that run in parallel with it. None of them leaks.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};

@@ -1,5 +1,5 @@
-//! The test that every case gets, as one would write it: whether what a call of the trigger leaves
-//! behind keeps coming is for leakcheck to find out.
+//! The same repeated test for every case, as a user would write it: leakcheck has to find out whether
+//! memory grows with every call of the trigger.
 
 mod neighbour;
 

@@ -4,7 +4,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_dropped_server_leaves_no_task() {
-    // Makes the runtime and its worker thread.
+    // Creates the runtime and its worker thread.
     case::trigger();
     let options = Options::new().name("a_dropped_server_leaves_no_task").threshold_bytes(23_600);
     leakcheck::check(options, || {

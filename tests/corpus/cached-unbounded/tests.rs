@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_memoised_function_does_not_grow() {
-    // Fills the bounded cache, which two calls do.
+    // Two calls fill the bounded cache.
     for _ in 0..10 {
         case::trigger();
     }

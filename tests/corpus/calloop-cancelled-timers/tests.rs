@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn removed_timers_go_away() {
-    // Makes the loop, of this thread.
+    // Creates the event loop of this thread.
     case::trigger();
     let options = Options::new().name("removed_timers_go_away").threshold_bytes(19_000);
     leakcheck::check(options, || {

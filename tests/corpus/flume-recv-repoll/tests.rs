@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn polling_again_adds_nothing() {
-    // Makes the channel.
+    // Creates the channel.
     case::trigger();
     let options = Options::new().name("polling_again_adds_nothing").threshold_bytes(12_000);
     leakcheck::check(options, || {

@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn invalidated_keys_are_freed() {
-    // Makes the cache, its threads, and the garbage that the cache always carries.
+    // Creates the cache, its threads, and the garbage that the cache always keeps.
     for _ in 0..200 {
         case::trigger();
     }

@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_late_drop_is_waited_for() {
-    // Starts the thread that drops.
+    // Starts the thread that drops the values.
     case::trigger();
     let options = Options::new().name("a_late_drop_is_waited_for").threshold_bytes(3_000);
     leakcheck::check(options, || {

@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_full_cache_stays_quiet() {
-    // Fills the cache, which 16 calls do.
+    // 16 calls fill the cache.
     for _ in 0..20 {
         case::trigger();
     }

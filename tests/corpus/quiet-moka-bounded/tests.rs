@@ -4,7 +4,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_full_moka_cache_stays_quiet() {
-    // Fills the cache and its garbage, which some 110 calls do.
+    // About 110 calls fill the cache and its garbage.
     for _ in 0..200 {
         case::trigger();
     }

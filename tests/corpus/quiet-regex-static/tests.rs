@@ -4,7 +4,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_compiled_regex_stays_quiet() {
-    // Compiles the regex, and makes a cache for each slot that later threads may use.
+    // Compiles the regex, and creates a cache for each slot that later threads may use.
     for _ in 0..20 {
         case::trigger();
     }

@@ -1,4 +1,4 @@
-//! Thread-locals are set up on first use, and go with the threads that each call starts.
+//! Thread-locals are initialized on first use, and dropped with the threads that each call starts.
 
 use leakcheck::Options;
 

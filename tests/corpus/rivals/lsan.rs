@@ -3,6 +3,6 @@
 
 fn main() {
     let calls: u32 = std::env::args().nth(1).expect("calls are given").parse().unwrap();
-    // On a thread of its own, as a test: what is left on a stack would hide leaks.
+    // On a separate thread, like a test: stale pointers on the main stack would hide leaks.
     std::thread::spawn(move || (0..calls).for_each(|_| case::trigger())).join().unwrap();
 }

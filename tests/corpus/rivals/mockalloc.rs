@@ -8,7 +8,7 @@ use std::alloc::System;
 static GLOBAL: Mockalloc<System> = Mockalloc(System);
 
 fn main() {
-    // On a thread of its own, as a test.
+    // On a separate thread, like a test.
     let result = std::thread::spawn(|| mockalloc::record_allocs(case::trigger).result());
     if let Err(error) = result.join().unwrap() {
         eprintln!("{error:?}");

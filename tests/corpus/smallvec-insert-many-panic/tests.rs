@@ -5,7 +5,7 @@ use leakcheck::Options;
 
 #[test]
 fn a_panicking_iterator_leaks_nothing() {
-    // The first panic sets up what std keeps for all of them.
+    // On the first panic, std allocates memory that it keeps for all later ones.
     case::trigger();
     let options = Options::new().name("a_panicking_iterator_leaks_nothing").threshold_bytes(8_800);
     leakcheck::check(options, || {
