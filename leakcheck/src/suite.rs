@@ -62,6 +62,7 @@ pub fn check_all(origin: OriginOf) {
         // installed.
         thread::with(Thread::ensure_started);
         at_exit::watch_the_status();
+        journal::leave_to_suite();
     }
 }
 
@@ -74,11 +75,6 @@ pub fn program_ends() {
         drop(untracked);
         at_exit::end_program();
     }
-}
-
-/// Whether `check_all!` is in this program.
-pub(crate) fn is_on() -> bool {
-    PROGRAM.get().is_some()
 }
 
 /// Opens the region of a thread that libtest's main thread has started, before it runs.

@@ -1,5 +1,8 @@
 //! What happens when the process exits while a check is open.
 
+#[cfg(all(unix, not(miri)))]
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use leakcheck_ledger::thread::Untracked;
 
 use crate::message;
@@ -8,6 +11,16 @@ use crate::settings::{self, Mode};
 /// The code of failure, as libtest has it.
 #[cfg(unix)]
 const FAILURE: i32 = 101;
+
+/// Whether `check_all!` asks for the open checks at exit, together with what else it reports then.
+#[cfg(all(unix, not(miri)))]
+static LEFT_TO_SUITE: AtomicBool = AtomicBool::new(false);
+
+/// Leaves it to the caller to call [`fail_if_open`] at exit.
+#[cfg(interposed)]
+pub(crate) fn leave_to_suite() {
+    LEFT_TO_SUITE.store(true, Ordering::SeqCst);
+}
 
 /// After all exit handlers of the program, so that they still run.
 #[cfg(all(target_os = "linux", not(miri)))]
@@ -31,12 +44,7 @@ pub(super) fn prepare() {}
 
 #[cfg(all(unix, not(miri)))]
 extern "C" fn exit() {
-    // A program with `check_all!` has more to say, and does it in one go.
-    #[cfg(interposed)]
-    if crate::suite::is_on() {
-        return;
-    }
-    if fail_if_open() {
+    if !LEFT_TO_SUITE.load(Ordering::SeqCst) && fail_if_open() {
         // SAFETY: a null pointer asks for all streams of C, which `_exit` does not flush.
         unsafe { libc::fflush(std::ptr::null_mut()) };
         // SAFETY: ending the process at once is what exit comes to after this handler.
