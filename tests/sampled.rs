@@ -123,7 +123,7 @@ fn blocks_that_are_never_sampled_count_and_are_reported() {
     let report = run.report(test);
     assert_eq!((report.call_sites.len(), report.siteless), (0, Amount { bytes: 16, blocks: 1 }));
     let said = run.said(test);
-    assert!(said.contains("\n  16 B in 1 block of which none was sampled\n"), "{said}");
+    assert!(said.contains("\n  16 B in 1 block, none sampled\n"), "{said}");
 }
 
 #[test]

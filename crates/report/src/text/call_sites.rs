@@ -56,7 +56,7 @@ pub(super) fn write(out: &mut String, report: &Report, top: usize) -> fmt::Resul
     if siteless.blocks > 0 {
         let (bytes, blocks) = (size(siteless.bytes), blocks(siteless.blocks));
         let why = match report.call_stacks {
-            Stacks::Sampled => ", none of them sampled",
+            Stacks::Sampled => ", none sampled",
             _ => " with unknown call sites",
         };
         writeln!(out, "{:indent$}{bytes:>width$} in {blocks}{why}", "")?;

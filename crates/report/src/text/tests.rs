@@ -260,7 +260,7 @@ fn what_has_no_call_site_has_its_share() {
     report.call_stacks = Stacks::Sampled;
     let sampled = rows(&report);
     assert!(sampled.starts_with("  1.  5.10 MiB  50.0 %  2,048 blocks  "), "{sampled}");
-    assert!(sampled.ends_with("\n      5.10 MiB in 12 blocks, none of them sampled"), "{sampled}");
+    assert!(sampled.ends_with("\n      5.10 MiB in 12 blocks, none sampled"), "{sampled}");
     report.call_stacks = Stacks::Full;
     let full = rows(&report);
     assert!(full.ends_with("\n      5.10 MiB in 12 blocks with unknown call sites"), "{full}");
