@@ -1,8 +1,8 @@
 //! The figures of each region: an account, with a record for each of its call sites.
 //!
-//! A region's figures are distributed over [shards](shard), one for each thread in the region, so
+//! A region's figures are distributed over shards, one for each thread in the region, so
 //! that no two threads write to the same cache line. An [account] adds them up. A block's [tag]
-//! points to the [record] in which the block is counted.
+//! points to the record in which the block is counted.
 
 #[allow(unsafe_code, reason = "declares a type valid when zeroed")]
 pub mod account;

@@ -1,6 +1,6 @@
 //! The counting allocator.
 //!
-//! Every block has a [header](crate::header) in front, which contains its owner. Each method of
+//! Every block has a header in front, which contains its owner. Each method of
 //! [`GlobalAlloc`] takes the same steps in the same order: call the inner allocator, return if that
 //! failed, report the event, write the header. A failed allocation is therefore never counted.
 //! Nothing here allocates, locks, panics or blocks.

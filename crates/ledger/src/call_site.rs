@@ -1,8 +1,8 @@
 //! The call-site table, which contains every distinct call stack once.
 //!
-//! A hash [tree](tree) finds the call site of a stack. A call site takes 40 bytes, 8 for each of
-//! its at most 128 frames, and about 10 in the tree. The table has at most [`MAX_SITES`] call sites
-//! with [`MAX_FRAMES`] frames in total, which is 0.7 GiB of the system's memory. Blocks from
+//! A hash tree finds the call site of a stack. A call site takes 40 bytes, 8 for each of
+//! its at most 128 frames, and about 10 in the tree. The table has at most `MAX_SITES` call sites
+//! with `MAX_FRAMES` frames in total, which is 0.7 GiB of the system's memory. Blocks from
 //! further call sites are in all figures except the split by call site.
 
 #[allow(unsafe_code, reason = "declares a type valid when zeroed")]

@@ -1,7 +1,7 @@
 //! Process-wide state that decides what an allocator event has to do: the open regions and the
 //! capture mode.
 //!
-//! Threads cache what they derive from it. [`EPOCH`] tells them when to derive it again.
+//! Threads cache what they derive from this state, and derive it again when `EPOCH` has changed.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 

@@ -2,7 +2,7 @@
 //!
 //! Internal to leakcheck, no stability promise.
 //!
-//! [`alloc`] puts a [`header`] in front of every block and passes each allocation, reallocation and
+//! [`alloc`] puts a header in front of every block and passes each allocation, reallocation and
 //! free to [`events`]. An event is charged to the region that its [`thread`] is in: to a record of
 //! that region's [account](accounts) for the [call site](call_site) of the allocation. Processes
 //! that look for what keeps blocks alive also list all [`live`] blocks. Nothing on the allocator's

@@ -3,9 +3,9 @@
 //! Internal to leakcheck, no stability promise.
 //!
 //! On Linux with glibc, a walk follows the unwind tables of the program and its libraries. The rule
-//! for each return address is cached for the process ([`rule_cache`]), and the previous walk for
+//! for each return address is cached for the process (`rule_cache`), and the previous walk for
 //! the thread ([`walk_cache`]). On other platforms, and for code whose rules are not simple, the
-//! platform's unwinder ([`platform`]) walks the stack. It finds the same frames and takes about
+//! platform's unwinder (`platform`) walks the stack. It finds the same frames and takes about
 //! fifty times as long.
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 

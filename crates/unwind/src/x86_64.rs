@@ -1,7 +1,7 @@
 //! The walk that reuses cached frames, for x86_64.
 //!
 //! It is written in assembly because every allocation runs it, and most tests are unoptimized
-//! builds, in which the same code in Rust takes ten times as long. [`WalkCache::retrace`] is the
+//! builds, in which the same code in Rust takes ten times as long. `WalkCache::retrace` is the
 //! version in Rust, and a test compares the two.
 
 use std::arch::naked_asm;
@@ -21,7 +21,7 @@ const NEW_FRAME: usize = size_of::<NewFrame>();
 // by one.
 const _: () = assert!(CACHED_FRAME == 64 && NEW_FRAME == 32 && SET_SIZE == 4 && Rule::BITS == 30);
 
-/// See [`WalkCache::retrace`].
+/// See `WalkCache::retrace`.
 ///
 /// ```text
 /// rdi  the walk cache         rax  the newest cached frame that is not below the current frame
@@ -33,7 +33,7 @@ const _: () = assert!(CACHED_FRAME == 64 && NEW_FRAME == 32 && SET_SIZE == 4 && 
 ///
 /// # Safety
 ///
-/// As for [`WalkCache::retrace`]. `rules` must point to the rule cache.
+/// As for `WalkCache::retrace`. `rules` must point to the rule cache.
 #[unsafe(naked)]
 pub unsafe extern "sysv64" fn retrace(
     cache: *mut WalkCache,

@@ -1,7 +1,7 @@
 //! The account of a region: what it owns and has done.
 //!
 //! Every region has an account, and the record of a block contains the account of its owner. The
-//! threads of the region keep its figures in [shards](super::shard), and the account adds them up.
+//! threads of the region keep its figures in shards, and the account adds them up.
 //!
 //! An account is reused when its region is closed, none of its blocks is live, and no thread,
 //! context or inner region refers to it. A block that outlives its region therefore never changes
