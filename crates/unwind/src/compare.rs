@@ -1,5 +1,5 @@
-//! Compares every walk of a program with the platform's unwinder, if `RUSTFLAGS` contains `--cfg
-//! leakcheck_compare`.
+//! Compares every walk of a program with the platform's unwinder, if `RUSTFLAGS` contains
+//! `--cfg leakcheck_compare`.
 //!
 //! When the process exits, the result is appended to the file that `LEAKCHECK_COMPARED` names: a
 //! line with the number of frames and of those that differ, followed by the first stacks that

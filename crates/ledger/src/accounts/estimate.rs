@@ -1,10 +1,11 @@
 //! Estimates the split by call site if call stacks are sampled.
 //!
 //! A block of `s` bytes is sampled with the probability `p = 1 - exp(-s / mean)`. Each sampled
-//! block therefore stands for `1 / p` similar blocks (Horvitz and Thompson, 1952): itself and `1 /
-//! p - 1` that were not sampled. The total that was not sampled is known exactly and is apportioned
-//! by these weights, so the call sites add up to what is retained. The estimate assumes that blocks
-//! of one call site have similar sizes. If they do not, it is right in bytes and too low in blocks.
+//! block therefore stands for `1 / p` similar blocks (Horvitz and Thompson, 1952): itself and
+//! `1 / p - 1` that were not sampled. The total that was not sampled is known exactly and is
+//! apportioned by these weights, so the call sites add up to what is retained. The estimate assumes
+//! that blocks of one call site have similar sizes. If they do not, it is right in bytes and too low
+//! in blocks.
 
 use super::sample::MEAN;
 use super::split::SiteCount;
