@@ -11,6 +11,7 @@ pub(crate) mod calls_in_progress;
 mod children;
 mod creation;
 mod fds;
+mod new_handles;
 #[allow(unsafe_code, reason = "has a zeroed value, and calls `fstat`")]
 pub(crate) mod opened_fds;
 mod owner;
@@ -30,7 +31,7 @@ use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account::Counts;
 use leakcheck_system::fork;
 
-use super::{C_HEAP_UNSEEN, Count, Handles, Resources};
+use super::{C_HEAP_UNSEEN, Count, Resources};
 use crate::options::Scope;
 use owner::Owner;
 
@@ -59,15 +60,6 @@ pub(crate) struct Baseline {
     children: children::Baseline,
     c_heap: Option<c_heap::Baseline>,
     scope: Scope,
-}
-
-/// The handles that a region may have left behind, by number.
-#[derive(Debug, Default)]
-struct NewHandles {
-    /// Handles that the region's own threads created.
-    owned: Vec<i32>,
-    /// Handles that appeared while the region was open and have no recorded owner.
-    unowned: Vec<i32>,
 }
 
 impl Baseline {
@@ -130,31 +122,6 @@ impl Baseline {
         let (inner, outer) = (Owner::region(region), Owner::region(parent));
         opened_fds::pass_on(inner, outer);
         started_children::pass_on(inner, outer);
-    }
-}
-
-impl NewHandles {
-    /// Adds a handle unless it is another region's, or has no recorded owner and is not new.
-    fn add(&mut self, number: i32, owner: Owner, owners: &[Owner], is_new: impl FnOnce() -> bool) {
-        if owners.contains(&owner) {
-            self.owned.push(number);
-        } else if owner == Owner::UNKNOWN && is_new() {
-            self.unowned.push(number);
-        }
-    }
-
-    /// Counts the handles. Those without a recorded owner are the region's if it was `alone`.
-    fn judge(mut self, alone: impl FnOnce() -> bool) -> Handles {
-        let is_known = self.unowned.is_empty() || alone();
-        if is_known {
-            self.owned.append(&mut self.unowned);
-        }
-        let number = self.owned.len() as i64;
-        let count = match is_known {
-            true => Count::Known(number),
-            false => Count::NotJudged { at_least: number, why: alone::IN_PARALLEL },
-        };
-        Handles { count, numbers: self.owned }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leakcheck_ledger::epoch;
 
-use super::NewHandles;
+use super::new_handles::NewHandles;
 
 /// The number of times that handles are listed again before unrecorded ones are accepted.
 const MAX_RETRIES: usize = 50;

@@ -5,10 +5,11 @@ use std::fs;
 
 use super::super::Child;
 use super::calls_in_progress::STARTING;
+use super::new_handles::NewHandles;
 use super::owner::Owner;
 use super::proc::numbers_in;
+use super::started_children;
 use super::wait::{any_child, state};
-use super::{NewHandles, started_children};
 
 pub(super) use super::wait::State;
 

@@ -5,9 +5,10 @@ use std::fs;
 
 use super::super::Fd;
 use super::calls_in_progress::OPENING;
+use super::new_handles::NewHandles;
 use super::owner::Owner;
 use super::proc::{access_mode, max_fds, numbers_in};
-use super::{NewHandles, opened_fds, socket};
+use super::{opened_fds, socket};
 
 /// The number of descriptors that are tried where `/proc` is missing.
 const MAX_TRIED: u64 = 1 << 16;
