@@ -9,6 +9,7 @@ mod json;
 mod junit;
 mod markdown;
 mod pprof;
+mod rendered;
 mod sarif;
 mod speedscope;
 
@@ -112,9 +113,6 @@ pub(crate) fn render(
     let word = format.word();
     rendered.map_err(|why| Error::unusable(format!("the {word} report cannot be written: {why}")))
 }
-
-/// What a format comes to: that it is written, or why not.
-type Rendered = std::result::Result<(), Box<dyn std::error::Error>>;
 
 impl Format {
     pub(crate) fn word(self) -> &'static str {

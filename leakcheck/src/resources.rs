@@ -8,10 +8,10 @@
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
+mod handles;
 #[cfg(target_os = "linux")]
 mod linux;
 
-use leakcheck_ledger::SiteId;
 use leakcheck_report::{Figure, Unjudged};
 
 use crate::error::Error;
@@ -22,6 +22,7 @@ use elsewhere as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 
+pub(crate) use handles::{Child, Count, Fd, Handles};
 pub(crate) use platform::Baseline;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
@@ -38,45 +39,6 @@ pub(crate) struct Resources {
     pub(crate) children: Handles,
     /// The growth of the C heap in bytes, at least.
     pub(crate) c_heap: Count,
-}
-
-/// File descriptors or child processes that a region has left behind.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Handles {
-    pub(crate) count: Count,
-    /// Descriptor numbers or process ids.
-    numbers: Vec<i32>,
-}
-
-/// How much of a resource a region has left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Count {
-    Known(i64),
-    /// The region may have left more than is attributed to it.
-    NotJudged {
-        at_least: i64,
-        why: &'static str,
-    },
-}
-
-/// A descriptor that a region left open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fd {
-    pub(crate) number: i32,
-    /// The file, socket or other object that it refers to.
-    pub(crate) target: String,
-    /// 0 where the call site is unknown.
-    pub(crate) opened_at: SiteId,
-}
-
-/// A child process that has not been waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Child {
-    pub(crate) pid: i32,
-    pub(crate) command: String,
-    pub(crate) exited: bool,
-    /// 0 where the call site is unknown.
-    pub(crate) started_at: SiteId,
 }
 
 /// Checks that this system reports every resource that the options limit.
@@ -137,40 +99,5 @@ impl Resources {
         let unjudged =
             |(figure, count): (Figure, Count)| Some(Unjudged::new(figure, count.not_judged()?));
         counts.into_iter().filter_map(unjudged).collect()
-    }
-}
-
-impl Count {
-    fn unknown(why: &'static str) -> Self {
-        Self::NotJudged { at_least: 0, why }
-    }
-
-    /// The amount that is attributed to the region.
-    pub(crate) fn at_least(self) -> i64 {
-        match self {
-            Self::Known(number) | Self::NotJudged { at_least: number, .. } => number,
-        }
-    }
-
-    /// The exact amount, or `None` where the figure is not judged.
-    pub(crate) fn known(self) -> Option<i64> {
-        match self {
-            Self::Known(number) => Some(number),
-            Self::NotJudged { .. } => None,
-        }
-    }
-
-    /// The reason why the figure is not judged, if it is not.
-    pub(crate) fn not_judged(self) -> Option<&'static str> {
-        match self {
-            Self::Known(_) => None,
-            Self::NotJudged { why, .. } => Some(why),
-        }
-    }
-}
-
-impl Default for Count {
-    fn default() -> Self {
-        Self::Known(0)
     }
 }

@@ -58,11 +58,11 @@ thread_local! {
 /// Checks every test from now on. It runs before `main`.
 pub fn check_all(origin: OriginOf) {
     if PROGRAM.set(origin).is_ok() {
+        journal::leave_to_suite();
         // Marks this thread as the main one even where the allocator, which usually does, is not
         // installed.
         thread::with(Thread::ensure_started);
         at_exit::watch_the_status();
-        journal::leave_to_suite();
     }
 }
 

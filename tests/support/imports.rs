@@ -13,7 +13,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use circles::circles;
-pub use tokens::has_word;
 
 use paths::Import;
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use leakcheck_report::Frame;
 use serde::Serialize;
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::Run;
 
 #[derive(Serialize)]

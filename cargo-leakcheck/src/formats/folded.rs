@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::Run;
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {

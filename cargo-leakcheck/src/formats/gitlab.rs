@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::Run;
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {

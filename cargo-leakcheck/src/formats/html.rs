@@ -10,7 +10,8 @@ use leakcheck_report::{
 };
 use serde::Serialize;
 
-use super::{Context, Rendered};
+use super::Context;
+use super::rendered::Rendered;
 use crate::model::{Check, Fixed, Meta, Regression, Run, Status, Test};
 
 const PAGE: &str = include_str!("../../assets/report.html");

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use leakcheck_report::format::counted;
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::{Run, Status, Test};
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {

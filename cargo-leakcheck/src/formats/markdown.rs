@@ -5,7 +5,7 @@ use std::io::Write;
 
 use leakcheck_report::format::{count, counted, signed_size, size};
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::{Regression, Run, Status, Test};
 
 const MOST_ROWS: usize = 30;

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::Run;
 
 /// The messages of `profile.proto` that are used; the numbers are its.

@@ -8,7 +8,8 @@ use leakcheck_report::Frame;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{Leak, Rendered};
+use super::Leak;
+use super::rendered::Rendered;
 use crate::model::{Run, Status, Test};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";

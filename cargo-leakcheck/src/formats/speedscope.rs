@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::Rendered;
+use super::rendered::Rendered;
 use crate::model::{Run, Status, Test};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{Crate, circles, has_word};
+use super::{Crate, circles};
 
 fn read(files: &[(&str, &str)]) -> Crate {
     Crate::of(files.iter().map(|(file, text)| (PathBuf::from(file), (*text).to_owned())))
@@ -86,11 +86,4 @@ fn comments_literals_and_tests_import_nothing() {
     ";
     check(&[("a.rs", text), ("b.rs", ""), ("a/tests.rs", "use crate::b;")], &[]);
     check(&[("a.rs", "#[cfg(unix)] use crate::b;"), ("b.rs", "")], &["a → b   a.rs: crate::b"]);
-}
-
-#[test]
-fn a_keyword_counts_only_in_code() {
-    assert!(has_word("fn f() { unsafe { g() } }", "unsafe"));
-    assert!(!has_word("// unsafe\n#![allow(unsafe_code)]\nconst A: &str = \"unsafe\";", "unsafe"));
-    assert!(!has_word("#[cfg(test)] mod tests { fn f() { unsafe { g() } } }", "unsafe"));
 }

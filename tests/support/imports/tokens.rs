@@ -9,11 +9,6 @@ pub(super) enum Token<'a> {
     Sign(char),
 }
 
-/// Whether a file has this keyword outside of comments, literals and tests.
-pub fn has_word(text: &str, word: &str) -> bool {
-    without_tests(text).contains(&Token::Word(word))
-}
-
 /// The tokens of a file without its items for tests.
 pub(super) fn without_tests(text: &str) -> Vec<Token<'_>> {
     let all = tokens(text);

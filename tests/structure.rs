@@ -1,0 +1,142 @@
+//! Dependencies point one way: between crates, between the modules of a crate, and between files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use leakcheck_tests::imports::{Crate, Edge, circles};
+
+/// The published crates, each with the crates of the project that it may depend on. A crate comes
+/// after all that it depends on.
+const CRATES: [(&str, &[&str]); 10] = [
+    ("leakcheck-report", &[]),
+    ("leakcheck-system", &[]),
+    ("leakcheck-macros", &[]),
+    ("leakcheck-growth", &["leakcheck-report"]),
+    ("leakcheck-unwind", &["leakcheck-system"]),
+    ("leakcheck-symbols", &["leakcheck-report", "leakcheck-system"]),
+    ("leakcheck-ledger", &["leakcheck-system", "leakcheck-unwind"]),
+    (
+        "leakcheck-holders",
+        &[
+            "leakcheck-ledger",
+            "leakcheck-report",
+            "leakcheck-symbols",
+            "leakcheck-system",
+            "leakcheck-unwind",
+        ],
+    ),
+    (
+        "leakcheck",
+        &[
+            "leakcheck-growth",
+            "leakcheck-holders",
+            "leakcheck-ledger",
+            "leakcheck-macros",
+            "leakcheck-report",
+            "leakcheck-symbols",
+            "leakcheck-system",
+            "leakcheck-unwind",
+        ],
+    ),
+    ("cargo-leakcheck", &["leakcheck-report"]),
+];
+
+/// The most files that may import one another in a circle, as a module and its children do.
+const MOST_IN_A_CIRCLE: usize = 6;
+
+#[test]
+fn no_crate_depends_upward() {
+    for (at, (name, allowed)) in CRATES.iter().enumerate() {
+        let below: Vec<&str> = CRATES[..at].iter().map(|(name, _)| *name).collect();
+        assert!(allowed.iter().all(|krate| below.contains(krate)), "`{name}` stands too early");
+        for dependency in dependencies(&read(&folder(name).join("Cargo.toml"))) {
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "`{name}` depends on `{dependency}`; it may depend on {allowed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_published_crate_has_its_place() {
+    let known: BTreeSet<PathBuf> = CRATES.iter().map(|(name, _)| folder(name)).collect();
+    assert_eq!(published(), known);
+}
+
+#[test]
+fn no_top_level_modules_import_one_another_in_a_circle() {
+    for (name, _) in CRATES {
+        let found = circles(&Crate::read(&folder(name).join("src")).top_level_edges());
+        let found: Vec<String> = found.iter().map(|(_, imports)| list(imports)).collect();
+        assert!(found.is_empty(), "`{name}` has circles of imports:\n{}", found.join("\n\n"));
+    }
+}
+
+#[test]
+fn few_files_import_one_another_in_a_circle() {
+    for (name, _) in CRATES {
+        let mut edges = Crate::read(&folder(name).join("src")).edges();
+        // The root puts the others together, so it imports from most of them.
+        edges.retain(|edge| !edge.from.is_empty());
+        for (files, imports) in circles(&edges) {
+            assert!(
+                files.len() <= MOST_IN_A_CIRCLE,
+                "{} files of `{name}` import one another:\n{}",
+                files.len(),
+                list(&imports)
+            );
+        }
+    }
+}
+
+/// The crates of the project that a manifest depends on, for whatever target.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut is_list = false;
+    for line in manifest.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            is_list = header.ends_with("dependencies]") && !header.contains("dev-dependencies");
+        }
+        let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+        if is_list && (name == "leakcheck" || name.starts_with("leakcheck-")) {
+            found.insert(name.to_owned());
+        }
+    }
+    found
+}
+
+/// The folders of all crates that are published.
+fn published() -> BTreeSet<PathBuf> {
+    let folders = |parent: PathBuf| {
+        let entries = fs::read_dir(parent).expect("a folder of the project can be read");
+        entries.map(|entry| entry.expect("a folder of the project can be read").path())
+    };
+    let all = folders(root()).chain(folders(root().join("crates")));
+    let is_published = |folder: &PathBuf| {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        manifest.contains("[package]") && !manifest.contains("publish = false")
+    };
+    all.filter(is_published).collect()
+}
+
+/// Where a crate is.
+fn folder(name: &str) -> PathBuf {
+    let inner = name.strip_prefix("leakcheck-").map(|short| root().join("crates").join(short));
+    inner.filter(|folder| folder.is_dir()).unwrap_or_else(|| root().join(name))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the project").to_owned()
+}
+
+#[track_caller]
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn list(imports: &[Edge]) -> String {
+    let lines: Vec<String> = imports.iter().map(|edge| format!("  {edge}")).collect();
+    lines.join("\n")
+}
