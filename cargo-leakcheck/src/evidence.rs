@@ -1,6 +1,7 @@
 //! What the records of a run say: which tests ran, how they ended, and what is missing.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use crate::setup::Programs;
 use leakcheck_report::run::{End, Harness, Outcome, Program};
@@ -99,11 +100,11 @@ impl Evidence {
         if is_cut_off || (by_signal && record.harness != Harness::Doctest) {
             let mut problem = format!("the tests of `{target}` {}", how_it_ended(record));
             if !record.running.is_empty() {
-                problem.push_str(&format!(" while {} running", were(&record.running)));
+                _ = write!(problem, " while {} running", were(&record.running));
             }
             if missing > 0 {
                 let tests = leakcheck_report::format::counted(missing as u64, "test");
-                problem.push_str(&format!(": {tests} did not finish"));
+                _ = write!(problem, ": {tests} did not finish");
             }
             self.problems.push(problem);
         }

@@ -62,10 +62,10 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
     for test in &mut run.tests {
         let id = test.id();
         if let Some(skip) = settings.skip.iter().find(|skip| covers(skip, test)) {
-            if matches!(test.status, Status::Leaked | Status::Passed | Status::Skipped) {
-                if !matches!(test.skip, Some(Skipped::Argument { .. })) {
-                    (test.status, test.why) = (Status::Skipped, Some(skip.why.clone()));
-                }
+            let was_checked =
+                matches!(test.status, Status::Leaked | Status::Passed | Status::Skipped);
+            if was_checked && !matches!(test.skip, Some(Skipped::Argument { .. })) {
+                (test.status, test.why) = (Status::Skipped, Some(skip.why.clone()));
             }
             continue;
         }

@@ -29,14 +29,17 @@ struct Data<'a> {
     statuses: Vec<&'static str>,
     targets: Vec<&'a str>,
     tests: Vec<PageTest<'a>>,
-    frames: Vec<(Cow<'a, str>, Option<&'a str>, Option<u32>, u8)>,
+    frames: Vec<PageFrame<'a>>,
     /// Caller and frame of each stack, one after the other.
     stacks: Vec<u32>,
     sources: BTreeMap<String, (u32, &'a [String])>,
     history: &'a [super::Past],
 }
 
-/// A test. What is not there is left out.
+/// Function, file, line and the number of the class.
+type PageFrame<'a> = (Cow<'a, str>, Option<&'a str>, Option<u32>, u8);
+
+/// A test. Fields without a value are omitted.
 #[derive(Serialize)]
 struct PageTest<'a> {
     /// Target, name, status, reason, seconds.

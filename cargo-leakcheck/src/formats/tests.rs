@@ -231,8 +231,7 @@ fn pprof_reads_back() {
     }
 }
 
-/// The standard's schema, as the crate that is made from it brings it along.
-/// Why a value is not as a schema in the folder of tests says, if it is not.
+/// Why a value does not match a schema in the folder `tests`; `None` where it does.
 fn mistake_in(value: &serde_json::Value, schema: &str) -> Option<String> {
     let path = format!("{}/tests/{schema}", env!("CARGO_MANIFEST_DIR"));
     let mut schemas = boon::Schemas::new();
