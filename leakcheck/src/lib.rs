@@ -204,6 +204,10 @@ mod gate;
 #[cfg(interposed)]
 #[allow(unsafe_code, reason = "interposes functions of the C library")]
 mod hooks;
+#[cfg_attr(
+    any(not(unix), miri),
+    allow(dead_code, unused_imports, reason = "nothing runs when the process exits")
+)]
 mod journal;
 mod judging;
 mod measurement;

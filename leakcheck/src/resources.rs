@@ -10,6 +10,7 @@
 mod elsewhere;
 mod handles;
 #[cfg(target_os = "linux")]
+#[cfg_attr(not(tracks_handles), allow(dead_code, reason = "only hooks record handles"))]
 mod linux;
 
 use leakcheck_report::{Figure, Unjudged};
@@ -24,10 +25,12 @@ use linux as platform;
 
 pub(crate) use handles::{Child, Count, Fd, Handles};
 pub(crate) use platform::Baseline;
+#[cfg(interposed)]
+pub(crate) use platform::process;
 #[cfg(target_os = "linux")]
-pub(crate) use platform::{
-    calls_in_progress, keep_call_sites, opened_fds, process, start_own_child, started_children,
-};
+pub(crate) use platform::start_own_child;
+#[cfg(tracks_handles)]
+pub(crate) use platform::{calls_in_progress, keep_call_sites, opened_fds, started_children};
 
 /// The maximum number of handles of each kind that are described.
 const MAX_LISTED: usize = 100;
