@@ -1,4 +1,4 @@
-//! `cargo leakcheck`: runs a test suite under [`leakcheck`], shows all tests' memory in one table and one page, and fails
+//! `cargo leakcheck`: runs a test suite under `leakcheck`, shows all tests' memory in one table and one page, and fails
 //! on leaks that are new.
 
 #![forbid(unsafe_code)]

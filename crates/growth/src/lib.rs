@@ -7,7 +7,7 @@
 //! noise, so repetition can: after a warm-up the body runs in batches that double, and growth
 //! proportional to the calls is a leak. Nothing here knows of allocators: readings go in, and what to
 //! do next and what became of each source of growth come out.
-
+#![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![forbid(unsafe_code)]
 
 mod track;

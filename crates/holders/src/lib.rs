@@ -3,10 +3,11 @@
 //!
 //! Internal to leakcheck, no stability promise.
 //!
-//! At the verdict, a [snapshot](snapshot) of the process is taken by a child process. It knows all
+//! At the verdict, a [`snapshot`] of the process is taken by a child process. It knows all
 //! live blocks and all [roots], and follows from there every word that may be a pointer
 //! ([`reach`]). Blocks that it does not reach are [`lost`]. The child returns addresses
 //! ([`answer`]), for which the parent looks up [names].
+#![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 #[cfg(holders)]

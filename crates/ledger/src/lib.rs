@@ -7,6 +7,7 @@
 //! that region's [account](accounts) for the [call site](call_site) of the allocation. Processes
 //! that look for what keeps blocks alive also list all [`live`] blocks. Nothing on the allocator's
 //! path allocates, locks, panics or blocks.
+#![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 pub mod accounts;

@@ -3,7 +3,7 @@
 //! The model of a report and of a run: what a check has measured, what it was compared with, what the
 //! verdict is, and how all of that reads in JSON and in text. Test processes and the command share it,
 //! so that nothing is decided by reading text. It knows nothing of allocators and symbols.
-
+#![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![forbid(unsafe_code)]
 
 pub mod format;

@@ -1,6 +1,7 @@
 //! Memory, counters and locks for code that runs inside an allocator and across a fork.
 //!
 //! Internal to leakcheck, no stability promise.
+#![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 #[allow(unsafe_code, reason = "returns references into memory from the system's allocator")]

@@ -7,6 +7,7 @@
 //! the thread ([`walk_cache`]). On other platforms, and for code whose rules are not simple, the
 //! platform's unwinder (`platform`) walks the stack. It finds the same frames and takes about
 //! fifty times as long.
+#![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
 #[cfg(all(table_unwinder, leakcheck_compare))]
