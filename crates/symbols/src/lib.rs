@@ -3,7 +3,7 @@
 //! Internal to leakcheck, no stability promise.
 //!
 //! On Linux with glibc, leakcheck reads debug information and symbol tables itself ([`loaded`]). On
-//! other targets, the `backtrace` crate does ([`platform`]).
+//! other targets, the `backtrace` crate does (`platform`).
 #![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
