@@ -75,13 +75,30 @@ fn workspace_with_minimal_versions() -> Result<(), String> {
 /// The members of the workspace that are published.
 fn published(manifest: &str) -> Result<Vec<String>, String> {
     let mut published = Vec::new();
-    for member in members(manifest) {
-        let manifest = read(&root().join(member).join("Cargo.toml"))?;
+    let members: Result<Vec<_>, String> = members(manifest).map(expanded).collect();
+    for member in members?.concat() {
+        let manifest = read(&root().join(&member).join("Cargo.toml"))?;
         if !manifest.contains("publish = false") {
-            published.push(member.to_owned());
+            published.push(member);
         }
     }
     Ok(published)
+}
+
+/// The folders that a member stands for: `crates/*` is every folder in `crates`.
+fn expanded(member: &str) -> Result<Vec<String>, String> {
+    let Some(around) = member.strip_suffix("/*") else { return Ok(vec![member.to_owned()]) };
+    let folder = root().join(around);
+    let entries = fs::read_dir(&folder).map_err(|error| on(&folder, &error))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| on(&folder, &error))?.path();
+        if let Some(name) = path.file_name().filter(|_| path.join("Cargo.toml").is_file()) {
+            found.push(format!("{around}/{}", name.to_string_lossy()));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn members(manifest: &str) -> impl Iterator<Item = &str> {
@@ -210,6 +227,13 @@ mod tests {
         assert_eq!(members(lines).collect::<Vec<_>>(), ["a", "crates/b"]);
         let line = "[workspace]\nmembers = [\"a\", \"crates/b\"]\nexclude = [\"c\"]\n";
         assert_eq!(members(line).collect::<Vec<_>>(), ["a", "crates/b"]);
+    }
+
+    #[test]
+    fn a_pattern_of_members_is_every_crate_in_its_folder() {
+        let found = expanded("crates/*").unwrap();
+        assert!(found.contains(&"crates/ledger".to_owned()), "{found:?}");
+        assert_eq!(expanded("leakcheck").unwrap(), ["leakcheck"]);
     }
 
     #[test]
