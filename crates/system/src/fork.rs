@@ -185,13 +185,26 @@ mod registry {
     }
 
     unsafe extern "C" fn before() {
-        let registry = registry();
-        for lock in registry.locks.iter().flatten() {
-            // SAFETY: this function runs as the handler before a fork and nowhere else.
-            unsafe { lock.lock_for_fork() };
-        }
-        // SAFETY: only fork handlers access the guard, and the C library never runs two at once.
-        unsafe { *GUARD.0.get() = Some(registry) };
+        // A thread that holds a lock may be waiting for the registry, so the registry comes last. A
+        // lock that was registered meanwhile makes this start over.
+        let held = loop {
+            let locks = registry().locks;
+            for lock in locks.iter().flatten() {
+                // SAFETY: this is the handler before a fork.
+                unsafe { lock.lock_for_fork() };
+            }
+            let held = registry();
+            if held.locks.iter().flatten().count() == locks.iter().flatten().count() {
+                break held;
+            }
+            drop(held);
+            for lock in locks.iter().rev().flatten() {
+                // SAFETY: no fork has begun, and this handler alone touches the guards.
+                unsafe { lock.unlock_after_fork() };
+            }
+        };
+        // SAFETY: no other handler runs meanwhile.
+        unsafe { *GUARD.0.get() = Some(held) };
     }
 
     unsafe extern "C" fn in_parent() {
