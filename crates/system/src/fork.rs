@@ -96,7 +96,7 @@ mod registry {
         ///
         /// # Safety
         ///
-        /// Only the handlers that run after a fork may call this.
+        /// Only a fork handler that took the lock, or that runs after one that did, may call this.
         unsafe fn unlock_after_fork(&'static self);
     }
 
@@ -190,7 +190,7 @@ mod registry {
         let held = loop {
             let locks = registry().locks;
             for lock in locks.iter().flatten() {
-                // SAFETY: this is the handler before a fork.
+                // SAFETY: this function runs as the handler before a fork and nowhere else.
                 unsafe { lock.lock_for_fork() };
             }
             let held = registry();
@@ -199,11 +199,11 @@ mod registry {
             }
             drop(held);
             for lock in locks.iter().rev().flatten() {
-                // SAFETY: no fork has begun, and this handler alone touches the guards.
+                // SAFETY: this handler took the lock above.
                 unsafe { lock.unlock_after_fork() };
             }
         };
-        // SAFETY: no other handler runs meanwhile.
+        // SAFETY: only fork handlers access the guard, and the C library never runs two at once.
         unsafe { *GUARD.0.get() = Some(held) };
     }
 
