@@ -74,7 +74,7 @@ fn the_advice_depends_on_the_growth() {
         ("a_map_leaks", "a map that only grows"),
         ("an_ordered_map_leaks", "a map that only grows"),
         ("a_shared_cycle_leaks", "look for a cycle"),
-        ("a_leaked_string_leaks", "ownership that is given away"),
+        ("a_leaked_string_leaks", "ownership given away by"),
         ("a_channel_leaks", "messages or waiters that stay in a channel"),
         ("a_task_leaks", "tasks that do not end"),
         ("a_thread_leaks", "threads that do not end"),
@@ -253,7 +253,7 @@ fn a_single_iteration_can_be_requested() {
     let test = "counts_in_a_static";
     let run = repeated(test, "auto");
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let hint = "if it cannot be called again, say so: #[leak_check(iterations = 1)]";
+    let hint = "if it cannot be called again, exempt it: #[leak_check(iterations = 1)]";
     assert!(run.said(test).contains(hint), "{}", run.said(test));
     let says_so = "counts_in_a_static_and_says_so";
     assert_eq!(repeated(says_so, "auto").outcome(says_so), Outcome::Passed);
@@ -271,7 +271,7 @@ fn a_body_that_cannot_be_repeated_says_so() {
     let test = "an_argument_by_value";
     let run = repeated(test, "auto");
     assert_eq!(run.outcome(test), Outcome::Passed);
-    let told = "`uses_its_argument_up` is called once, whatever `LEAK_ITERATIONS` says";
+    let told = "`uses_its_argument_up` is called once in spite of `LEAK_ITERATIONS`";
     assert!(run.stderr().contains(told), "{}", run.stderr());
     assert!(!repeated(test, "1").stderr().contains(told));
 }
