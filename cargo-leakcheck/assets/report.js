@@ -56,9 +56,7 @@
   const count = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
 
   // The model.
-  const STATUS = data.statuses;
-  const TONE = { blind: "bad", leaked: "bad", regressed: "bad", failed: "bad", "cut off": "bad",
-    "known leak": "warn", "not judged": "warn", passed: "good" };
+  const STATUS = data.statuses.map(([word, tone]) => ({ word, tone }));
   const CLASS = ["user", "dependency", "std", "harness", "system"];
   const frameOf = (index) => {
     const [name, file, line, kind] = data.frames[index];
@@ -152,7 +150,7 @@
   const view = { sort: "verdict", down: false, hidden: new Set(), search: "" };
   let shown = [];
   const filters = byId("filters");
-  STATUS.forEach((word, status) => {
+  STATUS.forEach(({ word }, status) => {
     const number = tests.filter((test) => test.s === status).length;
     if (!number) return;
     const button = el("button", { type: "button", "aria-pressed": "true", "data-verdict": word },
@@ -179,7 +177,7 @@
   const rowOf = (test, at) => {
     const cells = [
       el("td", { title: test.id }, el("a", { href: `#/test/${test.index}` }, tests.length && data.targets.length > 1 ? test.id : test.n)),
-      el("td", { class: "c-verdict" }, el("span", { class: `verdict ${TONE[test.status] || "faint"}` }, test.status)),
+      el("td", { class: "c-verdict" }, el("span", { class: `verdict ${test.status.tone}` }, test.status.word)),
       ...COLUMNS.slice(2, 6).map((column) => el("td", { class: column.class }, bytes(column.of(test)))),
       el("td", { class: "number c-time" }, seconds(test.d)),
     ];
@@ -525,7 +523,7 @@
     const parts = [
       el("p", {}, el("a", { href: "#" }, "← All tests")),
       el("h2", { tabindex: "-1" }, test.n),
-      el("p", { class: "lead" }, el("span", { class: `verdict ${TONE[test.status] || "faint"}` }, test.status),
+      el("p", { class: "lead" }, el("span", { class: `verdict ${test.status.tone}` }, test.status.word),
         test.y ? `: ${test.y}` : "", " · ", test.target, test.f ? ` · ${test.f}${test.l ? `:${test.l}` : ""}` : ""),
       ...(test.x || []).map((line) => el("p", { class: "lead" }, line)),
       ...(test.r || []).map((line) => el("p", { class: "problem" }, line)),

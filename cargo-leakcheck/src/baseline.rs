@@ -11,7 +11,7 @@ use leakcheck_report::{Excess, Figure};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{Fixed, Regression, Run, Site, Status, Test};
+use crate::model::{Compared, Fixed, Regression, Run, Site, Status, Test};
 
 /// The version of the file's schema.
 const SCHEMA: u32 = 1;
@@ -36,9 +36,9 @@ struct Known {
     /// How often the body of a repeated test was called. Its figures are held against others of as many calls only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calls: Option<u64>,
-    /// Figures besides the growth in bytes that are over their limits, by their names in reports.
+    /// Figures besides the growth in bytes that are over their limits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    over: BTreeMap<String, i64>,
+    over: BTreeMap<Figure, i64>,
     /// By fingerprint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     leaks: BTreeMap<String, KnownLeak>,
@@ -127,13 +127,12 @@ impl Tolerance {
     ) -> Vec<Regression> {
         let size = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
         let figures = [
-            ("net growth", before.0, now.0, self.net_growth_percent),
-            ("peak", size(before.1), size(now.1), self.peak_percent),
-            ("churn", size(before.2), size(now.2), self.churn_percent),
+            (Compared::NetGrowth, before.0, now.0, self.net_growth_percent),
+            (Compared::Peak, size(before.1), size(now.1), self.peak_percent),
+            (Compared::Churn, size(before.2), size(now.2), self.churn_percent),
         ];
         let beyond = figures.into_iter().filter_map(|(figure, before, now, percent)| {
             let tolerated = self.most(before, percent);
-            let figure = figure.to_owned();
             (now > tolerated).then_some(Regression { figure, before, now, tolerated })
         });
         beyond.collect()
@@ -213,7 +212,7 @@ impl Baseline {
             run.tests.iter().map(|test| (test.id(), test)).collect();
         for (id, known) in &mut self.tests {
             let (Some(now), Some(test)) = (now.tests.get(id), tests.get(id)) else { continue };
-            known.over.retain(|figure, _| !is_within(test, figure));
+            known.over.retain(|figure, _| !is_within(test, *figure));
             for (figure, value) in &mut known.over {
                 *value = now.over.get(figure).map_or(*value, |now| (*value).min(*now));
             }
@@ -232,7 +231,8 @@ impl Baseline {
 
     /// How many leaks are known: call sites, and what else than memory is over its limit.
     pub(crate) fn leaks(&self) -> usize {
-        let others = |known: &Known| known.over.keys().filter(|name| !is_memory(name)).count();
+        let others =
+            |known: &Known| known.over.keys().filter(|figure| !is_memory(**figure)).count();
         self.tests.values().map(|test| test.leaks.len() + others(test)).sum()
     }
 
@@ -266,13 +266,9 @@ impl Baseline {
                 }
             }
             for figure in
-                known.over.keys().filter(|figure| is_gone(&|test| is_within(test, figure)))
+                known.over.keys().filter(|figure| is_gone(&|test| is_within(test, **figure)))
             {
-                fixed.push(Fixed {
-                    test: id.clone(),
-                    figure: Some(figure.clone()),
-                    ..Fixed::default()
-                });
+                fixed.push(Fixed { test: id.clone(), figure: Some(*figure), ..Fixed::default() });
             }
         }
         fixed
@@ -299,7 +295,7 @@ impl Known {
         let excesses = test.check.iter().flat_map(|check| &check.excesses);
         let over = excesses.filter(|excess| excess.figure != Figure::Bytes);
         Some(Self {
-            over: over.map(|excess| (name(excess.figure), excess.value)).collect(),
+            over: over.map(|excess| (excess.figure, excess.value)).collect(),
             calls: test.calls(),
             net_growth: test.growth()?,
             peak: figures.peak_bytes,
@@ -334,7 +330,7 @@ impl Known {
         let is_known = |figure: Figure| match figure {
             Figure::BytesPerCall => known_per_call,
             Figure::Bytes => known_bytes > 0 && u64::try_from(rest).unwrap_or(0) <= limit,
-            other => self.over.contains_key(&name(other)),
+            other => self.over.contains_key(&other),
         };
         if test.status == Status::Leaked && check.excesses.iter().all(|e| is_known(e.figure)) {
             test.status = Status::Known;
@@ -347,11 +343,12 @@ impl Known {
     /// Known figures over their limits that are beyond their tolerance.
     fn beyond(&self, excesses: &[Excess], tolerance: &Tolerance) -> Vec<Regression> {
         let beyond = excesses.iter().filter_map(|excess| {
-            let (figure, now) = (name(excess.figure), excess.value);
+            let (figure, now) = (excess.figure, excess.value);
             let before = *self.over.get(&figure)?;
-            let tolerated = tolerance.most_over(excess.figure, before);
+            let tolerated = tolerance.most_over(figure, before);
             // The peak of every test is held against the baseline.
-            let is_beyond = now > tolerated && excess.figure != Figure::PeakBytes;
+            let is_beyond = now > tolerated && figure != Figure::PeakBytes;
+            let figure = Compared::Excess(figure);
             is_beyond.then_some(Regression { figure, before, now, tolerated })
         });
         beyond.collect()
@@ -370,18 +367,12 @@ impl KnownLeak {
 }
 
 /// Whether a figure of a test was judged and is not over its limit.
-fn is_within(test: &Test, figure: &str) -> bool {
+fn is_within(test: &Test, figure: Figure) -> bool {
     let Some(check) = &test.check else { return false };
-    let is_unjudged = check.more.unjudged.iter().any(|unjudged| name(unjudged.figure) == figure);
-    !is_unjudged && !check.excesses.iter().any(|excess| name(excess.figure) == figure)
+    let is_unjudged = check.more.unjudged.iter().any(|unjudged| unjudged.figure == figure);
+    !is_unjudged && !check.excesses.iter().any(|excess| excess.figure == figure)
 }
 
-fn is_memory(figure: &str) -> bool {
-    figure == "blocks" || figure.contains("bytes")
-}
-
-/// A figure's name, as reports have it.
-pub(crate) fn name(figure: Figure) -> String {
-    let name = serde_json::to_value(figure).ok();
-    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+fn is_memory(figure: Figure) -> bool {
+    figure == Figure::Blocks || figure.is_bytes()
 }

@@ -6,8 +6,8 @@ use leakcheck_report::Figure;
 use leakcheck_report::Frame;
 use leakcheck_report::format::size;
 
-use crate::baseline::{self, Tolerance};
-use crate::model::{Regression, Run, Status, Test};
+use crate::baseline::Tolerance;
+use crate::model::{Compared, Regression, Run, Status, Test};
 
 /// What is different between two runs.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl Diff {
         for (word, tests) in [("worse", &self.worse), ("better", &self.better)] {
             for (test, figures) in tests {
                 for figure in figures {
-                    let ([before, now, _], name) = (figure.shown(), figure.name());
+                    let ([before, now, _], name) = (figure.shown(), figure.figure.words());
                     lines.push(format!("{word:9} {test}  {name} {before} → {now}"));
                 }
             }
@@ -134,7 +134,7 @@ fn beyond(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regressi
         let before = was.and_then(|was| over(was, excess.figure));
         let tolerated = before.map_or(0, |before| tolerance.most_over(excess.figure, before));
         if before.is_none() || excess.value > tolerated {
-            let (figure, before) = (baseline::name(excess.figure), before.unwrap_or(0));
+            let (figure, before) = (Compared::Excess(excess.figure), before.unwrap_or(0));
             beyond.push(Regression { figure, before, now: excess.value, tolerated });
         }
     }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use leakcheck_report::{Excess, Figure, Limit, LimitSource, Skip as Skipped};
+use leakcheck_report::{Excess, Figure, Kind, Limit, LimitSource, Skip as Skipped};
 
 use crate::evidence::Ran;
 use crate::exit::Exit;
 use crate::model::{Run, Status, Test};
-use crate::settings::{KINDS, Settings, Skip};
+use crate::settings::{Settings, Skip, Source};
 use leakcheck_report::run::Outcome;
 
 /// Joins how the tests ended to what the reports say.
@@ -76,7 +76,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
             && let Some(bytes) = &mut limits.bytes
             && is_of_kind(&bytes.source)
         {
-            *bytes = Limit::new(rule.bytes, LimitSource::setting(&rule.source));
+            *bytes = Limit::new(rule.bytes, rule.source.limit());
             check.excesses.retain(|excess| excess.figure != Figure::Bytes);
             if u64::try_from(judged.bytes).is_ok_and(|bytes| bytes > rule.bytes) {
                 let limit = bytes.clone();
@@ -99,20 +99,18 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
 
 /// Limits reach the tests as variables. Restores the sources that set them.
 pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
-    let mut sources: Vec<(&str, &str)> = Vec::new();
-    sources.extend(settings.threshold_mb.iter().map(|set| ("LEAK_THRESHOLD_MB", &*set.source)));
-    sources.extend(settings.iterations.iter().map(|set| ("LEAK_ITERATIONS", &*set.source)));
-    let kinds = KINDS.iter().zip(&settings.kinds);
-    sources.extend(kinds.map(|((_, _, variable, _), set)| (*variable, &*set.source)));
+    let mut sources: Vec<(&str, &Source)> = Vec::new();
+    sources.extend(settings.threshold_mb.iter().map(|set| ("LEAK_THRESHOLD_MB", &set.source)));
+    sources.extend(settings.iterations.iter().map(|set| ("LEAK_ITERATIONS", &set.source)));
+    let kinds = Kind::ALL.iter().zip(&settings.kinds);
+    sources.extend(kinds.map(|(kind, set)| (kind.variable(), &set.source)));
     for check in run.tests.iter_mut().filter_map(|test| test.check.as_mut()) {
         let limit = check.limits.iter_mut().filter_map(|limits| limits.bytes.as_mut());
         let excesses = check.excesses.iter_mut().map(|excess| &mut excess.limit);
         for limit in limit.chain(excesses) {
-            let set = sources.iter().find(|(variable, source)| {
-                limit.source.is_variable(variable) && variable != source
-            });
+            let set = sources.iter().find(|(variable, _)| limit.source.is_variable(variable));
             if let Some((_, source)) = set {
-                limit.source = LimitSource::setting(*source);
+                limit.source = source.limit();
             }
         }
     }
@@ -120,8 +118,8 @@ pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
 
 /// Whether a limit is the one for all tests of a kind.
 fn is_of_kind(source: &LimitSource) -> bool {
-    let of_kind = |(_, _, variable, _): &(_, _, &str, _)| source.is_variable(variable);
-    matches!(source, LimitSource::Default { .. }) || KINDS.iter().any(of_kind)
+    let of_kind = |kind: &Kind| source.is_variable(kind.variable());
+    matches!(source, LimitSource::Default { .. }) || Kind::ALL.iter().any(of_kind)
 }
 
 fn covers(skip: &Skip, test: &Test) -> bool {

@@ -12,13 +12,13 @@ use std::borrow::Cow;
 use leakcheck_report::format::signed_size;
 use leakcheck_report::run::Program;
 use leakcheck_report::{
-    Allowed, Amount, Child, Class, Excess, Fd, Figures, Frame, Growing, Growth, Holder, Kind,
-    Limits, Repetition, Scope, Skip, Stacks, Suppressed, Symbols, Timeline, Unjudged,
+    Allowed, Amount, Child, Class, Excess, Fd, Figure, Figures, Frame, Growing, Growth, Holder,
+    Kind, Limits, Repetition, Scope, Skip, Stacks, Suppressed, Symbols, Timeline, Unjudged,
 };
 use serde::{Deserialize, Serialize};
 
 pub(crate) use intern::{FrameIn, Interner};
-pub(crate) use status::Status;
+pub(crate) use status::{Status, Tone};
 
 /// The version of the run's schema. It changes when a reader of the last one would misread a run.
 pub(crate) const SCHEMA: u32 = 1;
@@ -187,12 +187,23 @@ pub(crate) struct Thread {
 /// A figure that is beyond its tolerance over the baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Regression {
-    /// `net growth`, `peak`, `churn`, or the name of a figure that is over its limit too.
-    pub(crate) figure: String,
+    pub(crate) figure: Compared,
     pub(crate) before: i64,
     pub(crate) now: i64,
     /// The largest value that would have passed.
     pub(crate) tolerated: i64,
+}
+
+/// A figure that is compared with the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compared {
+    NetGrowth,
+    Peak,
+    Churn,
+    /// Another one that is over its limit in both runs.
+    #[serde(untagged)]
+    Excess(Figure),
 }
 
 /// A leak of the baseline that is gone.
@@ -203,7 +214,7 @@ pub(crate) struct Fixed {
     pub(crate) at: String,
     /// What is within its limit again, where it is no call site that is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) figure: Option<String>,
+    pub(crate) figure: Option<Figure>,
 }
 
 impl Run {
@@ -307,23 +318,34 @@ impl Regression {
     /// `net growth was 3.00 MiB, is 8.00 MiB, tolerated up to 3.30 MiB`
     pub(crate) fn words(&self) -> String {
         let [before, now, tolerated] = self.shown();
-        let what = if self.is_bytes() { "" } else { "the number of " };
-        format!("{what}{} was {before}, is {now}, tolerated up to {tolerated}", self.name())
+        let what = if self.figure.is_bytes() { "" } else { "the number of " };
+        let name = self.figure.words();
+        format!("{what}{name} was {before}, is {now}, tolerated up to {tolerated}")
     }
 
     /// What was, what is, and what would be tolerated.
     pub(crate) fn shown(&self) -> [String; 3] {
-        let of = |value| if self.is_bytes() { signed_size(value) } else { value.to_string() };
+        let of =
+            |value| if self.figure.is_bytes() { signed_size(value) } else { value.to_string() };
         [self.before, self.now, self.tolerated].map(of)
     }
+}
 
-    pub(crate) fn name(&self) -> &str {
-        words(&self.figure)
+impl Compared {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NetGrowth => "net growth",
+            Self::Peak => "peak",
+            Self::Churn => "churn",
+            Self::Excess(figure) => words(figure),
+        }
     }
 
-    fn is_bytes(&self) -> bool {
-        matches!(self.figure.as_str(), "net growth" | "peak" | "churn")
-            || self.figure.contains("bytes")
+    fn is_bytes(self) -> bool {
+        match self {
+            Self::NetGrowth | Self::Peak | Self::Churn => true,
+            Self::Excess(figure) => figure.is_bytes(),
+        }
     }
 }
 
@@ -337,26 +359,26 @@ impl Fixed {
     }
 
     /// The figure that is within its limit again.
-    pub(crate) fn figure(&self) -> Option<&str> {
-        self.figure.as_deref().map(words)
+    pub(crate) fn figure(&self) -> Option<&'static str> {
+        self.figure.map(words)
     }
 }
 
 /// Figures as people call them.
-fn words(figure: &str) -> &str {
+fn words(figure: Figure) -> &'static str {
     match figure {
-        "peak_bytes" => "peak",
-        "fds" => "open file descriptors",
-        "threads" => "running threads",
-        "children" => "child processes",
-        "c_heap_bytes" => "growth of the C heap",
-        "lost_bytes" => "lost memory",
-        "bytes_per_call" => "memory at every call",
-        "threads_per_call" => "running threads at every call",
-        "fds_per_call" => "open file descriptors at every call",
-        "children_per_call" => "child processes at every call",
-        "c_heap_bytes_per_call" => "growth of the C heap at every call",
-        other => other,
+        Figure::PeakBytes => "peak",
+        Figure::Fds => "open file descriptors",
+        Figure::Threads => "running threads",
+        Figure::Children => "child processes",
+        Figure::CHeapBytes => "growth of the C heap",
+        Figure::LostBytes => "lost memory",
+        Figure::BytesPerCall => "memory at every call",
+        Figure::ThreadsPerCall => "running threads at every call",
+        Figure::FdsPerCall => "open file descriptors at every call",
+        Figure::ChildrenPerCall => "child processes at every call",
+        Figure::CHeapBytesPerCall => "growth of the C heap at every call",
+        other => other.name(),
     }
 }
 

@@ -4,6 +4,7 @@ mod env;
 mod manifest;
 mod rules;
 pub(crate) mod show;
+mod source;
 
 use std::path::PathBuf;
 
@@ -14,11 +15,14 @@ use crate::formats::Target;
 use crate::iterations::{self, Iterations};
 use crate::workspace::Workspace;
 use leakcheck_report::pattern::Glob;
+use leakcheck_report::{Kind, Stacks};
 use manifest::Manifest;
-use rules::{Suppression, TestLimit};
+use rules::{Suppression, TestLimit, bytes_to_mb};
 
 pub(crate) use env::Environment;
-pub(crate) use rules::{KINDS, Skip};
+pub(crate) use rules::Skip;
+use source::Place;
+pub(crate) use source::Source;
 
 /// The default path of the baseline.
 const BASELINE: &str = "leakcheck-baseline.json";
@@ -28,14 +32,14 @@ const DEFAULT_TOP: u64 = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
-    pub(crate) source: String,
+    pub(crate) source: Source,
 }
 
 /// The effective settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) threshold_mb: Option<Setting<f64>>,
-    /// The default limits of kinds, in the order of [`KINDS`].
+    /// The default limits of kinds, in MiB, in the order of [`Kind::ALL`].
     pub(crate) kinds: [Setting<f64>; 3],
     pub(crate) tests: Vec<TestLimit>,
     pub(crate) skip: Vec<Skip>,
@@ -43,7 +47,7 @@ pub(crate) struct Settings {
     /// `LEAK_SUPPRESSIONS`.
     pub(crate) suppressions_file: Option<Setting<String>>,
     pub(crate) iterations: Option<Setting<Iterations>>,
-    pub(crate) stacks: Setting<String>,
+    pub(crate) stacks: Setting<Stacks>,
     /// Whether live bytes are recorded over time.
     pub(crate) timeline: Setting<bool>,
     pub(crate) top: Setting<u64>,
@@ -72,67 +76,64 @@ impl Settings {
     ) -> Result<Self> {
         let manifest = Manifest::read(workspace)?;
         env.check()?;
-        let place = manifest::TABLE;
-        let by_kind = |at: usize| -> Result<Setting<f64>> {
-            let (_, name, variable, default) = KINDS[at];
-            let limit = env.mebibytes(variable)?.or_else(|| {
-                manifest.limits.of(at).map(|mb| set(mb, format!("{place}.limits] {name}")))
-            });
-            Ok(limit.unwrap_or_else(|| set(default, "default")))
+        let of_kind = |kind: Kind| -> Result<Setting<f64>> {
+            let place = || Place::KeyOf { table: "limits", key: kind.name() };
+            let of_manifest = manifest.limits.of(kind).map(|mb| set(mb, Source::Manifest(place())));
+            let default = || set(bytes_to_mb(kind.default_bytes()), Source::Default);
+            Ok(env.mebibytes(kind.variable())?.or(of_manifest).unwrap_or_else(default))
         };
         let threshold_mb = match leaks.threshold_mb {
-            Some(mb) => Some(set(mb, "--threshold-mb")),
+            Some(mb) => Some(set(mb, Source::Flag("--threshold-mb"))),
             None => env.mebibytes("LEAK_THRESHOLD_MB")?,
         };
         let timeline = match leaks.timeline {
-            true => Some(set(true, "--timeline")),
+            true => Some(set(true, Source::Flag("--timeline"))),
             false => env.switch("LEAK_TIMELINE")?,
         };
-        let top = leaks.top.map(|top| set(top, "--top")).or(env.number("LEAK_TOP")?);
-        let iterations = leaks.iterations.map(|n| set(n, "--iterations"));
+        let top = leaks.top.map(|top| set(top, Source::Flag("--top"))).or(env.number("LEAK_TOP")?);
+        let iterations = leaks.iterations.map(|n| set(n, Source::Flag("--iterations")));
         let baseline = match (&leaks.baseline, leaks.no_baseline) {
-            (_, true) => set(None, "--no-baseline"),
-            (Some(path), _) => set(Some(path.clone()), "--baseline"),
+            (_, true) => set(None, Source::Flag("--no-baseline")),
+            (Some(path), _) => set(Some(path.clone()), Source::Flag("--baseline")),
             (None, _) => match &manifest.baseline {
-                Some(path) => set(Some(workspace.root.join(path)), format!("{place}] baseline")),
-                None => set(Some(workspace.root.join(BASELINE)), "default"),
+                Some(path) => set(Some(workspace.root.join(path)), Source::key("baseline")),
+                None => set(Some(workspace.root.join(BASELINE)), Source::Default),
             },
         };
         let switch =
-            |flag: bool, name: &str, manifest: Option<bool>, key: &str, default: bool| match (
-                flag, manifest,
-            ) {
-                (true, _) => set(!default, name),
-                (_, Some(value)) => set(value, format!("{place}] {key}")),
-                _ => set(default, "default"),
+            |flag: bool, name, manifest: Option<bool>, key, default: bool| match (flag, manifest) {
+                (true, _) => set(!default, Source::Flag(name)),
+                (_, Some(value)) => set(value, Source::key(key)),
+                _ => set(default, Source::Default),
             };
-        let reports = output.report.iter().map(|target| set(target.clone(), "--report"));
+        let reports =
+            output.report.iter().map(|target| set(target.clone(), Source::Flag("--report")));
         let reports: Vec<_> = if output.report.is_empty() {
             let of_manifest = manifest.reports(&workspace.root)?;
-            of_manifest.into_iter().map(|target| set(target, format!("{place}] reports"))).collect()
+            of_manifest.into_iter().map(|target| set(target, Source::key("reports"))).collect()
         } else {
             reports.collect()
         };
         Ok(Self {
             threshold_mb,
-            kinds: [by_kind(0)?, by_kind(1)?, by_kind(2)?],
+            kinds: [of_kind(Kind::ALL[0])?, of_kind(Kind::ALL[1])?, of_kind(Kind::ALL[2])?],
             tests: manifest.test_limits(),
             skip: skips(leaks, env, &manifest),
             suppressions: manifest.suppressions(),
             suppressions_file: env.text("LEAK_SUPPRESSIONS"),
             iterations: iterations
                 .or(env.parse("LEAK_ITERATIONS", iterations::EXPECTED, |text| text.parse().ok())?)
-                .or(manifest.iterations.map(|n| set(n, format!("{place}] iterations")))),
+                .or(manifest.iterations.map(|n| set(n, Source::key("iterations")))),
             stacks: env
-                .text("LEAK_STACKS")
-                .or(manifest.stacks.clone().map(|stacks| set(stacks, format!("{place}] stacks"))))
-                .unwrap_or_else(|| set("full".to_owned(), "default")),
+                .parse("LEAK_STACKS", Stacks::EXPECTED, Stacks::from_name)?
+                .or(manifest.stacks.map(|stacks| set(stacks, Source::key("stacks"))))
+                .unwrap_or_else(|| set(Stacks::Full, Source::Default)),
             timeline: timeline
-                .or(manifest.timeline.map(|on| set(on, format!("{place}] timeline"))))
-                .unwrap_or_else(|| set(false, "default")),
+                .or(manifest.timeline.map(|on| set(on, Source::key("timeline"))))
+                .unwrap_or_else(|| set(false, Source::Default)),
             top: top
-                .or(manifest.top.map(|top| set(top, format!("{place}] top"))))
-                .unwrap_or_else(|| set(DEFAULT_TOP, "default")),
+                .or(manifest.top.map(|top| set(top, Source::key("top"))))
+                .unwrap_or_else(|| set(DEFAULT_TOP, Source::Default)),
             warn_only: switch(
                 leaks.warn_only,
                 "--warn-only",
@@ -142,9 +143,9 @@ impl Settings {
             ),
             runner: leaks
                 .runner
-                .map(|runner| set(runner, "--runner"))
-                .or(manifest.runner.map(|runner| set(runner, format!("{place}] runner"))))
-                .unwrap_or_else(|| set(RunnerArg::Auto, "default")),
+                .map(|runner| set(runner, Source::Flag("--runner")))
+                .or(manifest.runner.map(|runner| set(runner, Source::key("runner"))))
+                .unwrap_or_else(|| set(RunnerArg::Auto, Source::Default)),
             optimize: switch(
                 leaks.no_optimize,
                 "--no-optimize",
@@ -154,13 +155,15 @@ impl Settings {
             ),
             baseline,
             tolerance: manifest.tolerance.map_or_else(
-                || set(Tolerance::default(), "default"),
-                |tolerance| set(tolerance, format!("{place}.tolerance]")),
+                || set(Tolerance::default(), Source::Default),
+                |tolerance| set(tolerance, Source::Manifest(Place::Table("tolerance"))),
             ),
-            history: output.history.clone().map(|dir| set(dir, "--history")).or_else(|| {
-                let dir = manifest.history.as_ref()?;
-                Some(set(workspace.root.join(dir), format!("{place}] history")))
-            }),
+            history: output.history.clone().map(|dir| set(dir, Source::Flag("--history"))).or_else(
+                || {
+                    let dir = manifest.history.as_ref()?;
+                    Some(set(workspace.root.join(dir), Source::key("history")))
+                },
+            ),
             reports,
             all: output.all,
             verbose: output.verbose,
@@ -173,22 +176,22 @@ impl Settings {
     }
 }
 
-fn set<T>(value: T, source: impl Into<String>) -> Setting<T> {
-    Setting { value, source: source.into() }
+fn set<T>(value: T, source: Source) -> Setting<T> {
+    Setting { value, source }
 }
 
 fn skips(leaks: &LeakArgs, env: &Environment, manifest: &Manifest) -> Vec<Skip> {
-    let by = |source: &'static str| {
-        move |glob: &str| Skip {
-            tests: Glob::new(glob),
-            why: format!("{source} has `{glob}`"),
-            source: source.to_owned(),
-        }
+    let skip = |glob: &str, name: &str, source: Source| Skip {
+        tests: Glob::new(glob),
+        why: format!("{name} has `{glob}`"),
+        source,
     };
-    let mut skips: Vec<Skip> = leaks.skip.iter().map(String::as_str).map(by("--skip")).collect();
+    let by_flag = leaks.skip.iter().map(|glob| skip(glob, "--skip", Source::Flag("--skip")));
+    let mut skips: Vec<Skip> = by_flag.collect();
     if let Some(globs) = env.text("LEAK_SKIP") {
         let globs = globs.value.split(',').map(str::trim).filter(|glob| !glob.is_empty());
-        skips.extend(globs.map(by("LEAK_SKIP")));
+        let source = || Source::Variable("LEAK_SKIP".to_owned());
+        skips.extend(globs.map(|glob| skip(glob, "LEAK_SKIP", source())));
     }
     skips.extend(manifest.skips());
     skips
@@ -196,7 +199,7 @@ fn skips(leaks: &LeakArgs, env: &Environment, manifest: &Manifest) -> Vec<Skip> 
 
 impl Environment {
     fn text(&self, name: &str) -> Option<Setting<String>> {
-        self.get(name).map(|(value, source)| set(value.to_owned(), source))
+        self.get(name).map(|(value, source)| set(value.to_owned(), source.clone()))
     }
 
     fn mebibytes(&self, name: &str) -> Result<Option<Setting<f64>>> {
@@ -222,7 +225,6 @@ impl Environment {
         let one_of = |name, expected, words: &[&str]| {
             self.parse(name, expected, |text| words.contains(&text).then_some(()))
         };
-        one_of("LEAK_STACKS", "`full`, `sampled` or `off`", &["full", "sampled", "off"])?;
         one_of("LEAK_HOLDERS", "`auto`, `on` or `off`", &["auto", "on", "off"])?;
         self.parse("LEAK_LOST_BYTES", "a whole number of bytes", |text| text.parse::<u64>().ok())?;
         self.number("LEAK_ITERATIONS_MAX")?;

@@ -14,11 +14,12 @@ use crate::model::{Meta, Run, Shard};
 use crate::progress::Progress;
 use crate::runner::nextest::{self, Summary};
 use crate::runner::{Plan, cargo_test};
-use crate::settings::{KINDS, Settings};
+use crate::settings::{Settings, Source};
 use crate::setup::Programs;
 use crate::target_runner::{self, Invocation};
 use crate::workspace::Workspace;
 use crate::{commit, gather, judge, records};
+use leakcheck_report::Kind;
 
 /// The folder of the tests' reports, in the directory of a run.
 const REPORTS: &str = "reports";
@@ -224,17 +225,17 @@ fn variables(
     set("LEAK_CHECK", "record".into());
     set("LEAK_RECORD", "on".into());
     set("LEAK_REPORT_DIR", folder.join(REPORTS).into());
-    set("LEAK_STACKS", settings.stacks.value.clone().into());
+    set("LEAK_STACKS", settings.stacks.value.name().into());
     if let Some(limit) = &settings.threshold_mb {
         set("LEAK_THRESHOLD_MB", limit.value.to_string().into());
     }
-    for ((_, _, variable, _), limit) in KINDS.iter().zip(&settings.kinds) {
-        if limit.source != "default" {
-            set(variable, limit.value.to_string().into());
+    for (kind, limit) in Kind::ALL.iter().zip(&settings.kinds) {
+        if limit.source != Source::Default {
+            set(kind.variable(), limit.value.to_string().into());
         }
     }
-    if let Some(iterations) =
-        settings.iterations.as_ref().filter(|set| !set.source.contains("LEAK_ITERATIONS"))
+    if let Some(iterations) = &settings.iterations
+        && !iterations.source.is_environment()
     {
         set("LEAK_ITERATIONS", iterations.value.to_string().into());
     }

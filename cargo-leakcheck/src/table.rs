@@ -9,7 +9,7 @@ use leakcheck_report::format::{count, counted, seconds, signed_size, size};
 
 use leakcheck_report::{Excess, Figure, text};
 
-use crate::model::{Run, Status, Test};
+use crate::model::{Run, Status, Test, Tone};
 use crate::output::shown;
 
 /// How many tests are listed that are in order, unless all are asked for.
@@ -178,14 +178,12 @@ pub(crate) fn summary(run: &Run) -> String {
 }
 
 fn style(status: Status) -> Style {
-    let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
-    match status {
-        Status::Blind | Status::Leaked | Status::Regressed | Status::Failed | Status::CutOff => {
-            colour(AnsiColor::Red).bold()
-        }
-        Status::Known | Status::NotJudged => colour(AnsiColor::Yellow),
-        Status::Passed => colour(AnsiColor::Green),
-        Status::Skipped | Status::Unchecked | Status::Ignored => Style::new().dimmed(),
+    let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
+    match status.tone() {
+        Tone::Bad => color(AnsiColor::Red).bold(),
+        Tone::Warn => color(AnsiColor::Yellow),
+        Tone::Good => color(AnsiColor::Green),
+        Tone::Faint => Style::new().dimmed(),
     }
 }
 

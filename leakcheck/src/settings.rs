@@ -128,7 +128,7 @@ impl Settings {
             record: variables.parse("LEAK_RECORD", "`on` or `off`", switch)?.unwrap_or(false),
             report_dir: variables.path("LEAK_REPORT_DIR", "the path of a directory")?,
             stacks: variables
-                .parse("LEAK_STACKS", "`full`, `sampled` or `off`", stacks)?
+                .parse("LEAK_STACKS", Stacks::EXPECTED, Stacks::from_name)?
                 .unwrap_or_default(),
             holders: variables
                 .parse("LEAK_HOLDERS", "`auto`, `on` or `off`", holders)?
@@ -333,15 +333,6 @@ fn switch(text: &str) -> Option<bool> {
     match text {
         "on" | "1" | "true" => Some(true),
         "off" | "0" | "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn stacks(text: &str) -> Option<Stacks> {
-    match text {
-        "full" => Some(Stacks::Full),
-        "sampled" => Some(Stacks::Sampled),
-        "off" => Some(Stacks::Off),
         _ => None,
     }
 }

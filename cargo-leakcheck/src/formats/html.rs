@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::rendered::Rendered;
-use crate::model::{Check, Fixed, Meta, Regression, Run, Status, Test};
+use crate::model::{Check, Fixed, Meta, Regression, Run, Status, Test, Tone};
 
 const PAGE: &str = include_str!("../../assets/report.html");
 const STYLE: &str = include_str!("../../assets/report.css");
@@ -26,7 +26,8 @@ struct Data<'a> {
     problems: &'a [String],
     /// Sentences.
     fixed: Vec<String>,
-    statuses: Vec<&'static str>,
+    /// The word for each status, and its tone.
+    statuses: Vec<(&'static str, Tone)>,
     targets: Vec<&'a str>,
     tests: Vec<PageTest<'a>>,
     frames: Vec<PageFrame<'a>>,
@@ -185,7 +186,7 @@ fn data<'a>(run: &'a Run, context: &'a Context) -> Data<'a> {
         meta: &run.meta,
         problems: &run.problems,
         fixed: run.fixed.iter().map(Fixed::words).collect(),
-        statuses: Status::ALL.iter().map(|status| status.word()).collect(),
+        statuses: Status::ALL.map(|status| (status.word(), status.tone())).to_vec(),
         tests: run.by_weight().into_iter().map(test).collect(),
         frames: run
             .frames

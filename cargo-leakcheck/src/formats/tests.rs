@@ -4,7 +4,7 @@ use leakcheck_report::{Amount, Class, Excess, Figure, Figures, Growth, Kind, Lim
 
 use super::*;
 use crate::fingerprint::Fingerprints;
-use crate::model::{FrameIn, Interner, Meta};
+use crate::model::{Compared, FrameIn, Interner, Meta};
 
 /// A name that is as bad as names get.
 pub(crate) const HOSTILE: &str = "</script><script>window.hacked = 1</script><img src=x onerror=\"window.hacked = 1\">|`;\n::error::x]]>&amp;\u{1b}[31m";
@@ -59,7 +59,7 @@ pub(crate) fn a_run() -> Run {
             file: Some("src/lib.rs".into()),
             line: Some(3),
             regressions: if status == Status::Regressed {
-                vec![Regression { figure: "peak".into(), before: 1, now: 3, tolerated: 2 }]
+                vec![Regression { figure: Compared::Peak, before: 1, now: 3, tolerated: 2 }]
             } else {
                 Vec::new()
             },

@@ -33,6 +33,16 @@ pub(crate) enum Status {
     Passed,
 }
 
+/// How good or bad a status is, which decides its color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tone {
+    Bad,
+    Warn,
+    Good,
+    Faint,
+}
+
 impl Status {
     pub(crate) const ALL: [Self; 11] = [
         Self::Blind,
@@ -61,6 +71,15 @@ impl Status {
             Self::Unchecked => "unchecked",
             Self::Ignored => "ignored",
             Self::Passed => "passed",
+        }
+    }
+
+    pub(crate) fn tone(self) -> Tone {
+        match self {
+            Self::Blind | Self::Leaked | Self::Regressed | Self::Failed | Self::CutOff => Tone::Bad,
+            Self::Known | Self::NotJudged => Tone::Warn,
+            Self::Passed => Tone::Good,
+            Self::Skipped | Self::Unchecked | Self::Ignored => Tone::Faint,
         }
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::cargo_config::{CargoConfig, Source};
+use super::source::Source;
+use crate::cargo_config::{self, CargoConfig};
 use crate::error::{Error, Result};
 use crate::output::shown;
 
@@ -16,7 +17,7 @@ pub(crate) struct Environment(BTreeMap<String, Variable>);
 #[derive(Clone, Debug, PartialEq)]
 struct Variable {
     value: String,
-    source: String,
+    source: Source,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,7 +55,8 @@ impl Environment {
                 continue;
             };
             let value = value.to_string_lossy().into_owned();
-            found.0.insert(name.to_owned(), Variable { value, source: name.to_owned() });
+            let variable = Variable { value, source: Source::Variable(name.to_owned()) };
+            found.0.insert(name.to_owned(), variable);
         }
         for source in CargoConfig::read(directory, &[])?.files() {
             found.read(source)?;
@@ -63,12 +65,12 @@ impl Environment {
     }
 
     /// The value of a variable, and its source.
-    pub(super) fn get(&self, name: &str) -> Option<(&str, &str)> {
-        self.0.get(name).map(|variable| (variable.value.as_str(), variable.source.as_str()))
+    pub(super) fn get(&self, name: &str) -> Option<(&str, &Source)> {
+        self.0.get(name).map(|variable| (variable.value.as_str(), &variable.source))
     }
 
     /// Adds what a configuration sets that nobody nearer has set.
-    fn read(&mut self, source: &Source) -> Result<()> {
+    fn read(&mut self, source: &cargo_config::Source) -> Result<()> {
         let path = source.path.as_deref().unwrap_or(Path::new(""));
         let config: Config =
             source.table.clone().try_into().map_err(|error| Error::file("read", path, error))?;
@@ -81,8 +83,9 @@ impl Environment {
                 }
                 Entry::Other(_) => continue,
             };
-            let source = format!("{} [env] {name}", shown(path));
-            let of_process = self.0.get(&name).is_some_and(|known| known.source == name);
+            let source = Source::CargoConfig { file: shown(path), variable: name.clone() };
+            let known = self.0.get(&name);
+            let of_process = known.is_some_and(|it| matches!(it.source, Source::Variable(_)));
             if !self.0.contains_key(&name) || (force && of_process) {
                 self.0.insert(name, Variable { value, source });
             }

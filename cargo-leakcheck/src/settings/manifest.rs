@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
-use super::rules::{KINDS, Skip, Suppression, TestLimit, mb_to_bytes};
+use super::rules::{Skip, Suppression, TestLimit, mb_to_bytes};
+use super::source::{Place, Source};
 use crate::baseline::Tolerance;
 use crate::cli::RunnerArg;
 use crate::error::{Error, Result};
@@ -12,9 +13,7 @@ use crate::formats::Target;
 use crate::iterations::Iterations;
 use crate::workspace::Workspace;
 use leakcheck_report::pattern::Glob;
-
-/// What sources in it begin with.
-pub(super) const TABLE: &str = "Cargo.toml [workspace.metadata.leakcheck";
+use leakcheck_report::{Kind, Stacks};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +27,8 @@ pub(super) struct Manifest {
     #[serde(default)]
     suppress: Vec<Suppress>,
     pub(super) iterations: Option<Iterations>,
-    pub(super) stacks: Option<String>,
+    #[serde(default, deserialize_with = "stacks")]
+    pub(super) stacks: Option<Stacks>,
     pub(super) timeline: Option<bool>,
     pub(super) top: Option<u64>,
     pub(super) warn_only: Option<bool>,
@@ -111,9 +111,9 @@ impl Manifest {
         let expected = |place: String, what: &str| Err((place, format!("expected {what}")));
         let is_size = |mb: f64| mb.is_finite() && mb >= 0.0;
         let size = "a number of MiB, 0 or more, such as `5` or `0.5`";
-        for (at, (_, name, ..)) in KINDS.iter().enumerate() {
-            if !self.limits.of(at).is_none_or(is_size) {
-                return expected(format!("limits.{name}"), size);
+        for kind in Kind::ALL {
+            if !self.limits.of(kind).is_none_or(is_size) {
+                return expected(format!("limits.{}", kind.name()), size);
             }
         }
         for (at, test) in self.tests.iter().enumerate() {
@@ -134,11 +134,6 @@ impl Manifest {
                 return expected(format!("suppress[{at}].leak"), "a pattern of LeakSanitizer's");
             }
         }
-        if let Some(stacks) = &self.stacks
-            && !["full", "sampled", "off"].contains(&stacks.as_str())
-        {
-            return expected("stacks".to_owned(), "`full`, `sampled` or `off`");
-        }
         if self.top == Some(0) {
             return expected("top".to_owned(), "a whole number, 1 or more");
         }
@@ -152,7 +147,11 @@ impl Manifest {
         let limits = self.tests.iter().enumerate().map(|(at, test)| TestLimit {
             tests: Glob::new(&test.name),
             bytes: mb_to_bytes(test.threshold_mb),
-            source: format!("{TABLE}.tests][{at}] `{}`", test.name),
+            source: Source::Manifest(Place::Entry {
+                list: "tests",
+                index: at,
+                name: Some(test.name.clone()),
+            }),
         });
         limits.collect()
     }
@@ -161,7 +160,7 @@ impl Manifest {
         self.skip.iter().enumerate().map(|(at, skip)| Skip {
             tests: Glob::new(&skip.name),
             why: skip.why.clone(),
-            source: format!("{TABLE}.skip][{at}]"),
+            source: Source::Manifest(Place::Entry { list: "skip", index: at, name: None }),
         })
     }
 
@@ -174,7 +173,9 @@ impl Manifest {
     pub(super) fn reports(&self, root: &Path) -> Result<Vec<Target>> {
         let target = |text: &String| {
             let target: Target = text.parse().map_err(|why| {
-                Error::unusable(format!("`{TABLE}]` `reports` has `{text}`: {why}"))
+                Error::unusable(format!(
+                    "`Cargo.toml [workspace.metadata.leakcheck]` `reports` has `{text}`: {why}"
+                ))
             })?;
             Ok(target.below(root))
         };
@@ -183,8 +184,19 @@ impl Manifest {
 }
 
 impl Limits {
-    /// By the place in [`KINDS`].
-    pub(super) fn of(&self, at: usize) -> Option<f64> {
-        [self.unit, self.integration, self.long_running][at]
+    pub(super) fn of(&self, kind: Kind) -> Option<f64> {
+        match kind {
+            Kind::Unit => self.unit,
+            Kind::Integration => self.integration,
+            Kind::LongRunning => self.long_running,
+            _ => None,
+        }
     }
+}
+
+fn stacks<'a, D: Deserializer<'a>>(from: D) -> std::result::Result<Option<Stacks>, D::Error> {
+    let name = String::deserialize(from)?;
+    let stacks = Stacks::from_name(&name);
+    let expected = || de::Error::custom(format_args!("expected {}", Stacks::EXPECTED));
+    stacks.map(Some).ok_or_else(expected)
 }

@@ -1,15 +1,15 @@
 //! Rules for tests by their names, and limits by their kinds.
 
-use leakcheck_report::Kind;
-
 use leakcheck_report::pattern::Glob;
+
+use super::source::Source;
 
 /// Tests that are not checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Skip {
     pub(crate) tests: Glob,
     pub(crate) why: String,
-    pub(crate) source: String,
+    pub(crate) source: Source,
 }
 
 /// A limit for some tests that have none of their own.
@@ -17,24 +17,24 @@ pub(crate) struct Skip {
 pub(crate) struct TestLimit {
     pub(crate) tests: Glob,
     pub(crate) bytes: u64,
-    pub(crate) source: String,
+    pub(crate) source: Source,
 }
 
-/// A known leak, left out of every verdict.
+/// A known leak that no verdict counts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Suppression {
     pub(crate) leak: String,
     pub(crate) why: String,
 }
 
-/// The kinds of tests: their names, variables and default limits in MiB.
-pub(crate) const KINDS: [(Kind, &str, &str, f64); 3] = [
-    (Kind::Unit, "unit", "LEAK_THRESHOLD_MB_UNIT", 1.0),
-    (Kind::Integration, "integration", "LEAK_THRESHOLD_MB_INTEGRATION", 5.0),
-    (Kind::LongRunning, "long_running", "LEAK_THRESHOLD_MB_LONG_RUNNING", 10.0),
-];
+const MIB: f64 = 1_048_576.0;
 
 /// MiB as bytes.
-pub(crate) fn mb_to_bytes(mb: f64) -> u64 {
-    (mb * 1_048_576.0).round() as u64
+pub(super) fn mb_to_bytes(mb: f64) -> u64 {
+    (mb * MIB).round() as u64
+}
+
+/// Bytes as MiB.
+pub(super) fn bytes_to_mb(bytes: u64) -> f64 {
+    bytes as f64 / MIB
 }

@@ -1,23 +1,24 @@
 //! Settings as `cargo leakcheck config` shows them.
 
+use leakcheck_report::Kind;
 use leakcheck_report::format::size;
 
-use super::rules::KINDS;
-use super::{Settings, manifest};
+use super::Settings;
+use super::source::{Place, Source};
 use crate::output::shown;
 
 /// One line for each setting: its name, its value and its source.
 pub(crate) fn show(settings: &Settings) -> String {
     let mut lines: Vec<(String, String, String)> = Vec::new();
-    let mut line = |name: &str, value: String, source: &str| {
-        lines.push((name.to_owned(), value, source.to_owned()));
+    let mut line = |name: &str, value: String, source: &Source| {
+        lines.push((name.to_owned(), value, source.to_string()));
     };
     match &settings.threshold_mb {
         Some(limit) => line("threshold_mb", format!("{} (every test)", limit.value), &limit.source),
-        None => line("threshold_mb", "none for every test".to_owned(), "default"),
+        None => line("threshold_mb", "none for every test".to_owned(), &Source::Default),
     }
-    for ((_, name, ..), limit) in KINDS.iter().zip(&settings.kinds) {
-        line(&format!("limits.{name}"), format!("{} MiB", limit.value), &limit.source);
+    for (kind, limit) in Kind::ALL.iter().zip(&settings.kinds) {
+        line(&format!("limits.{}", kind.name()), format!("{} MiB", limit.value), &limit.source);
     }
     for rule in &settings.tests {
         let bytes = size(rule.bytes);
@@ -31,13 +32,13 @@ pub(crate) fn show(settings: &Settings) -> String {
     }
     for suppression in &settings.suppressions {
         let value = format!("`{}`: {}", suppression.leak, suppression.why);
-        line("suppress", value, &format!("{}.suppress]", manifest::TABLE));
+        line("suppress", value, &Source::Manifest(Place::Table("suppress")));
     }
     match &settings.iterations {
         Some(n) => line("iterations", n.value.to_string(), &n.source),
-        None => line("iterations", "as the tests say".to_owned(), "default"),
+        None => line("iterations", "as the tests say".to_owned(), &Source::Default),
     }
-    line("stacks", settings.stacks.value.clone(), &settings.stacks.source);
+    line("stacks", settings.stacks.value.name().to_owned(), &settings.stacks.source);
     line("timeline", settings.timeline.value.to_string(), &settings.timeline.source);
     line("top", settings.top.value.to_string(), &settings.top.source);
     line("warn_only", settings.warn_only.value.to_string(), &settings.warn_only.source);
@@ -52,7 +53,7 @@ pub(crate) fn show(settings: &Settings) -> String {
     line("tolerance", settings.tolerance.value.to_string(), &settings.tolerance.source);
     match &settings.history {
         Some(dir) => line("history", shown(&dir.value), &dir.source),
-        None => line("history", "none".to_owned(), "default"),
+        None => line("history", "none".to_owned(), &Source::Default),
     }
     for report in &settings.reports {
         line("report", report.value.to_string(), &report.source);

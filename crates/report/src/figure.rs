@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::resource::Resource;
 
 /// A figure that can have a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Figure {
@@ -45,6 +45,25 @@ impl Figure {
             Resource::Fds => Self::FdsPerCall,
             Resource::Children => Self::ChildrenPerCall,
             Resource::CHeap => Self::CHeapBytesPerCall,
+        }
+    }
+
+    /// Whether the figure is a number of bytes.
+    pub fn is_bytes(self) -> bool {
+        match self {
+            Self::Bytes
+            | Self::PeakBytes
+            | Self::CHeapBytes
+            | Self::LostBytes
+            | Self::BytesPerCall
+            | Self::CHeapBytesPerCall => true,
+            Self::Blocks
+            | Self::Threads
+            | Self::Fds
+            | Self::Children
+            | Self::ThreadsPerCall
+            | Self::FdsPerCall
+            | Self::ChildrenPerCall => false,
         }
     }
 

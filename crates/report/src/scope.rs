@@ -50,3 +50,22 @@ pub enum Stacks {
     /// None.
     Off,
 }
+
+impl Stacks {
+    /// What a setting may say, as error messages have it.
+    pub const EXPECTED: &str = "`full`, `sampled` or `off`";
+
+    /// The value with that name in settings.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Full, Self::Sampled, Self::Off].into_iter().find(|stacks| stacks.name() == name)
+    }
+
+    /// The name of the value in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Sampled => "sampled",
+            Self::Off => "off",
+        }
+    }
+}

@@ -61,11 +61,13 @@ pub fn excess(Excess { figure, value, limit }: &Excess, repetition: Option<&Repe
 pub(super) fn ways_out(verdict: &Verdict) -> String {
     let Verdict::Leaked { excesses } = verdict else { return String::new() };
     let Some(Excess { figure, limit, .. }) = excesses.first() else { return String::new() };
-    let raise = match &limit.source {
-        LimitSource::Variable { name } => format!("{name}=…, #[leak_check("),
-        LimitSource::Argument { name } => format!("#[leak_check({name} = …)] or ("),
+    let raise_or_skip = match &limit.source {
+        LimitSource::Variable { name } => format!("{name}=…, #[leak_check(skip = \"why\")]"),
+        LimitSource::Argument { name } => {
+            format!("#[leak_check({name} = …)] or (skip = \"why\")")
+        }
         LimitSource::Default { .. } | LimitSource::Setting { .. } => {
-            "#[leak_check(threshold_mb = …)] or (".to_owned()
+            "#[leak_check(threshold_mb = …)] or (skip = \"why\")".to_owned()
         }
     };
     if matches!(figure, Figure::BytesPerCall) {
@@ -75,6 +77,5 @@ pub(super) fn ways_out(verdict: &Verdict) -> String {
         Figure::Bytes | Figure::Blocks => "leakcheck::allow(\"why\", || …), ",
         _ => "",
     };
-    let close = if raise.ends_with("#[leak_check(") { ")]" } else { ")" };
-    format!("{allow}{raise}skip = \"why\"{close}")
+    format!("{allow}{raise_or_skip}")
 }
