@@ -16,14 +16,14 @@ use crate::error::{Error, Result};
 #[derive(Debug, Default)]
 pub(crate) struct CargoConfig {
     /// What `--config` says, the last first.
-    command_line: Vec<Source>,
+    command_line: Vec<ConfigSource>,
     /// The files, the nearest first.
-    files: Vec<Source>,
+    files: Vec<ConfigSource>,
 }
 
 /// One place that configures cargo.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct ConfigSource {
     /// The file, where it is one.
     pub(crate) path: Option<PathBuf>,
     pub(crate) table: Table,
@@ -49,22 +49,22 @@ impl CargoConfig {
         for argument in arguments.iter().rev() {
             // cargo takes `KEY=VALUE`, or the path of a file.
             command_line.push(match argument.parse::<Table>() {
-                Ok(table) => Source { path: None, table, base: directory.to_owned() },
-                Err(_) => Source::file(&directory.join(argument))?,
+                Ok(table) => ConfigSource { path: None, table, base: directory.to_owned() },
+                Err(_) => ConfigSource::file(&directory.join(argument))?,
             });
         }
         let files =
-            files(directory).iter().map(|path| Source::file(path)).collect::<Result<_>>()?;
+            files(directory).iter().map(|path| ConfigSource::file(path)).collect::<Result<_>>()?;
         Ok(Self { command_line, files })
     }
 
     /// The files, the nearest first.
-    pub(crate) fn files(&self) -> &[Source] {
+    pub(crate) fn files(&self) -> &[ConfigSource] {
         &self.files
     }
 
     /// Every place, the one with the highest precedence first.
-    fn sources(&self) -> impl Iterator<Item = &Source> {
+    fn sources(&self) -> impl Iterator<Item = &ConfigSource> {
         self.command_line.iter().chain(&self.files)
     }
 
@@ -94,13 +94,13 @@ impl CargoConfig {
     /// The target runner that cargo would use: `--config` over the environment over files, and
     /// `target.<triple>` over `target.'cfg(…)'`.
     pub(crate) fn runner(&self, triple: &str) -> Result<Option<UserRunner>> {
-        let of_triple = |sources: &[Source]| {
+        let of_triple = |sources: &[ConfigSource]| {
             let keys = ["target", triple, "runner"];
             sources.iter().find_map(|source| source.runner(get(&source.table, &keys)?))
         };
         let of_environment = || {
             let value = env::var(variable(triple)).ok()?;
-            Source::here().runner(&Value::String(value))
+            ConfigSource::here().runner(&Value::String(value))
         };
         let found = of_triple(&self.command_line)
             .or_else(of_environment)
@@ -145,7 +145,7 @@ pub(crate) fn variable(triple: &str) -> String {
     format!("CARGO_TARGET_{}_RUNNER", triple.replace('-', "_").to_uppercase())
 }
 
-impl Source {
+impl ConfigSource {
     fn file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
         let table = text.parse().map_err(|error| Error::file("read", path, error))?;
@@ -232,7 +232,7 @@ mod tests {
     const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
     fn config(command_line: &[&str], files: &[&str]) -> CargoConfig {
-        let source = |text: &&str| Source {
+        let source = |text: &&str| ConfigSource {
             path: None,
             table: text.parse().unwrap(),
             base: "/project".into(),

@@ -7,7 +7,7 @@ use leakcheck_report::{Excess, Figure, Kind, Limit, LimitSource, Skip as Skipped
 use crate::evidence::Ran;
 use crate::exit::Exit;
 use crate::model::{Run, Status, Test};
-use crate::settings::{Settings, Skip, Source};
+use crate::settings::{SettingSource, Settings, Skip};
 use leakcheck_report::run::Outcome;
 
 /// Joins how the tests ended to what the reports say.
@@ -99,7 +99,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
 
 /// Limits reach the tests as variables. Restores the sources that set them.
 pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
-    let mut sources: Vec<(&str, &Source)> = Vec::new();
+    let mut sources: Vec<(&str, &SettingSource)> = Vec::new();
     sources.extend(settings.threshold_mb.iter().map(|set| ("LEAK_THRESHOLD_MB", &set.source)));
     sources.extend(settings.iterations.iter().map(|set| ("LEAK_ITERATIONS", &set.source)));
     let kinds = Kind::ALL.iter().zip(&settings.kinds);

@@ -22,7 +22,7 @@ use rules::{Suppression, TestLimit, bytes_to_mb};
 pub(crate) use env::Environment;
 pub(crate) use rules::Skip;
 use source::Place;
-pub(crate) use source::Source;
+pub(crate) use source::SettingSource;
 
 /// The default path of the baseline.
 const BASELINE: &str = "leakcheck-baseline.json";
@@ -32,7 +32,7 @@ const DEFAULT_TOP: u64 = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
-    pub(crate) source: Source,
+    pub(crate) source: SettingSource,
 }
 
 /// The effective settings.
@@ -78,39 +78,44 @@ impl Settings {
         env.check()?;
         let of_kind = |kind: Kind| -> Result<Setting<f64>> {
             let place = || Place::KeyOf { table: "limits", key: kind.name() };
-            let of_manifest = manifest.limits.of(kind).map(|mb| set(mb, Source::Manifest(place())));
-            let default = || set(bytes_to_mb(kind.default_bytes()), Source::Default);
+            let of_manifest =
+                manifest.limits.of(kind).map(|mb| set(mb, SettingSource::Manifest(place())));
+            let default = || set(bytes_to_mb(kind.default_bytes()), SettingSource::Default);
             Ok(env.mebibytes(kind.variable())?.or(of_manifest).unwrap_or_else(default))
         };
         let threshold_mb = match leaks.threshold_mb {
-            Some(mb) => Some(set(mb, Source::Flag("--threshold-mb"))),
+            Some(mb) => Some(set(mb, SettingSource::Flag("--threshold-mb"))),
             None => env.mebibytes("LEAK_THRESHOLD_MB")?,
         };
         let timeline = match leaks.timeline {
-            true => Some(set(true, Source::Flag("--timeline"))),
+            true => Some(set(true, SettingSource::Flag("--timeline"))),
             false => env.switch("LEAK_TIMELINE")?,
         };
-        let top = leaks.top.map(|top| set(top, Source::Flag("--top"))).or(env.number("LEAK_TOP")?);
-        let iterations = leaks.iterations.map(|n| set(n, Source::Flag("--iterations")));
+        let top =
+            leaks.top.map(|top| set(top, SettingSource::Flag("--top"))).or(env.number("LEAK_TOP")?);
+        let iterations = leaks.iterations.map(|n| set(n, SettingSource::Flag("--iterations")));
         let baseline = match (&leaks.baseline, leaks.no_baseline) {
-            (_, true) => set(None, Source::Flag("--no-baseline")),
-            (Some(path), _) => set(Some(path.clone()), Source::Flag("--baseline")),
+            (_, true) => set(None, SettingSource::Flag("--no-baseline")),
+            (Some(path), _) => set(Some(path.clone()), SettingSource::Flag("--baseline")),
             (None, _) => match &manifest.baseline {
-                Some(path) => set(Some(workspace.root.join(path)), Source::key("baseline")),
-                None => set(Some(workspace.root.join(BASELINE)), Source::Default),
+                Some(path) => set(Some(workspace.root.join(path)), SettingSource::key("baseline")),
+                None => set(Some(workspace.root.join(BASELINE)), SettingSource::Default),
             },
         };
         let switch =
             |flag: bool, name, manifest: Option<bool>, key, default: bool| match (flag, manifest) {
-                (true, _) => set(!default, Source::Flag(name)),
-                (_, Some(value)) => set(value, Source::key(key)),
-                _ => set(default, Source::Default),
+                (true, _) => set(!default, SettingSource::Flag(name)),
+                (_, Some(value)) => set(value, SettingSource::key(key)),
+                _ => set(default, SettingSource::Default),
             };
         let reports =
-            output.report.iter().map(|target| set(target.clone(), Source::Flag("--report")));
+            output.report.iter().map(|target| set(target.clone(), SettingSource::Flag("--report")));
         let reports: Vec<_> = if output.report.is_empty() {
             let of_manifest = manifest.reports(&workspace.root)?;
-            of_manifest.into_iter().map(|target| set(target, Source::key("reports"))).collect()
+            of_manifest
+                .into_iter()
+                .map(|target| set(target, SettingSource::key("reports")))
+                .collect()
         } else {
             reports.collect()
         };
@@ -123,17 +128,17 @@ impl Settings {
             suppressions_file: env.text("LEAK_SUPPRESSIONS"),
             iterations: iterations
                 .or(env.parse("LEAK_ITERATIONS", iterations::EXPECTED, |text| text.parse().ok())?)
-                .or(manifest.iterations.map(|n| set(n, Source::key("iterations")))),
+                .or(manifest.iterations.map(|n| set(n, SettingSource::key("iterations")))),
             stacks: env
                 .parse("LEAK_STACKS", Stacks::EXPECTED, Stacks::from_name)?
-                .or(manifest.stacks.map(|stacks| set(stacks, Source::key("stacks"))))
-                .unwrap_or_else(|| set(Stacks::Full, Source::Default)),
+                .or(manifest.stacks.map(|stacks| set(stacks, SettingSource::key("stacks"))))
+                .unwrap_or_else(|| set(Stacks::Full, SettingSource::Default)),
             timeline: timeline
-                .or(manifest.timeline.map(|on| set(on, Source::key("timeline"))))
-                .unwrap_or_else(|| set(false, Source::Default)),
+                .or(manifest.timeline.map(|on| set(on, SettingSource::key("timeline"))))
+                .unwrap_or_else(|| set(false, SettingSource::Default)),
             top: top
-                .or(manifest.top.map(|top| set(top, Source::key("top"))))
-                .unwrap_or_else(|| set(DEFAULT_TOP, Source::Default)),
+                .or(manifest.top.map(|top| set(top, SettingSource::key("top"))))
+                .unwrap_or_else(|| set(DEFAULT_TOP, SettingSource::Default)),
             warn_only: switch(
                 leaks.warn_only,
                 "--warn-only",
@@ -143,9 +148,9 @@ impl Settings {
             ),
             runner: leaks
                 .runner
-                .map(|runner| set(runner, Source::Flag("--runner")))
-                .or(manifest.runner.map(|runner| set(runner, Source::key("runner"))))
-                .unwrap_or_else(|| set(RunnerArg::Auto, Source::Default)),
+                .map(|runner| set(runner, SettingSource::Flag("--runner")))
+                .or(manifest.runner.map(|runner| set(runner, SettingSource::key("runner"))))
+                .unwrap_or_else(|| set(RunnerArg::Auto, SettingSource::Default)),
             optimize: switch(
                 leaks.no_optimize,
                 "--no-optimize",
@@ -155,15 +160,17 @@ impl Settings {
             ),
             baseline,
             tolerance: manifest.tolerance.map_or_else(
-                || set(Tolerance::default(), Source::Default),
-                |tolerance| set(tolerance, Source::Manifest(Place::Table("tolerance"))),
+                || set(Tolerance::default(), SettingSource::Default),
+                |tolerance| set(tolerance, SettingSource::Manifest(Place::Table("tolerance"))),
             ),
-            history: output.history.clone().map(|dir| set(dir, Source::Flag("--history"))).or_else(
-                || {
+            history: output
+                .history
+                .clone()
+                .map(|dir| set(dir, SettingSource::Flag("--history")))
+                .or_else(|| {
                     let dir = manifest.history.as_ref()?;
-                    Some(set(workspace.root.join(dir), Source::key("history")))
-                },
-            ),
+                    Some(set(workspace.root.join(dir), SettingSource::key("history")))
+                }),
             reports,
             all: output.all,
             verbose: output.verbose,
@@ -176,21 +183,21 @@ impl Settings {
     }
 }
 
-fn set<T>(value: T, source: Source) -> Setting<T> {
+fn set<T>(value: T, source: SettingSource) -> Setting<T> {
     Setting { value, source }
 }
 
 fn skips(leaks: &LeakArgs, env: &Environment, manifest: &Manifest) -> Vec<Skip> {
-    let skip = |glob: &str, name: &str, source: Source| Skip {
+    let skip = |glob: &str, name: &str, source: SettingSource| Skip {
         tests: Glob::new(glob),
         why: format!("{name} has `{glob}`"),
         source,
     };
-    let by_flag = leaks.skip.iter().map(|glob| skip(glob, "--skip", Source::Flag("--skip")));
+    let by_flag = leaks.skip.iter().map(|glob| skip(glob, "--skip", SettingSource::Flag("--skip")));
     let mut skips: Vec<Skip> = by_flag.collect();
     if let Some(globs) = env.text("LEAK_SKIP") {
         let globs = globs.value.split(',').map(str::trim).filter(|glob| !glob.is_empty());
-        let source = || Source::Variable("LEAK_SKIP".to_owned());
+        let source = || SettingSource::Variable("LEAK_SKIP".to_owned());
         skips.extend(globs.map(|glob| skip(glob, "LEAK_SKIP", source())));
     }
     skips.extend(manifest.skips());

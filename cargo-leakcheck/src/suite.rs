@@ -14,7 +14,7 @@ use crate::model::{Meta, Run, Shard};
 use crate::progress::Progress;
 use crate::runner::nextest::{self, Summary};
 use crate::runner::{Plan, cargo_test};
-use crate::settings::{Settings, Source};
+use crate::settings::{SettingSource, Settings};
 use crate::setup::Programs;
 use crate::target_runner::{self, Invocation};
 use crate::workspace::Workspace;
@@ -230,7 +230,7 @@ fn variables(
         set("LEAK_THRESHOLD_MB", limit.value.to_string().into());
     }
     for (kind, limit) in Kind::ALL.iter().zip(&settings.kinds) {
-        if limit.source != Source::Default {
+        if limit.source != SettingSource::Default {
             set(kind.variable(), limit.value.to_string().into());
         }
     }

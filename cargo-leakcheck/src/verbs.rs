@@ -15,7 +15,7 @@ use crate::formats::{self, Context, Format, Target};
 use crate::model::{Run, Status};
 use crate::output::shown;
 use crate::settings::show::show;
-use crate::settings::{Environment, Settings, Source};
+use crate::settings::{Environment, SettingSource, Settings};
 use crate::suite::Finished;
 use crate::table::{self, Extent};
 use crate::workspace::{Query, Workspace};
@@ -65,7 +65,7 @@ fn check(args: &RunArgs) -> Result<Exit> {
 fn read_baseline(settings: &Settings) -> Result<Option<(PathBuf, Baseline)>> {
     let Some(path) = &settings.baseline.value else { return Ok(None) };
     let baseline = Baseline::read(path)?;
-    if matches!(settings.baseline.source, Source::Flag(_)) && baseline.is_none() {
+    if matches!(settings.baseline.source, SettingSource::Flag(_)) && baseline.is_none() {
         let path = shown(path);
         return Err(Error::unusable(format!(
             "the baseline `{path}` does not exist; `cargo leakcheck baseline` writes it"

@@ -222,7 +222,7 @@ mod region;
 #[cfg(doc)]
 #[path = "repeated_checks.rs"]
 pub mod repeated_checks;
-mod repetition;
+mod repeater;
 pub mod report;
 mod report_dir;
 #[cfg(holders)]

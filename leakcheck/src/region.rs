@@ -10,7 +10,7 @@ use leakcheck_ledger::alloc::PASS_THROUGH;
 use leakcheck_ledger::epoch::{self, CaptureMode};
 use leakcheck_ledger::tally::{self, NullAlloc};
 use leakcheck_ledger::thread::{self, EnterGuard, Thread, Untracked, running};
-use leakcheck_ledger::{RegionId, Volume};
+use leakcheck_ledger::{RegionId, Totals};
 use leakcheck_unwind as unwind;
 use stats_alloc::Stats;
 
@@ -277,8 +277,8 @@ fn run_body<T>(region: RegionId, body: impl FnOnce() -> T) -> T {
     body()
 }
 
-fn amount(volume: Volume) -> Amount {
-    Amount { bytes: volume.bytes, blocks: volume.blocks }
+fn amount(totals: Totals) -> Amount {
+    Amount { bytes: totals.bytes, blocks: totals.blocks }
 }
 
 fn site_counts(split: &Split) -> Vec<SiteCount> {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::source::Source;
-use crate::cargo_config::{self, CargoConfig};
+use super::source::SettingSource;
+use crate::cargo_config::{CargoConfig, ConfigSource};
 use crate::error::{Error, Result};
 use crate::output::shown;
 
@@ -17,7 +17,7 @@ pub(crate) struct Environment(BTreeMap<String, Variable>);
 #[derive(Clone, Debug, PartialEq)]
 struct Variable {
     value: String,
-    source: Source,
+    source: SettingSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,7 +55,7 @@ impl Environment {
                 continue;
             };
             let value = value.to_string_lossy().into_owned();
-            let variable = Variable { value, source: Source::Variable(name.to_owned()) };
+            let variable = Variable { value, source: SettingSource::Variable(name.to_owned()) };
             found.0.insert(name.to_owned(), variable);
         }
         for source in CargoConfig::read(directory, &[])?.files() {
@@ -65,12 +65,12 @@ impl Environment {
     }
 
     /// The value of a variable, and its source.
-    pub(super) fn get(&self, name: &str) -> Option<(&str, &Source)> {
+    pub(super) fn get(&self, name: &str) -> Option<(&str, &SettingSource)> {
         self.0.get(name).map(|variable| (variable.value.as_str(), &variable.source))
     }
 
     /// Adds what a configuration sets that nobody nearer has set.
-    fn read(&mut self, source: &cargo_config::Source) -> Result<()> {
+    fn read(&mut self, source: &ConfigSource) -> Result<()> {
         let path = source.path.as_deref().unwrap_or(Path::new(""));
         let config: Config =
             source.table.clone().try_into().map_err(|error| Error::file("read", path, error))?;
@@ -83,9 +83,10 @@ impl Environment {
                 }
                 Entry::Other(_) => continue,
             };
-            let source = Source::CargoConfig { file: shown(path), variable: name.clone() };
+            let source = SettingSource::CargoConfig { file: shown(path), variable: name.clone() };
             let known = self.0.get(&name);
-            let of_process = known.is_some_and(|it| matches!(it.source, Source::Variable(_)));
+            let of_process =
+                known.is_some_and(|it| matches!(it.source, SettingSource::Variable(_)));
             if !self.0.contains_key(&name) || (force && of_process) {
                 self.0.insert(name, Variable { value, source });
             }

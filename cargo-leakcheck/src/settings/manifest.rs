@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, de};
 
 use super::rules::{Skip, Suppression, TestLimit, mb_to_bytes};
-use super::source::{Place, Source};
+use super::source::{Place, SettingSource};
 use crate::baseline::Tolerance;
 use crate::cli::RunnerArg;
 use crate::error::{Error, Result};
@@ -147,7 +147,7 @@ impl Manifest {
         let limits = self.tests.iter().enumerate().map(|(at, test)| TestLimit {
             tests: Glob::new(&test.name),
             bytes: mb_to_bytes(test.threshold_mb),
-            source: Source::Manifest(Place::Entry {
+            source: SettingSource::Manifest(Place::Entry {
                 list: "tests",
                 index: at,
                 name: Some(test.name.clone()),
@@ -160,7 +160,7 @@ impl Manifest {
         self.skip.iter().enumerate().map(|(at, skip)| Skip {
             tests: Glob::new(&skip.name),
             why: skip.why.clone(),
-            source: Source::Manifest(Place::Entry { list: "skip", index: at, name: None }),
+            source: SettingSource::Manifest(Place::Entry { list: "skip", index: at, name: None }),
         })
     }
 

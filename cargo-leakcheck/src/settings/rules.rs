@@ -2,14 +2,14 @@
 
 use leakcheck_report::pattern::Glob;
 
-use super::source::Source;
+use super::source::SettingSource;
 
 /// Tests that are not checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Skip {
     pub(crate) tests: Glob,
     pub(crate) why: String,
-    pub(crate) source: Source,
+    pub(crate) source: SettingSource,
 }
 
 /// A limit for some tests that have none of their own.
@@ -17,7 +17,7 @@ pub(crate) struct Skip {
 pub(crate) struct TestLimit {
     pub(crate) tests: Glob,
     pub(crate) bytes: u64,
-    pub(crate) source: Source,
+    pub(crate) source: SettingSource,
 }
 
 /// A known leak that no verdict counts.

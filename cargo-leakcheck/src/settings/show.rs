@@ -4,18 +4,18 @@ use leakcheck_report::Kind;
 use leakcheck_report::format::size;
 
 use super::Settings;
-use super::source::{Place, Source};
+use super::source::{Place, SettingSource};
 use crate::output::shown;
 
 /// One line for each setting: its name, its value and its source.
 pub(crate) fn show(settings: &Settings) -> String {
     let mut lines: Vec<(String, String, String)> = Vec::new();
-    let mut line = |name: &str, value: String, source: &Source| {
+    let mut line = |name: &str, value: String, source: &SettingSource| {
         lines.push((name.to_owned(), value, source.to_string()));
     };
     match &settings.threshold_mb {
         Some(limit) => line("threshold_mb", format!("{} (every test)", limit.value), &limit.source),
-        None => line("threshold_mb", "none for every test".to_owned(), &Source::Default),
+        None => line("threshold_mb", "none for every test".to_owned(), &SettingSource::Default),
     }
     for (kind, limit) in Kind::ALL.iter().zip(&settings.kinds) {
         line(&format!("limits.{}", kind.name()), format!("{} MiB", limit.value), &limit.source);
@@ -32,11 +32,11 @@ pub(crate) fn show(settings: &Settings) -> String {
     }
     for suppression in &settings.suppressions {
         let value = format!("`{}`: {}", suppression.leak, suppression.why);
-        line("suppress", value, &Source::Manifest(Place::Table("suppress")));
+        line("suppress", value, &SettingSource::Manifest(Place::Table("suppress")));
     }
     match &settings.iterations {
         Some(n) => line("iterations", n.value.to_string(), &n.source),
-        None => line("iterations", "as the tests say".to_owned(), &Source::Default),
+        None => line("iterations", "as the tests say".to_owned(), &SettingSource::Default),
     }
     line("stacks", settings.stacks.value.name().to_owned(), &settings.stacks.source);
     line("timeline", settings.timeline.value.to_string(), &settings.timeline.source);
@@ -53,7 +53,7 @@ pub(crate) fn show(settings: &Settings) -> String {
     line("tolerance", settings.tolerance.value.to_string(), &settings.tolerance.source);
     match &settings.history {
         Some(dir) => line("history", shown(&dir.value), &dir.source),
-        None => line("history", "none".to_owned(), &Source::Default),
+        None => line("history", "none".to_owned(), &SettingSource::Default),
     }
     for report in &settings.reports {
         line("report", report.value.to_string(), &report.source);

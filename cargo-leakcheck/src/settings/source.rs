@@ -6,7 +6,7 @@ use leakcheck_report::LimitSource;
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum SettingSource {
     /// A flag of the command line.
     Flag(&'static str),
     /// A variable in the environment of this process.
@@ -32,7 +32,7 @@ pub(crate) enum Place {
     Entry { list: &'static str, index: usize, name: Option<String> },
 }
 
-impl Source {
+impl SettingSource {
     pub(super) fn key(key: &'static str) -> Self {
         Self::Manifest(Place::Key(key))
     }
@@ -51,7 +51,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => f.write_str(name),
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_place_in_the_manifest_can_be_found_by_its_text() {
-        let text = |place| Source::Manifest(place).to_string();
+        let text = |place| SettingSource::Manifest(place).to_string();
         assert_eq!(text(Place::Key("top")), "Cargo.toml [workspace.metadata.leakcheck] top");
         assert_eq!(
             text(Place::KeyOf { table: "limits", key: "unit" }),

@@ -126,7 +126,7 @@ fn rate(growth: i64, calls: u64) -> f64 {
 
 /// The course of a figure and what it says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct Trend {
     /// What the course says.
     pub class: Class,
     /// Growth by batch.
@@ -135,7 +135,7 @@ pub struct Evidence {
     pub per_call: f64,
 }
 
-impl Evidence {
+impl Trend {
     /// Where a number of iterations was asked for, few are enough.
     pub(crate) fn of(track: &Track, few_suffice: bool) -> Option<Self> {
         let class = with_few(class(track)?, few_suffice);

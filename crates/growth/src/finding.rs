@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use leakcheck_report::{GrowthClass as Class, Resource, Sensitivity, Stopped};
 
-use crate::class::Evidence;
+use crate::class::Trend;
 use crate::repeat::Repeat;
 use crate::sensitivity::sensitivity;
-use crate::series::{SiteId, Source};
+use crate::series::{Quantity, SiteId};
 
 /// The outcome of a repetition.
 #[derive(Clone, Debug)]
@@ -15,9 +15,9 @@ pub struct Finding {
     /// The call sites that grew, without known noise.
     pub sites: HashMap<SiteId, SiteGrowth>,
     /// What was retained in total, if it grew.
-    pub total: Option<Evidence>,
+    pub total: Option<Trend>,
     /// The resources other than memory that grew.
-    pub resources: Vec<(Resource, Evidence)>,
+    pub resources: Vec<(Resource, Trend)>,
     /// Calls of the warm-up.
     pub warmup: u64,
     /// Calls in each batch after the warm-up.
@@ -48,7 +48,7 @@ impl Finding {
     pub fn of(repeat: &Repeat, stop: Stopped) -> Self {
         let few_suffice = repeat.few_suffice(stop);
         let mut sites = sites(repeat, few_suffice);
-        let total = evidence(repeat, Source::Bytes, few_suffice);
+        let total = trend(repeat, Quantity::Bytes, few_suffice);
         if replaces_memory(repeat, &sites) {
             sites.values_mut().for_each(SiteGrowth::acquit);
         } else if total.as_ref().is_some_and(|total| total.class == Class::Leak) {
@@ -67,8 +67,8 @@ impl Finding {
 
     /// Whether growth was proportional, but over too few calls to decide.
     pub fn is_undecided(&self) -> bool {
-        let resources = self.resources.iter().map(|(_, evidence)| evidence.class);
-        let total = self.total.iter().map(|evidence| evidence.class);
+        let resources = self.resources.iter().map(|(_, trend)| trend.class);
+        let total = self.total.iter().map(|trend| trend.class);
         let mut classes = self.sites.values().map(|site| site.class).chain(total).chain(resources);
         classes.any(|class| class == Class::Undecided)
     }
@@ -86,18 +86,18 @@ impl Finding {
 
     /// How much of resources other than memory every further call leaves behind.
     pub fn resources_per_call(&self) -> impl Iterator<Item = (Resource, f64)> {
-        let leaks = self.resources.iter().filter(|(_, evidence)| evidence.class == Class::Leak);
-        leaks.map(|(resource, evidence)| (*resource, evidence.per_call))
+        let leaks = self.resources.iter().filter(|(_, trend)| trend.class == Class::Leak);
+        leaks.map(|(resource, trend)| (*resource, trend.per_call))
     }
 }
 
-fn evidence(repeat: &Repeat, source: Source, few_suffice: bool) -> Option<Evidence> {
-    repeat.series().track(source).and_then(|track| Evidence::of(track, few_suffice))
+fn trend(repeat: &Repeat, quantity: Quantity, few_suffice: bool) -> Option<Trend> {
+    repeat.series().track(quantity).and_then(|track| Trend::of(track, few_suffice))
 }
 
-fn resources(repeat: &Repeat, few_suffice: bool) -> Vec<(Resource, Evidence)> {
-    let grown = repeat.series().tracks().filter_map(|(source, track)| match source {
-        Source::Resource(resource) => Some((resource, Evidence::of(track, few_suffice)?)),
+fn resources(repeat: &Repeat, few_suffice: bool) -> Vec<(Resource, Trend)> {
+    let grown = repeat.series().tracks().filter_map(|(quantity, track)| match quantity {
+        Quantity::Resource(resource) => Some((resource, Trend::of(track, few_suffice)?)),
         _ => None,
     });
     let mut grown: Vec<_> = grown.collect();
@@ -106,18 +106,18 @@ fn resources(repeat: &Repeat, few_suffice: bool) -> Vec<(Resource, Evidence)> {
 }
 
 fn sites(repeat: &Repeat, few_suffice: bool) -> HashMap<SiteId, SiteGrowth> {
-    let sites = repeat.series().tracks().filter_map(|(source, track)| match source {
-        Source::BytesAt(site) if !repeat.is_ignored(source) => Some((site, track)),
+    let sites = repeat.series().tracks().filter_map(|(quantity, track)| match quantity {
+        Quantity::BytesAt(site) if !repeat.is_ignored(quantity) => Some((site, track)),
         _ => None,
     });
     sites
         .filter_map(|(site, track)| {
-            let bytes = Evidence::of(track, few_suffice);
-            let blocks = evidence(repeat, Source::BlocksAt(site), few_suffice);
-            let classes = || bytes.iter().chain(&blocks).map(|evidence| evidence.class);
+            let bytes = Trend::of(track, few_suffice);
+            let blocks = trend(repeat, Quantity::BlocksAt(site), few_suffice);
+            let classes = || bytes.iter().chain(&blocks).map(|trend| trend.class);
             let worst = |wanted| classes().find(|class| *class == wanted);
             let class = worst(Class::Leak).or(worst(Class::Undecided)).or(classes().next())?;
-            let of_blocks = repeat.series().track(Source::BlocksAt(site))?;
+            let of_blocks = repeat.series().track(Quantity::BlocksAt(site))?;
             let growing = SiteGrowth {
                 class,
                 bytes: track.by_batch(),
@@ -136,13 +136,17 @@ fn sites(repeat: &Repeat, few_suffice: bool) -> HashMap<SiteId, SiteGrowth> {
 fn replaces_memory(repeat: &Repeat, sites: &HashMap<SiteId, SiteGrowth>) -> bool {
     let recent = |growth: &[i64]| growth.iter().rev().take(2).sum::<i64>();
     let leaks = || sites.values().filter(|site| site.class == Class::Leak);
-    let released =
-        |source| repeat.series().track(source).map_or(0, |track| recent(&track.by_batch())) as f64;
+    let released = |quantity| {
+        repeat.series().track(quantity).map_or(0, |track| recent(&track.by_batch())) as f64
+    };
     let matches = |added: i64, released: f64| {
         added > 0 && (released / added as f64 - 1.0).abs() <= REPLACEMENT
     };
-    matches(leaks().map(|site| recent(&site.bytes)).sum(), released(Source::Released))
-        || matches(leaks().map(|site| recent(&site.blocks)).sum(), released(Source::ReleasedBlocks))
+    matches(leaks().map(|site| recent(&site.bytes)).sum(), released(Quantity::Released))
+        || matches(
+            leaks().map(|site| recent(&site.blocks)).sum(),
+            released(Quantity::ReleasedBlocks),
+        )
 }
 
 /// By how much the released amount may differ from its replacement.
@@ -154,8 +158,9 @@ fn blame_largest(repeat: &Repeat, sites: &mut HashMap<SiteId, SiteGrowth>) {
     if sites.values().any(|site| site.class == Class::Leak) {
         return;
     }
-    let growth =
-        |id: &SiteId| repeat.series().track(Source::BytesAt(*id)).map_or(0, |track| track.growth());
+    let growth = |id: &SiteId| {
+        repeat.series().track(Quantity::BytesAt(*id)).map_or(0, |track| track.growth())
+    };
     if let Some((_, site)) = sites.iter_mut().max_by_key(|(id, _)| (growth(id), **id)) {
         site.class = Class::Leak;
     }

@@ -6,7 +6,7 @@
 //! One run cannot distinguish a small leak from a cache that warms up. An allocator that counts has no
 //! noise, so repetition can: after a warm-up the body runs in batches that double, and growth
 //! proportional to the calls is a leak. Nothing here knows of allocators: readings go in, and what to
-//! do next and what became of each source of growth come out.
+//! do next and what became of each quantity come out.
 #![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![forbid(unsafe_code)]
 
@@ -24,9 +24,9 @@ mod sensitivity;
 #[cfg(test)]
 mod simulation;
 
-pub use class::Evidence;
+pub use class::Trend;
 pub use finding::{Finding, SiteGrowth};
 pub use plan::{Caps, Iterations, Plan, WARM_UP};
 pub use repeat::{Repeat, Step};
-pub use series::{Reading, Series, SiteId, Source};
+pub use series::{Quantity, Reading, Series, SiteId};
 pub use track::Track;

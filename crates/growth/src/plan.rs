@@ -5,7 +5,7 @@ use std::time::Duration;
 use leakcheck_report::{Resource, Stopped};
 
 use crate::class::{self, class};
-use crate::series::{Series, Source};
+use crate::series::{Quantity, Series};
 use crate::track::Track;
 
 /// How often a body is repeated.
@@ -155,9 +155,9 @@ fn goes_on(track: &Track) -> bool {
 
 /// The next batch is as long as all before together, so growth will double.
 fn grows_too_much(series: &Series) -> bool {
-    series.tracks().any(|(source, track)| match source {
-        Source::Resource(resource) => track.growth() * 2 >= most(resource),
-        Source::Bytes => track.growth() * 2 >= MOST_BYTES,
+    series.tracks().any(|(quantity, track)| match quantity {
+        Quantity::Resource(resource) => track.growth() * 2 >= most(resource),
+        Quantity::Bytes => track.growth() * 2 >= MOST_BYTES,
         _ => false,
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leakcheck_report::{Growth, Metric, Stopped};
 
 use crate::plan::{Iterations, Plan, Progress};
-use crate::series::{Reading, Series, SiteId, Source};
+use crate::series::{Quantity, Reading, Series, SiteId};
 use crate::track::{READINGS, Track};
 
 /// What to do next.
@@ -91,13 +91,13 @@ impl Repeat {
 
     /// Leaves a call site, known noise, out of the judgment and out of the totals.
     pub fn ignore(&mut self, site: SiteId) {
-        self.series.ignore(Source::BytesAt(site), Source::Bytes);
-        self.series.ignore(Source::BlocksAt(site), Source::Blocks);
+        self.series.ignore(Quantity::BytesAt(site), Quantity::Bytes);
+        self.series.ignore(Quantity::BlocksAt(site), Quantity::Blocks);
     }
 
     /// Whether a figure is left out of the judgment.
-    pub fn is_ignored(&self, source: Source) -> bool {
-        self.series.is_ignored(source)
+    pub fn is_ignored(&self, quantity: Quantity) -> bool {
+        self.series.is_ignored(quantity)
     }
 
     /// Whether few calls are enough to judge: as many as were asked for, or as many as leaked so much
@@ -108,9 +108,10 @@ impl Repeat {
 
     /// Net growth since the end of the warm-up, without known noise.
     pub fn growth(&self, metric: Metric) -> Growth {
-        let of = |source| self.series.track(source).map_or(0, Track::growth);
-        let retained = Growth { bytes: of(Source::Bytes), blocks: of(Source::Blocks) };
-        let released = Growth { bytes: of(Source::Released), blocks: of(Source::ReleasedBlocks) };
+        let of = |quantity| self.series.track(quantity).map_or(0, Track::growth);
+        let retained = Growth { bytes: of(Quantity::Bytes), blocks: of(Quantity::Blocks) };
+        let released =
+            Growth { bytes: of(Quantity::Released), blocks: of(Quantity::ReleasedBlocks) };
         match metric {
             Metric::Retained => retained,
             _ => retained - released,

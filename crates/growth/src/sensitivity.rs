@@ -4,7 +4,7 @@ use leakcheck_report::{GrowthClass as Class, Sensitivity, Stopped};
 
 use crate::class::{class, with_few};
 use crate::repeat::Repeat;
-use crate::series::Source;
+use crate::series::Quantity;
 
 /// Which leaks a repetition would have seen that ended for that reason.
 pub(crate) fn sensitivity(repeat: &Repeat, stop: Stopped) -> Sensitivity {
@@ -12,8 +12,8 @@ pub(crate) fn sensitivity(repeat: &Repeat, stop: Stopped) -> Sensitivity {
     let every = repeat.calls().saturating_sub(1).max(1);
     let mut found = Sensitivity::new(1.0, every, 0.0);
     let few_suffice = repeat.few_suffice(stop);
-    for (source, track) in repeat.series().judged() {
-        if !matches!(source, Source::BytesAt(_)) {
+    for (quantity, track) in repeat.series().judged() {
+        if !matches!(quantity, Quantity::BytesAt(_)) {
             continue;
         }
         if let Some(last) = track.last_growth(repeat.warmup()) {

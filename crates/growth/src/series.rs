@@ -11,7 +11,7 @@ pub type SiteId = u32;
 
 /// A figure that can grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
+pub enum Quantity {
     /// Bytes retained in total, without known noise.
     Bytes,
     /// Blocks retained in total, without known noise.
@@ -29,28 +29,28 @@ pub enum Source {
 }
 
 /// Figures at one moment. Those that are missing are 0.
-pub type Reading = HashMap<Source, i64>;
+pub type Reading = HashMap<Quantity, i64>;
 
 /// Readings of all figures over the batches.
 #[derive(Debug, Default)]
 pub struct Series {
-    tracks: HashMap<Source, Track>,
+    tracks: HashMap<Quantity, Track>,
     batches: Vec<u64>,
-    ignored: HashSet<Source>,
+    ignored: HashSet<Quantity>,
 }
 
 impl Series {
     pub(crate) fn record_warm_up(&mut self, reading: &Reading, is_first: bool) {
         self.add_new(reading);
-        for (source, track) in &mut self.tracks {
-            track.record_warm_up(value(reading, *source), is_first);
+        for (quantity, track) in &mut self.tracks {
+            track.record_warm_up(value(reading, *quantity), is_first);
         }
     }
 
     pub(crate) fn record(&mut self, reading: &Reading, position: u64) {
         self.add_new(reading);
-        for (source, track) in &mut self.tracks {
-            track.record(value(reading, *source), position);
+        for (quantity, track) in &mut self.tracks {
+            track.record(value(reading, *quantity), position);
         }
     }
 
@@ -59,43 +59,43 @@ impl Series {
         self.tracks.values_mut().for_each(|track| track.end_batch(calls));
     }
 
-    /// Takes a source out of the judgment, and what it came to in the batches that are over out of a
+    /// Takes a quantity out of the judgment, and what it came to in the batches that are over out of a
     /// total.
-    pub(crate) fn ignore(&mut self, source: Source, total: Source) {
-        if !self.ignored.insert(source) {
+    pub(crate) fn ignore(&mut self, quantity: Quantity, total: Quantity) {
+        if !self.ignored.insert(quantity) {
             return;
         }
-        let Some(part) = self.tracks.get(&source).cloned() else { return };
+        let Some(part) = self.tracks.get(&quantity).cloned() else { return };
         self.tracks.entry(total).and_modify(|total| total.take_out(&part));
     }
 
-    pub(crate) fn is_ignored(&self, source: Source) -> bool {
-        self.ignored.contains(&source)
+    pub(crate) fn is_ignored(&self, quantity: Quantity) -> bool {
+        self.ignored.contains(&quantity)
     }
 
     fn add_new(&mut self, reading: &Reading) {
-        for source in reading.keys() {
+        for quantity in reading.keys() {
             let batches = &self.batches;
-            self.tracks.entry(*source).or_insert_with(|| Track::of_new(batches));
+            self.tracks.entry(*quantity).or_insert_with(|| Track::of_new(batches));
         }
     }
 
     /// The courses of all figures that are judged.
-    pub(crate) fn judged(&self) -> impl Iterator<Item = (Source, &Track)> {
-        self.tracks().filter(|(source, _)| !self.is_ignored(*source))
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (Quantity, &Track)> {
+        self.tracks().filter(|(quantity, _)| !self.is_ignored(*quantity))
     }
 
     /// The courses of all figures.
-    pub fn tracks(&self) -> impl Iterator<Item = (Source, &Track)> {
-        self.tracks.iter().map(|(source, track)| (*source, track))
+    pub fn tracks(&self) -> impl Iterator<Item = (Quantity, &Track)> {
+        self.tracks.iter().map(|(quantity, track)| (*quantity, track))
     }
 
     /// The course of one figure.
-    pub fn track(&self, source: Source) -> Option<&Track> {
-        self.tracks.get(&source)
+    pub fn track(&self, quantity: Quantity) -> Option<&Track> {
+        self.tracks.get(&quantity)
     }
 }
 
-fn value(reading: &Reading, source: Source) -> i64 {
-    reading.get(&source).copied().unwrap_or(0)
+fn value(reading: &Reading, quantity: Quantity) -> i64 {
+    reading.get(&quantity).copied().unwrap_or(0)
 }

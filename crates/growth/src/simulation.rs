@@ -8,7 +8,7 @@ use leakcheck_report::{GrowthClass as Class, Stopped};
 use crate::class;
 use crate::plan::{Caps, Iterations, Plan, WARM_UP};
 use crate::repeat::{Repeat, Step};
-use crate::series::{Reading, Source};
+use crate::series::{Quantity, Reading};
 
 /// Numbers for made-up bodies (xorshift64*, Vigna 2016).
 #[derive(Clone)]
@@ -62,8 +62,8 @@ fn repeat(body: &mut Body) -> (Vec<Class>, u64, Stopped) {
             Step::Read { .. } => {
                 let sites = live.iter().enumerate();
                 let mut reading: Reading =
-                    sites.map(|(site, live)| (Source::BytesAt(site as u32), *live)).collect();
-                reading.insert(Source::Bytes, live.iter().sum());
+                    sites.map(|(site, live)| (Quantity::BytesAt(site as u32), *live)).collect();
+                reading.insert(Quantity::Bytes, live.iter().sum());
                 repeat.record(&reading);
             }
             Step::Over(stop) => break stop,
@@ -139,7 +139,10 @@ fn a_body_that_slows_down_ends_in_time() {
             Step::Call => elapsed += Duration::from_millis(repeat.calls()),
             Step::Read { .. } => {
                 let live = repeat.calls() as i64;
-                repeat.record(&Reading::from([(Source::BytesAt(1), live), (Source::Bytes, live)]));
+                repeat.record(&Reading::from([
+                    (Quantity::BytesAt(1), live),
+                    (Quantity::Bytes, live),
+                ]));
             }
             Step::Over(stop) => break stop,
         }
@@ -163,13 +166,16 @@ fn a_batch_that_hangs_is_cut_short() {
             Step::Call => {}
             Step::Read { .. } => {
                 let live = repeat.calls() as i64;
-                repeat.record(&Reading::from([(Source::BytesAt(1), live), (Source::Bytes, live)]));
+                repeat.record(&Reading::from([
+                    (Quantity::BytesAt(1), live),
+                    (Quantity::Bytes, live),
+                ]));
             }
             Step::Over(stop) => break assert_eq!(stop, Stopped::CapOfTime),
         }
     }
     assert!(elapsed <= caps.time * 5 + Duration::from_secs(1), "{elapsed:?}");
-    let track = repeat.series().track(Source::BytesAt(1)).unwrap();
+    let track = repeat.series().track(Quantity::BytesAt(1)).unwrap();
     assert_eq!(track.spans().len(), repeat.batch_sizes().len());
     assert_eq!(class::class(track), Some(Class::Leak));
 }
@@ -187,8 +193,8 @@ fn slowly(mut body: Body) -> (Vec<Class>, u64) {
             }
             Step::Read { .. } => {
                 repeat.record(&Reading::from([
-                    (Source::BytesAt(1), live[0]),
-                    (Source::Bytes, live[0]),
+                    (Quantity::BytesAt(1), live[0]),
+                    (Quantity::Bytes, live[0]),
                 ]));
             }
             Step::Over(_) => break,
@@ -219,13 +225,13 @@ fn a_number_of_calls_is_made_in_batches_that_can_be_compared() {
                 Step::Call => {}
                 Step::Read { .. } => {
                     let live = repeat.calls() as i64;
-                    repeat.record(&Reading::from([(Source::BytesAt(1), live)]));
+                    repeat.record(&Reading::from([(Quantity::BytesAt(1), live)]));
                 }
                 Step::Over(_) => break,
             }
         }
         assert_eq!(repeat.calls(), asked);
-        let track = repeat.series().track(Source::BytesAt(1)).unwrap();
+        let track = repeat.series().track(Quantity::BytesAt(1)).unwrap();
         let class = class::class(track).map(|class| class::with_few(class, true));
         assert_eq!(class, Some(Class::Leak), "{:?}", repeat.batch_sizes());
     }
@@ -242,12 +248,12 @@ fn a_tide_that_has_turned_is_not_a_leak_yet() {
                 Step::Call => {}
                 Step::Read { .. } => {
                     let live = (repeat.calls() as i64 - turn).abs();
-                    repeat.record(&Reading::from([(Source::BytesAt(1), live)]));
+                    repeat.record(&Reading::from([(Quantity::BytesAt(1), live)]));
                 }
                 Step::Over(_) => break,
             }
         }
-        let track = repeat.series().track(Source::BytesAt(1)).unwrap();
+        let track = repeat.series().track(Quantity::BytesAt(1)).unwrap();
         assert_eq!(class::class(track), Some(Class::Plateau), "turned at {turn}");
     }
 }

@@ -28,8 +28,8 @@ pub mod live;
 #[allow(unsafe_code, reason = "implements an allocator that returns no memory, for stats_alloc")]
 pub mod tally;
 pub mod thread;
-pub mod volume;
+pub mod totals;
 
 pub use accounts::account::RegionId;
 pub use call_site::SiteId;
-pub use volume::Volume;
+pub use totals::Totals;

@@ -15,7 +15,7 @@ pub struct LocalCounter(AtomicU64);
 /// Counters of bytes and blocks with a single writer.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub struct LocalVolume {
+pub struct LocalTotals {
     pub bytes: LocalCounter,
     pub blocks: LocalCounter,
 }
@@ -116,7 +116,7 @@ impl LocalCounter {
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-impl LocalVolume {
+impl LocalTotals {
     /// Adds one block of `bytes` bytes. Only the writing thread may call this.
     #[inline(always)]
     pub fn count(&self, bytes: u64) {
@@ -171,7 +171,7 @@ impl LocalCounter {
 }
 
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-impl LocalVolume {
+impl LocalTotals {
     /// Adds one block of `bytes` bytes. Only the writing thread may call this.
     pub fn count(&self, bytes: u64) {
         self.bytes.add(bytes);
@@ -258,10 +258,10 @@ mod tests {
 
     #[test]
     fn bytes_and_blocks_are_counted() {
-        let volume = LocalVolume::default();
-        volume.count(100);
-        volume.count(10);
-        assert_eq!((volume.bytes.get(), volume.blocks.get()), (110, 2));
+        let totals = LocalTotals::default();
+        totals.count(100);
+        totals.count(10);
+        assert_eq!((totals.bytes.get(), totals.blocks.get()), (110, 2));
     }
 
     #[test]

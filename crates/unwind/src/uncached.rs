@@ -7,7 +7,7 @@ use crate::rule_cache;
 /// One frame of a walk.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
+pub(super) struct StackFrame {
     /// The return address into the function.
     pub(super) address: usize,
     /// The end of the callee's frame.
@@ -17,7 +17,7 @@ pub(super) struct Frame {
 
 /// The result of unwinding one frame.
 pub(super) enum NextFrame {
-    Frame(Frame),
+    Frame(StackFrame),
     /// The stack ends, or the next frame is above the base.
     End,
     /// The rules do not describe this frame.
@@ -26,7 +26,7 @@ pub(super) enum NextFrame {
 
 const WORD: usize = size_of::<usize>();
 
-impl Frame {
+impl StackFrame {
     /// Returns the frame of the function whose registers are given.
     pub(super) fn newest(from: &Registers) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Frame {
 ///
 /// The stack from the registers' stack pointer up to `base` must be readable.
 pub(super) unsafe fn walk(from: &Registers, base: usize, mut each: impl FnMut(usize)) -> bool {
-    let mut frame = Frame::newest(from);
+    let mut frame = StackFrame::newest(from);
     loop {
         each(frame.address);
         let address = frame.lookup_address();

@@ -9,7 +9,7 @@ use std::mem::offset_of;
 
 use crate::rule::{FRAME_POINTER, Rule, STACK_POINTER, STOP};
 use crate::rule_cache::{RuleCache, SET_BITS, SET_SIZE};
-use crate::uncached::Frame;
+use crate::uncached::StackFrame;
 use crate::walk_cache::{
     CAPACITY, CachedFrame, HASH_FACTOR, HASH_ROTATION, NewFrame, RetraceResult, WalkCache,
 };
@@ -266,9 +266,9 @@ pub unsafe extern "sysv64" fn retrace(
         saved_frame_pointer = const offset_of!(CachedFrame, saved_frame_pointer),
         hash = const offset_of!(CachedFrame, hash),
         new_frame_size = const NEW_FRAME,
-        new_frame_address = const offset_of!(NewFrame, frame) + offset_of!(Frame, address),
-        new_frame_stack_pointer = const offset_of!(NewFrame, frame) + offset_of!(Frame, stack_pointer),
-        new_frame_frame_pointer = const offset_of!(NewFrame, frame) + offset_of!(Frame, frame_pointer),
+        new_frame_address = const offset_of!(NewFrame, frame) + offset_of!(StackFrame, address),
+        new_frame_stack_pointer = const offset_of!(NewFrame, frame) + offset_of!(StackFrame, stack_pointer),
+        new_frame_frame_pointer = const offset_of!(NewFrame, frame) + offset_of!(StackFrame, frame_pointer),
         new_frame_rule = const offset_of!(NewFrame, rule),
         set_mask = const (1 << SET_BITS) - 1,
         set_bits = const SET_BITS,

@@ -25,25 +25,25 @@ pub(crate) fn check_repeatable_with<T>(
             return value;
         }
     };
-    let Some(mut repetition) = watch.repetition() else {
+    let Some(mut repeater) = watch.repeater() else {
         return super::once(&watch, body, failed);
     };
     let mut value = None;
-    while repetition.goes_on() {
+    while repeater.goes_on() {
         match watch.run(|| value = Some(fresh(&mut value, &mut body))) {
             Ok(()) if value.as_ref().is_some_and(&failed) => {
-                watch.not_judged_in_call(BodyEnd::ReturnedError, repetition.calls());
+                watch.not_judged_in_call(BodyEnd::ReturnedError, repeater.calls());
                 break;
             }
             Ok(()) => {}
             Err(panic) => {
-                watch.not_judged_in_call(BodyEnd::Panicked, repetition.calls());
+                watch.not_judged_in_call(BodyEnd::Panicked, repeater.calls());
                 resume_unwind(panic)
             }
         }
     }
     if !value.as_ref().is_some_and(&failed)
-        && let Err(leak) = watch.judge_repeated(&repetition)
+        && let Err(leak) = watch.judge_repeated(&repeater)
     {
         leak.fail();
     }
@@ -69,25 +69,25 @@ pub(crate) fn check_repeatable_should_panic(
         Ok(Watching::No(_held_back)) => return body(),
         Err(problem) => return told(&problem),
     };
-    let Some(mut repetition) = watch.repetition() else {
+    let Some(mut repeater) = watch.repeater() else {
         return super::panics_once(&watch, expected, body);
     };
     let mut message = None;
-    while repetition.goes_on() {
+    while repeater.goes_on() {
         // The payload belongs to the body and is dropped before the figures are read.
         match Panicked::of(watch.run(&mut body), expected) {
             Panicked::AsExpected(text) => message = text,
             Panicked::Not => {
-                return watch.not_judged_in_call(BodyEnd::DidNotPanic, repetition.calls());
+                return watch.not_judged_in_call(BodyEnd::DidNotPanic, repeater.calls());
             }
             Panicked::Otherwise(panic) => {
-                watch.not_judged_in_call(BodyEnd::PanickedOtherwise, repetition.calls());
+                watch.not_judged_in_call(BodyEnd::PanickedOtherwise, repeater.calls());
                 resume_unwind(panic)
             }
         }
     }
     let _untracked = Untracked::new();
-    super::end_of_panicking(watch.judge_repeated(&repetition), message)
+    super::end_of_panicking(watch.judge_repeated(&repeater), message)
 }
 
 /// As [`check_async_with`](super::check_async_with), with a new future for every iteration where
@@ -101,23 +101,23 @@ pub(crate) async fn check_async_repeatable_with<T, F: Future<Output = T>>(
         Watching::Yes(watch) => watch,
         Watching::No(_held_back) => return body().await,
     };
-    let Some(mut repetition) = watch.repetition() else {
+    let Some(mut repeater) = watch.repeater() else {
         return super::await_once(&watch, body(), failed).await;
     };
     let mut value = None;
-    while repetition.goes_on() {
+    while repeater.goes_on() {
         drop(watch.region.run(|| value.take()));
         let future = watch.region.run(&mut body);
         let fresh = Polled { watch: &watch, body: pin!(Some(future)) }.await;
         let is_failure = failed(&fresh);
         value = Some(fresh);
         if is_failure {
-            watch.not_judged_in_call(BodyEnd::ReturnedError, repetition.calls());
+            watch.not_judged_in_call(BodyEnd::ReturnedError, repeater.calls());
             break;
         }
     }
     if !value.as_ref().is_some_and(failed)
-        && let Err(leak) = watch.judge_repeated(&repetition)
+        && let Err(leak) = watch.judge_repeated(&repeater)
     {
         leak.fail();
     }

@@ -6,28 +6,28 @@ use leakcheck_ledger::thread::Untracked;
 use super::Watch;
 use crate::judging::Repeated;
 use crate::publish::Leak;
-use crate::repetition::Repetition;
+use crate::repeater::Repeater;
 use crate::settings::Settings;
 use crate::verdict::{self, Limits};
 
 impl Watch {
-    /// The repetition of the body, where that was asked for.
-    pub(crate) fn repetition(&self) -> Option<Repetition<'_>> {
+    /// Repeats the body, where that was asked for.
+    pub(crate) fn repeater(&self) -> Option<Repeater<'_>> {
         let settle_ms = Settings::settle_ms(&self.options);
         let Settings { stacks, suppressions, .. } = self.settings;
-        self.plan.map(|plan| Repetition::new(&self.region, plan, settle_ms, *stacks, suppressions))
+        self.plan.map(|plan| Repeater::new(&self.region, plan, settle_ms, *stacks, suppressions))
     }
 
     /// Judges a repetition that is over, by what grew in proportion to the calls.
-    pub(crate) fn judge_repeated(&self, repetition: &Repetition<'_>) -> Result<(), Leak> {
+    pub(crate) fn judge_repeated(&self, repeater: &Repeater<'_>) -> Result<(), Leak> {
         let _untracked = Untracked::new();
         let Some(plan) = &self.plan else { return self.judge() };
-        let finding = Finding::of(repetition.repeat(), repetition.stop());
+        let finding = Finding::of(repeater.repeat(), repeater.stop());
         let source = self.settings.iterations_source(&self.options);
         let repeated = Repeated {
             plan,
             finding: &finding,
-            growth: repetition.repeat().growth(self.limits.measure),
+            growth: repeater.repeat().growth(self.limits.measure),
             excesses: verdict::of_growth(&finding, &source),
         };
         self.finish(self.judging(self.limits_of(&finding), Some(repeated)).judge())

@@ -15,7 +15,7 @@ use leakcheck_system::fork::{ForkMutex, in_child};
 
 use super::record::{Chunks, Sum};
 use super::shard;
-use crate::volume::Volume;
+use crate::totals::Totals;
 
 /// The index of a region's account, 0 for no region.
 pub type RegionId = u32;
@@ -353,7 +353,7 @@ impl Account {
         let mut reallocated_bytes = self.inner.reallocated_bytes.load(Ordering::Relaxed);
         let mut live = self.live_bytes();
         let peak = self.peak.load(Ordering::Relaxed);
-        let mut moved = Volume::default();
+        let mut moved = Totals::default();
         self.pinned.records().for_each(|record| sum.add(record.sum()));
         for shard in shard::of_region(id) {
             moved += shard.moved();

@@ -9,12 +9,12 @@
 
 use super::sample::MEAN;
 use super::split::SiteCount;
-use crate::volume::Volume;
+use crate::totals::Totals;
 
 /// Apportions what was not sampled among the call sites that were. Returns the rest, which is all
 /// of it if nothing was sampled.
-pub(crate) fn apportion(unsampled: Volume, sites: &mut [SiteCount]) -> Volume {
-    let weights = |part: fn(Volume) -> u64| -> Vec<f64> {
+pub(crate) fn apportion(unsampled: Totals, sites: &mut [SiteCount]) -> Totals {
+    let weights = |part: fn(Totals) -> u64| -> Vec<f64> {
         let sampled = sites.iter().map(SiteCount::uncertain);
         sampled.map(|sampled| part(sampled) as f64 * unsampled_per_sampled(sampled)).collect()
     };
@@ -22,13 +22,13 @@ pub(crate) fn apportion(unsampled: Volume, sites: &mut [SiteCount]) -> Volume {
     let blocks = shares(unsampled.blocks, &weights(|amount| amount.blocks));
     let (Some(bytes), Some(blocks)) = (bytes, blocks) else { return unsampled };
     for ((site, bytes), blocks) in sites.iter_mut().zip(bytes).zip(blocks) {
-        site.retained += Volume { bytes, blocks };
+        site.retained += Totals { bytes, blocks };
     }
-    Volume::default()
+    Totals::default()
 }
 
 /// Returns the expected number of blocks that were not sampled for each one that was, `1 / p - 1`.
-fn unsampled_per_sampled(sampled: Volume) -> f64 {
+fn unsampled_per_sampled(sampled: Totals) -> f64 {
     let size = sampled.bytes as f64 / sampled.blocks.max(1) as f64;
     1.0 / (size.max(1.0) / MEAN).exp_m1()
 }
@@ -55,18 +55,18 @@ fn shares(whole: u64, weights: &[f64]) -> Option<Vec<u64>> {
 mod tests {
     use super::*;
 
-    fn amount(bytes: u64, blocks: u64) -> Volume {
-        Volume { bytes, blocks }
+    fn amount(bytes: u64, blocks: u64) -> Totals {
+        Totals { bytes, blocks }
     }
 
     /// Returns a call site that retains the given certain and sampled blocks.
-    fn site(site: u32, certain: Volume, sampled: Volume) -> SiteCount {
+    fn site(site: u32, certain: Totals, sampled: Totals) -> SiteCount {
         let mut retained = certain;
         retained += sampled;
-        SiteCount { site, retained, certain, released: Volume::default() }
+        SiteCount { site, retained, certain, released: Totals::default() }
     }
 
-    fn apportioned(unsampled: Volume, mut sites: Vec<SiteCount>) -> (Vec<Volume>, Volume) {
+    fn apportioned(unsampled: Totals, mut sites: Vec<SiteCount>) -> (Vec<Totals>, Totals) {
         let left = apportion(unsampled, &mut sites);
         (sites.into_iter().map(|site| site.retained).collect(), left)
     }
@@ -88,11 +88,11 @@ mod tests {
     fn unsampled_blocks_are_apportioned_by_weight() {
         // One in 164 blocks of 100 bytes is sampled, and one in 2.19 of 10,000 bytes.
         let sites = vec![
-            site(1, Volume::default(), amount(1000, 10)),
-            site(2, Volume::default(), amount(200_000, 20)),
+            site(1, Totals::default(), amount(1000, 10)),
+            site(2, Totals::default(), amount(200_000, 20)),
         ];
         let (retained, left) = apportioned(amount(400_000, 1660), sites);
-        assert_eq!(left, Volume::default());
+        assert_eq!(left, Totals::default());
         // The weights are 163,340.5 bytes and 237,789.9, and 1633.405 blocks and 23.779.
         assert_eq!(retained, [amount(163_880, 1646), amount(437_120, 44)]);
     }
@@ -105,19 +105,19 @@ mod tests {
             });
             let sites: Vec<SiteCount> = sites.collect();
             let unsampled = amount(1_000_003, 7919);
-            let mut whole: Volume = sites.iter().map(|site| site.retained).sum();
+            let mut whole: Totals = sites.iter().map(|site| site.retained).sum();
             whole += unsampled;
             let (retained, left) = apportioned(unsampled, sites);
-            assert_eq!(left, Volume::default());
-            assert_eq!(retained.into_iter().sum::<Volume>(), whole);
+            assert_eq!(left, Totals::default());
+            assert_eq!(retained.into_iter().sum::<Totals>(), whole);
         }
     }
 
     #[test]
     fn certain_blocks_are_not_changed() {
         let sites = vec![
-            site(1, amount(1 << 20, 4), Volume::default()),
-            site(2, Volume::default(), amount(100, 1)),
+            site(1, amount(1 << 20, 4), Totals::default()),
+            site(2, Totals::default(), amount(100, 1)),
         ];
         let (retained, _) = apportioned(amount(9900, 99), sites);
         assert_eq!(retained, [amount(1 << 20, 4), amount(10_000, 100)]);
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn without_samples_nothing_is_apportioned() {
-        let sites = vec![site(1, amount(1 << 20, 4), Volume::default())];
+        let sites = vec![site(1, amount(1 << 20, 4), Totals::default())];
         let unsampled = amount(500, 5);
         assert_eq!(apportioned(unsampled, sites), (vec![amount(1 << 20, 4)], unsampled));
         assert_eq!(apportioned(unsampled, vec![]), (vec![], unsampled));

@@ -8,19 +8,19 @@ use std::ptr::from_ref;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use leakcheck_system::arena::Zeroed;
-use leakcheck_system::counter::{LocalCounter, LocalVolume};
+use leakcheck_system::counter::{LocalCounter, LocalTotals};
 use leakcheck_system::pool::{Pool, PoolEntry};
 
 use super::account::RegionId;
 use super::shard::Shard;
 use crate::call_site::{MAX_SITES, SiteId};
-use crate::volume::Volume;
+use crate::totals::Totals;
 
 /// A record, which occupies one cache line.
 #[repr(C, align(64))]
 pub(crate) struct Record {
-    allocated: LocalVolume,
-    freed: LocalVolume,
+    allocated: LocalTotals,
+    freed: LocalTotals,
     /// The bytes freed by threads other than the owning one. It is negative if they made blocks
     /// larger.
     freed_elsewhere_bytes: AtomicI64,
@@ -160,8 +160,8 @@ impl Sum {
     }
 
     /// Returns what is allocated and not freed.
-    pub(crate) fn live(&self) -> Volume {
-        Volume {
+    pub(crate) fn live(&self) -> Totals {
+        Totals {
             bytes: self.allocated_bytes.saturating_sub(self.freed_bytes),
             blocks: self.allocated_blocks.saturating_sub(self.freed_blocks),
         }

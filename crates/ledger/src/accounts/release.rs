@@ -9,7 +9,7 @@ use leakcheck_system::arena::{Arena, Zeroed};
 
 use super::account::{self, Account, RegionId};
 use crate::call_site::{self, SiteId};
-use crate::volume::Volume;
+use crate::totals::Totals;
 
 /// The index of a release, 0 for none.
 type ReleaseId = u32;
@@ -75,7 +75,7 @@ fn add(word: u64, site: SiteId, releases: &AtomicU32) -> Option<&'static Release
 }
 
 /// Returns what a region has released by call site. A call site may occur more than once.
-pub(crate) fn counts(region: RegionId) -> impl Iterator<Item = (SiteId, Volume)> {
+pub(crate) fn counts(region: RegionId) -> impl Iterator<Item = (SiteId, Totals)> {
     let word = account::get(region).map(|account| region_word(region, account.generation()));
     RELEASES
         .iter()
@@ -112,8 +112,8 @@ impl Release {
         reassigned
     }
 
-    fn amount(&self) -> (SiteId, Volume) {
-        let amount = Volume {
+    fn amount(&self) -> (SiteId, Totals) {
+        let amount = Totals {
             bytes: self.bytes.load(Ordering::Relaxed),
             blocks: self.blocks.load(Ordering::Relaxed),
         };

@@ -20,7 +20,7 @@ use super::record::{Chunks, Record};
 use super::sample::{LARGE, Sampler};
 use super::sites::Sites;
 use crate::call_site;
-use crate::volume::Volume;
+use crate::totals::Totals;
 
 /// The shard belongs to no region.
 const FREE: u32 = 0;
@@ -332,8 +332,8 @@ impl Shard {
     }
 
     /// Returns what moved between records. Their sums count it as freed and as allocated.
-    pub(crate) fn moved(&self) -> Volume {
-        Volume { bytes: self.moved_bytes.get(), blocks: self.moved_blocks.get() }
+    pub(crate) fn moved(&self) -> Totals {
+        Totals { bytes: self.moved_bytes.get(), blocks: self.moved_blocks.get() }
     }
 
     /// Returns an iterator over the records of the shard.

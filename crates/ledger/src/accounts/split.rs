@@ -3,14 +3,14 @@
 use super::account::{self, RegionId};
 use super::{estimate, release, shard};
 use crate::call_site::SiteId;
-use crate::volume::Volume;
+use crate::totals::Totals;
 
 /// The figures of regions by call site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     pub sites: Vec<SiteCount>,
     /// What is retained at unknown call sites.
-    pub siteless: Volume,
+    pub siteless: Totals,
 }
 
 /// The figures of one call site.
@@ -18,12 +18,12 @@ pub struct Split {
 pub struct SiteCount {
     pub site: SiteId,
     /// The live memory that was allocated there. It is an estimate if call stacks are sampled.
-    pub retained: Volume,
+    pub retained: Totals,
     /// The part of it that is not estimated: all of it, or the large blocks if call stacks are
     /// sampled.
-    pub certain: Volume,
+    pub certain: Totals,
     /// The memory freed there that the region did not own.
-    pub released: Volume,
+    pub released: Totals,
 }
 
 /// Returns what `owners` retain and what the first of them has released. Releases of inner regions
@@ -72,7 +72,7 @@ fn read_retained(owners: &[RegionId]) -> Split {
         match record.site() {
             0 => split.siteless += retained,
             site => {
-                let certain = if record.is_sample() { Volume::default() } else { retained };
+                let certain = if record.is_sample() { Totals::default() } else { retained };
                 split.sites.push(SiteCount { retained, certain, ..SiteCount::none(site) });
             }
         }
@@ -82,13 +82,13 @@ fn read_retained(owners: &[RegionId]) -> Split {
 
 impl SiteCount {
     fn none(site: SiteId) -> Self {
-        let none = Volume::default();
+        let none = Totals::default();
         Self { site, retained: none, certain: none, released: none }
     }
 
     /// Returns the part of the retained memory that is not certain.
-    pub fn uncertain(&self) -> Volume {
-        Volume {
+    pub fn uncertain(&self) -> Totals {
+        Totals {
             bytes: self.retained.bytes - self.certain.bytes,
             blocks: self.retained.blocks - self.certain.blocks,
         }

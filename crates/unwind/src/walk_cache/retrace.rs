@@ -3,7 +3,7 @@
 use super::{HASH_SEED, WalkCache, add_to_hash};
 use crate::registers::Registers;
 use crate::rule::{FRAME_POINTER, Rule, without_signature};
-use crate::uncached::{Frame, NextFrame};
+use crate::uncached::{NextFrame, StackFrame};
 use crate::{MAX_FRAMES, OLDEST_FRAMES, rule_cache};
 
 /// The number of frames that fit into a cache. Deeper stacks are walked without it.
@@ -32,7 +32,7 @@ pub(crate) struct CachedFrame {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct NewFrame {
-    pub(crate) frame: Frame,
+    pub(crate) frame: StackFrame,
     pub(crate) rule: usize,
 }
 
@@ -93,7 +93,7 @@ impl WalkCache {
     /// The stack from the registers' stack pointer up to `base` must be readable.
     #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "used by tests"))]
     pub(crate) unsafe fn retrace(&mut self, from: &Registers, base: usize) -> RetraceResult {
-        let mut frame = Frame::newest(from);
+        let mut frame = StackFrame::newest(from);
         let mut cached = self.count;
         let mut new_count = 0;
         loop {
@@ -183,7 +183,7 @@ impl WalkCache {
 }
 
 impl CachedFrame {
-    fn matches(&self, frame: &Frame) -> bool {
+    fn matches(&self, frame: &StackFrame) -> bool {
         self.stack_pointer == frame.stack_pointer
             && self.address == frame.address
             && (self.frame_pointer ^ frame.frame_pointer) & self.frame_pointer_mask == 0

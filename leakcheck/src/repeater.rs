@@ -10,7 +10,7 @@ use crate::report::Stacks;
 use crate::report::{Resource, Stopped};
 use crate::settle::Waiting;
 use crate::suppress::Suppression;
-use leakcheck_growth::{Plan, Reading, Repeat, Source, Step};
+use leakcheck_growth::{Plan, Quantity, Reading, Repeat, Step};
 use leakcheck_ledger::SiteId;
 use leakcheck_ledger::thread::Untracked;
 
@@ -20,8 +20,8 @@ const PART_OF_WAIT: u32 = 8;
 /// progress.
 const MOST_FALLS: u32 = 2000;
 
-/// A repetition under way.
-pub(crate) struct Repetition<'a> {
+/// Calls a body repeatedly and takes readings in between.
+pub(crate) struct Repeater<'a> {
     region: &'a Region,
     repeat: Repeat,
     stacks: Stacks,
@@ -35,7 +35,7 @@ pub(crate) struct Repetition<'a> {
     over: Option<Stopped>,
 }
 
-impl<'a> Repetition<'a> {
+impl<'a> Repeater<'a> {
     pub(crate) fn new(
         region: &'a Region,
         plan: Plan,
@@ -119,9 +119,10 @@ impl<'a> Repetition<'a> {
 
     /// Whether a figure is above its value after the previous batch.
     fn grows(&self, reading: &Reading) -> bool {
-        let before = |source| self.repeat.series().track(source).map_or(0, |track| track.end());
-        let waited_for = |source: &Source| matches!(source, Source::Bytes | Source::Resource(_));
-        reading.iter().any(|(source, value)| waited_for(source) && *value > before(*source))
+        let before = |quantity| self.repeat.series().track(quantity).map_or(0, |track| track.end());
+        let waited_for =
+            |quantity: &Quantity| matches!(quantity, Quantity::Bytes | Quantity::Resource(_));
+        reading.iter().any(|(quantity, value)| waited_for(quantity) && *value > before(*quantity))
     }
 
     /// Looks up the names of the call sites that have grown, and ignores known noise from here on.
@@ -130,7 +131,7 @@ impl<'a> Repetition<'a> {
             return;
         }
         let grown = |count: &&SiteCount| {
-            let track = self.repeat.series().track(Source::BytesAt(count.site));
+            let track = self.repeat.series().track(Quantity::BytesAt(count.site));
             track.is_some_and(|track| track.growth() > 0) && !self.named.contains(&count.site)
         };
         let new: Vec<SiteCount> = sites.iter().filter(grown).copied().collect();
@@ -151,29 +152,30 @@ impl<'a> Repetition<'a> {
         let mut reading = Reading::new();
         let mut total = snapshot.siteless;
         for count in &snapshot.sites {
-            if self.repeat.is_ignored(Source::BytesAt(count.site)) {
+            if self.repeat.is_ignored(Quantity::BytesAt(count.site)) {
                 continue;
             }
             total += count.retained;
             // An estimate decides nothing.
             if self.stacks == Stacks::Full && count.retained.blocks > 0 {
-                reading.insert(Source::BytesAt(count.site), count.retained.bytes as i64);
-                reading.insert(Source::BlocksAt(count.site), count.retained.blocks as i64);
+                reading.insert(Quantity::BytesAt(count.site), count.retained.bytes as i64);
+                reading.insert(Quantity::BlocksAt(count.site), count.retained.blocks as i64);
             }
         }
-        reading.insert(Source::Bytes, total.bytes as i64);
-        reading.insert(Source::Blocks, total.blocks as i64);
-        reading.insert(Source::Released, snapshot.released.bytes as i64);
-        reading.insert(Source::ReleasedBlocks, snapshot.released.blocks as i64);
-        reading.insert(Source::Resource(Resource::Threads), snapshot.threads as i64);
+        reading.insert(Quantity::Bytes, total.bytes as i64);
+        reading.insert(Quantity::Blocks, total.blocks as i64);
+        reading.insert(Quantity::Released, snapshot.released.bytes as i64);
+        reading.insert(Quantity::ReleasedBlocks, snapshot.released.blocks as i64);
+        reading.insert(Quantity::Resource(Resource::Threads), snapshot.threads as i64);
         let counts = snapshot.resources.counts();
-        reading.extend(counts.map(|(resource, count)| (Source::Resource(resource), count)));
+        reading.extend(counts.map(|(resource, count)| (Quantity::Resource(resource), count)));
         reading
     }
 }
 
 /// The figures that fall while values are dropped and threads end.
 fn level(reading: &Reading) -> (i64, i64) {
-    let resources = reading.iter().filter(|(source, _)| matches!(source, Source::Resource(_)));
-    (resources.map(|(_, count)| count).sum(), reading.get(&Source::Bytes).copied().unwrap_or(0))
+    let resources =
+        reading.iter().filter(|(quantity, _)| matches!(quantity, Quantity::Resource(_)));
+    (resources.map(|(_, count)| count).sum(), reading.get(&Quantity::Bytes).copied().unwrap_or(0))
 }
