@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
@@ -47,9 +47,13 @@ impl Fixture {
 
     /// The path of the program. It is built the first time that a process asks for it.
     pub fn program(self) -> PathBuf {
-        static BUILT: Mutex<Option<HashMap<Fixture, PathBuf>>> = Mutex::new(None);
-        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-        built.get_or_insert_default().entry(self).or_insert_with(|| self.build()).clone()
+        type Programs = HashMap<Fixture, Arc<OnceLock<PathBuf>>>;
+        static PROGRAMS: Mutex<Option<Programs>> = Mutex::new(None);
+        let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+        let program = Arc::clone(programs.get_or_insert_default().entry(self).or_default());
+        // Others need not wait for this build.
+        drop(programs);
+        program.get_or_init(|| self.build()).clone()
     }
 
     fn build(self) -> PathBuf {

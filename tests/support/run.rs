@@ -1,15 +1,12 @@
 //! One run of a fixture's test program.
 
-use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fixture::{forget, target};
-use crate::{Finished, Fixture};
+use crate::fixture::forget;
+use crate::{Finished, Fixture, Folder};
 
 /// No fixture takes nearly as long. One that hangs is a failure with its output, not a job that
 /// somebody has to stop.
@@ -21,12 +18,12 @@ const DEADLINE: Duration = Duration::from_secs(120);
 #[must_use = "nothing runs before `go`"]
 pub struct Run {
     command: Command,
-    reports: PathBuf,
+    reports: Folder,
 }
 
 impl Run {
     pub(crate) fn new(fixture: Fixture) -> Self {
-        let reports = fresh_directory();
+        let reports = Folder::new();
         let mut command = Command::new(fixture.program());
         forget(&mut command, &["LEAK_", "NEXTEST", "CARGO_", "RUST_"]);
         command
@@ -34,7 +31,7 @@ impl Run {
             .env("CARGO_MANIFEST_DIR", fixture.directory())
             .env("LEAK_RECORD", "on")
             .env("LEAK_HOLDERS", "off")
-            .env("LEAK_REPORT_DIR", &reports)
+            .env("LEAK_REPORT_DIR", reports.path())
             .env("RUST_BACKTRACE", "0");
         Self { command, reports }
     }
@@ -80,13 +77,7 @@ impl Run {
             "{:?} ended with {code:?}:\n{stdout}\n{stderr}",
             self.command
         );
-        Finished::read(stdout, stderr, code, &self.reports)
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        _ = fs::remove_dir_all(&self.reports);
+        Finished::read(stdout, stderr, code, self.reports.path())
     }
 }
 
@@ -113,13 +104,4 @@ fn wait(child: &mut Child) -> Option<i32> {
         }
         thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// A directory that no other run writes to.
-fn fresh_directory() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let directory = target().join("reports").join(format!("{}-{number}", std::process::id()));
-    fs::create_dir_all(&directory).expect("a directory for reports can be made");
-    directory
 }

@@ -1,7 +1,7 @@
 //! Invalid settings fail every check, reports that cannot be written hide no verdict, and every test name has a
 //! valid report file.
 
-#[path = "fixtures/settings/src/names.rs"]
+#[path = "../fixtures/settings/src/names.rs"]
 mod names;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Any number of tests that run in parallel are distinguished to the byte.
 
-#[path = "fixtures/leaks/src/plan.rs"]
+#[path = "../fixtures/leaks/src/plan.rs"]
 mod plan;
 
 use leakcheck_tests::{Figures, Finished, Fixture, Growth, Outcome};

@@ -6,9 +6,9 @@ use std::fs;
 use leakcheck_tests::{Finished, Fixture, Folder, Outcome, mistake_in, schema_file};
 use serde_json::{Value, json};
 
-const SOURCE: &str = include_str!("fixtures/reports/src/lib.rs");
-const TESTS: &str = include_str!("fixtures/reports/tests/parts.rs");
-const PAGE: &str = include_str!("../docs/report-schema.md");
+const SOURCE: &str = include_str!("../fixtures/reports/src/lib.rs");
+const TESTS: &str = include_str!("../fixtures/reports/tests/parts.rs");
+const PAGE: &str = include_str!("../../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
 const SECTIONS: [(&str, &str); 30] = [

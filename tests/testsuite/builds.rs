@@ -3,7 +3,7 @@
 use leakcheck_tests::{Cargo, Folder, Outcome, Suite};
 use serde_json::Value;
 
-const SOURCE: &str = include_str!("fixtures/builds/src/lib.rs");
+const SOURCE: &str = include_str!("../fixtures/builds/src/lib.rs");
 
 #[test]
 fn a_dev_build_names_functions_and_lines() {

@@ -1,0 +1,35 @@
+//! Runs the fixtures, each in processes of its own, and checks what they say. One module per claim.
+//!
+//! All modules are one program, so that they are linked once. Their tests run in parallel: a test reads
+//! only the reports of its own runs, and changes neither the environment nor the working directory.
+
+mod blind;
+mod builds;
+mod c_heap;
+mod check_all;
+mod children;
+mod contexts;
+mod custom_allocator;
+mod exclusions;
+mod fds;
+mod generated_graphs;
+mod holders;
+mod limits;
+mod macros;
+mod outliving;
+mod parallel;
+mod pass_through;
+mod process_scope;
+mod repeated;
+mod reports;
+mod runners;
+mod sampled;
+mod settings;
+mod settling;
+mod should_panic;
+mod stacks;
+mod structure;
+mod threads;
+mod tidy;
+mod timeline;
+mod unusual_allocations;
