@@ -16,7 +16,8 @@ pub(crate) enum Exit {
     TestsFailed = 3,
     /// The tests could not be built.
     BuildFailed = 4,
-    /// A check could not see leaks: the counting allocator is not installed.
+    /// A check could not see leaks: the counting allocator is not installed, or a limit that somebody wrote cannot be
+    /// judged.
     Blind = 5,
     /// No test ran, or none of the tests that ran is checked.
     NothingChecked = 6,
@@ -57,7 +58,9 @@ impl Exit {
             Self::Usage => "the command line is not valid",
             Self::TestsFailed => "a test failed for a reason other than a leak",
             Self::BuildFailed => "the tests could not be built",
-            Self::Blind => "a check could not see leaks: the counting allocator is not installed",
+            Self::Blind => {
+                "a check could not see leaks: the counting allocator is not installed, or a written limit cannot be judged"
+            }
             Self::NothingChecked => "no test ran, or none of the tests that ran is checked",
             Self::Incomplete => {
                 "results are missing: a test process was killed, a report is cut off, or a shard is missing"

@@ -165,7 +165,9 @@ impl Tests {
             Verdict::Passed => (Status::Passed, None, Vec::new()),
             Verdict::Leaked { excesses } => (Status::Leaked, None, excesses),
             Verdict::Skipped { reason } => (Status::Skipped, Some(reason), Vec::new()),
-            Verdict::NotJudged { reason: NotJudged::Blind } => (Status::Blind, None, Vec::new()),
+            Verdict::NotJudged { reason: NotJudged::Blind | NotJudged::Limits { .. } } => {
+                (Status::Blind, None, Vec::new())
+            }
             // A verdict that this command does not know is none.
             _ => (Status::NotJudged, None, Vec::new()),
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use leakcheck_report::NotJudged;
+use leakcheck_report::{Figure, Limit, NotJudged, UnjudgedLimit};
 
 /// Why a check could not be made.
 ///
@@ -18,8 +18,7 @@ enum ErrorKind {
     PassThrough,
     NestedProcessScope,
     NoMemory,
-    ThreadsUnseen,
-    LeftUnseen { argument: &'static str, needs: &'static str },
+    Unseen { figure: Figure, limit: Limit, needs: &'static str },
     NotRepeatable,
     Setting { variable: &'static str, value: String, expected: &'static str },
     Suppressions { path: String, problem: String },
@@ -42,13 +41,9 @@ impl Error {
         ErrorKind::NoMemory.into()
     }
 
-    pub(crate) fn threads_unseen() -> Self {
-        ErrorKind::ThreadsUnseen.into()
-    }
-
-    /// There is a limit for a resource that this build cannot see.
-    pub(crate) fn left_unseen(argument: &'static str, needs: &'static str) -> Self {
-        ErrorKind::LeftUnseen { argument, needs }.into()
+    /// There is a limit for a figure that this build can never know.
+    pub(crate) fn unseen(figure: Figure, limit: &Limit, needs: &'static str) -> Self {
+        ErrorKind::Unseen { figure, limit: limit.clone(), needs }.into()
     }
 
     pub(crate) fn not_repeatable() -> Self {
@@ -74,11 +69,15 @@ impl Error {
 
     /// The reason why a check is not judged, for its report.
     pub(crate) fn reason(&self) -> NotJudged {
-        match self.kind {
+        match &self.kind {
             ErrorKind::NotInstalled => NotJudged::Blind,
             ErrorKind::PassThrough => NotJudged::PassThrough,
             ErrorKind::Setting { .. } | ErrorKind::Suppressions { .. } => {
                 NotJudged::Settings { problem: self.to_string() }
+            }
+            ErrorKind::Unseen { figure, limit, needs } => {
+                let limit = UnjudgedLimit::new(*figure, limit.clone(), format!("needs {needs}"));
+                NotJudged::Limits { limits: vec![limit] }
             }
             _ => NotJudged::Other { problem: self.to_string() },
         }
@@ -108,12 +107,8 @@ impl fmt::Display for Error {
                  `scope = \"test\"` for the inner one",
             ),
             ErrorKind::NoMemory => f.write_str("there is no memory left to keep the figures of another region"),
-            ErrorKind::ThreadsUnseen => f.write_str(
-                "`threads` needs threads to be followed, which works on Linux (glibc, dynamically linked) with the \
-                 feature `threads` of leakcheck; remove the argument or turn the feature on",
-            ),
-            ErrorKind::LeftUnseen { argument, needs } => {
-                write!(f, "`{argument}` needs {needs}; remove the argument")
+            ErrorKind::Unseen { limit, needs, .. } => {
+                write!(f, "`{}` needs {needs}; remove it", limit.source)
             }
             ErrorKind::NotRepeatable => f.write_str(
                 "`iterations` and `warmup` need a body that can be called again, and this one is called once: use \

@@ -6,7 +6,6 @@ use leakcheck_holders::{Query, StackSnapshot};
 
 use crate::draft::Draft;
 use crate::measurement::Measurement;
-use crate::message;
 use crate::region::Region;
 use crate::report::FoundBy;
 use crate::rerun;
@@ -43,8 +42,6 @@ impl Explanation<'_> {
             report.holders_unknown = Some("`LEAK_HOLDERS` is `off`".to_owned());
         }
         if let Some(why) = &report.holders_unknown {
-            let name = &report.test.name;
-            message::to_stderr(&format!("lost memory of `{name}` is not judged: {why}"));
             report.unjudged.push(Unjudged::new(Figure::LostBytes, why));
             return draft;
         }
@@ -52,6 +49,10 @@ impl Explanation<'_> {
         if value > limit.value {
             let excess = Excess::new(Figure::LostBytes, value as i64, limit.clone());
             report.verdict = report.verdict.clone().with(vec![excess]);
+        } else if report.siteless.blocks > 0 || report.omitted.call_sites > 0 {
+            let why = "some blocks have no call site in the report, so they were not searched for; \
+                       set `LEAK_STACKS=full`";
+            report.unjudged.push(Unjudged::new(Figure::LostBytes, why));
         }
         draft
     }

@@ -19,7 +19,7 @@ use crate::report::{self, GrowingResource, Report, Test, text};
 use crate::settings::Settings;
 use crate::settle::Waiting;
 use crate::suppress::Suppression;
-use crate::verdict::{self, Excess, Limits, SuppressedTotal, Verdict};
+use crate::verdict::{self, Excess, Limits, SuppressedTotal, Unjudged, Verdict};
 
 /// Separates the known noise among call sites from the rest.
 pub(crate) type Sift = fn(&[SiteCount], &[Suppression]) -> Noise;
@@ -72,11 +72,9 @@ impl Judging<'_> {
         let reading = self.settle();
         let explains =
             reading.verdict.is_leak() || judges_lost_memory(&self.limits, &reading.measurement);
-        if !explains {
-            self.print_unjudged(&reading.measurement);
-        }
+        let is_judged = verdict::unjudged(&reading.measurement, &self.limits).is_empty();
         let undecided = self.repeated.as_ref().is_some_and(|it| it.finding.is_undecided());
-        if !(explains || undecided || self.settings.record) {
+        if is_judged && !(explains || undecided || self.settings.record) {
             return None;
         }
         let mut draft = self.draft(reading);
@@ -89,7 +87,12 @@ impl Judging<'_> {
         } else if undecided {
             message::to_stderr(&text::undecided(&draft.report));
         }
-        Some(draft.report)
+        let mut report = draft.report;
+        report.verdict = report.verdict.with_unjudged(&report.unjudged, &self.limits);
+        if !report.verdict.fails() {
+            self.print_unjudged(&report.unjudged);
+        }
+        Some(report)
     }
 
     /// Reads the region, and as long as that may turn a failure into a pass, again and again until
@@ -164,11 +167,13 @@ impl Judging<'_> {
         draft
     }
 
-    /// Prints which figures have a limit and could not be compared with it.
-    fn print_unjudged(&self, measurement: &Measurement) {
-        for unjudged in verdict::unjudged(measurement, &self.limits) {
-            let (name, figure) = (&self.test.name, unjudged.figure.name());
-            message::to_stderr(&format!("{figure} of `{name}`: {}", unjudged.why));
+    /// Prints which figures have a default limit and could not be compared with it.
+    fn print_unjudged(&self, unjudged: &[Unjudged]) {
+        for Unjudged { figure, why, .. } in unjudged {
+            if self.limits.of(*figure).is_some() {
+                let (name, figure) = (&self.test.name, figure.name());
+                message::to_stderr(&format!("{figure} of `{name}` cannot be judged: {why}"));
+            }
         }
     }
 

@@ -174,7 +174,7 @@
 //! (as the crate `rustix` makes them), what arrives through a socket, and what the C library opens
 //! internally has no known opener. The same holds for children of `vfork` and of raw system calls. They count
 //! only where nothing else ran at the same time: under nextest, with `--test-threads=1`, or when a test
-//! runs alone. Otherwise the figure is *not judged*: the check passes, and stderr and the report say why.
+//! runs alone. Otherwise the figure is not known, and a check with a limit for it fails and says why.
 //! Closing a descriptor that was open before does not compensate for one that is left open, and a
 //! descriptor placed on a number that was already in use (`dup2`) is not left open.
 //!
@@ -250,7 +250,8 @@ pub use options::{Iterations, Kind, Metric, Options, Scope};
 pub use outcome::Outcome;
 pub use report::Events;
 pub use verdict::{
-    BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, Verdict,
+    BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, UnjudgedLimit,
+    Verdict,
 };
 
 #[cfg(feature = "install")]

@@ -13,10 +13,9 @@ mod handles;
 #[cfg_attr(not(tracks_handles), allow(dead_code, reason = "only hooks record handles"))]
 mod linux;
 
-use leakcheck_report::{Figure, Unjudged};
+use leakcheck_report::{Figure, Limits, Unjudged};
 
 use crate::error::Error;
-use crate::options::Options;
 use crate::report::Resource;
 #[cfg(not(target_os = "linux"))]
 use elsewhere as platform;
@@ -44,23 +43,32 @@ pub(crate) struct Resources {
     pub(crate) c_heap: Count,
 }
 
-/// Checks that this system reports every resource that the options limit.
+/// Checks that this build can know every figure that has a limit.
 ///
 /// # Errors
 ///
 /// Fails for a limit that could never be exceeded here.
-pub(crate) fn can_see(options: &Options) -> Result<(), Error> {
-    if options.fds.is_some() && !platform::SEES_HANDLES {
-        return Err(Error::left_unseen("fds", "Linux, where open file descriptors can be listed"));
-    }
-    if options.children.is_some() && !platform::SEES_HANDLES {
-        return Err(Error::left_unseen("children", "Linux, where child processes can be listed"));
-    }
-    if options.c_heap_bytes.is_some() && !platform::sees_c_heap() {
-        return Err(Error::left_unseen("c_heap_mb", C_HEAP_NEEDS));
+pub(crate) fn can_judge(limits: &Limits) -> Result<(), Error> {
+    let needs = [
+        (Figure::Threads, cfg!(interposed), THREADS_NEED),
+        (Figure::Fds, platform::SEES_HANDLES, "Linux, where open file descriptors can be listed"),
+        (Figure::Children, platform::SEES_HANDLES, "Linux, where child processes can be listed"),
+        (Figure::CHeapBytes, platform::sees_c_heap(), C_HEAP_NEEDS),
+        (Figure::LostBytes, leakcheck_holders::CAN_EXPLAIN, "Linux with glibc"),
+    ];
+    for (figure, is_seen, needs) in needs {
+        if let Some(limit) = limits.of(figure)
+            && !is_seen
+        {
+            return Err(Error::unseen(figure, limit, needs));
+        }
     }
     Ok(())
 }
+
+/// What a limit on threads requires.
+const THREADS_NEED: &str = "threads to be followed, which works on Linux (glibc, dynamically \
+                            linked) with the feature `threads` of leakcheck";
 
 /// What a limit on the C heap requires.
 const C_HEAP_NEEDS: &str =

@@ -6,7 +6,8 @@ use crate::measurement::{Amount, Growth, Measurement};
 use leakcheck_growth::Finding;
 
 pub use leakcheck_report::{
-    BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, Verdict,
+    BodyEnd, Excess, Figure, Limit, LimitSource, Limits, NotJudged, Skip, Unjudged, UnjudgedLimit,
+    Verdict,
 };
 
 /// How much of a measurement is known noise.

@@ -113,12 +113,10 @@ impl Watch {
                 return Err(error.to_string());
             }
         };
-        if options.threads.is_some() && !cfg!(interposed) {
-            return Err(Error::threads_unseen().to_string());
-        }
-        resources::can_see(&options).map_err(|error| error.to_string())?;
-        if settings.limits(&options).lost_bytes.is_some() && !holders::CAN_EXPLAIN {
-            return Err(Error::left_unseen("lost_bytes", "Linux with glibc").to_string());
+        if let Err(error) = resources::can_judge(&settings.limits(&options)) {
+            let verdict = Verdict::NotJudged { reason: error.reason() };
+            publish::record(settings, || Report::new(test, verdict));
+            return Err(error.to_string());
         }
         region::capture(settings.stacks);
         if settings.repeats(&options) && !can_repeat {
@@ -214,7 +212,7 @@ impl Watch {
     /// Publishes the report of a check that was judged, if there is one.
     fn finish(&self, report: Option<Report>) -> Result<(), Leak> {
         match report {
-            Some(report) if report.verdict.is_leak() => {
+            Some(report) if report.verdict.fails() => {
                 Err(publish::leak(self.settings, &report, self.top()))
             }
             Some(report) => {

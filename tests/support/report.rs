@@ -294,7 +294,13 @@ impl Report {
         self.json.pointer(pointer)?.as_i64()
     }
 
-    /// Whether a figure could not be judged.
+    /// Whether the check failed because the limit of a figure could not be judged.
+    pub fn is_unjudged(&self, figure: &str) -> bool {
+        let limits = self.verdict.reason.iter().flat_map(|reason| reason["limits"].as_array());
+        limits.flatten().any(|limit| limit["figure"] == figure)
+    }
+
+    /// Whether a figure is not known, with or without a limit.
     pub fn leaves_unjudged(&self, figure: &str) -> bool {
         self.unjudged.iter().any(|unjudged| unjudged.figure == figure)
     }

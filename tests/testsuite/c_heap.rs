@@ -45,14 +45,15 @@ fn memory_of_leakcheck_itself_does_not_count() {
 }
 
 #[test]
-fn the_c_heap_is_not_judged_if_other_tests_run_in_the_process() {
+fn a_limit_of_the_c_heap_fails_if_other_tests_run_in_the_process() {
     let test = "leaves_3_mb_and_nobody_can_know";
     let run = run(test);
-    assert_eq!(run.outcome(test), Outcome::Passed);
-    assert!(run.report(test).leaves_unjudged("c_heap_bytes"));
-    let told = "the C heap of `leaves_3_mb_and_nobody_can_know`: known for a whole process only: \
-                run under nextest or give the check `scope = \"process\"`";
-    assert!(run.stderr().contains(told), "{}", run.stderr());
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    assert!(run.report(test).is_unjudged("c_heap_bytes"));
+    let said = run.said(test);
+    let headline = "cannot be judged by limit 1.00 MiB (c_heap_mb): it is known for a whole process \
+                    only; run it under nextest or with `scope = \"process\"`";
+    assert!(said.contains(headline), "{said}");
 }
 
 #[test]

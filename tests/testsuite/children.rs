@@ -86,9 +86,10 @@ fn children_that_another_test_starts_in_parallel_are_not_charged() {
     let beside = run.report("beside");
     assert!(beside.children.is_empty() && !beside.leaves_unjudged("children"), "{beside:#?}");
     let without = CHILDREN.with_features("install").run().arg("beside").threads(2).go();
-    let why = "not judged in parallel: run under nextest or --test-threads=1".to_owned();
-    let unjudged = Unjudged { figure: "children".into(), why };
+    let why = "other tests ran at the same time; run it under nextest or with `--test-threads=1`";
+    let unjudged = Unjudged { figure: "children".into(), why: why.to_owned() };
     assert!(without.report("beside").unjudged.contains(&unjudged));
+    assert!(without.report("beside").is_unjudged("children"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use leakcheck_tests::{Finished, Fixture, Outcome, Unjudged};
 
 const FDS: Fixture = Fixture::new("leaks", "fds");
-const IN_PARALLEL: &str = "not judged in parallel: run under nextest or --test-threads=1";
+const IN_PARALLEL: &str =
+    "other tests ran at the same time; run it under nextest or with `--test-threads=1`";
 
 /// Tests that leave a descriptor open, with a part of its description.
 const LEFT: [(&str, &str); 11] = [
@@ -124,15 +125,27 @@ fn a_number_that_was_closed_unseen_is_not_confused_with_its_next_use() {
 #[test]
 fn descriptors_that_another_test_opens_in_parallel_are_not_charged() {
     let run = FDS.run().arg("beside").threads(2).go();
-    for test in ["beside_a_test_that_opens", "opens_beside_another_test"] {
-        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
-    }
+    let opens = "opens_beside_another_test";
+    assert_eq!(run.outcome(opens), Outcome::Passed, "{}", run.said(opens));
     let beside = run.report("beside");
     assert!(beside.fds.is_empty(), "{beside:#?}");
     let unjudged = Unjudged { figure: "fds".into(), why: IN_PARALLEL.into() };
     assert!(beside.unjudged.contains(&unjudged), "{beside:#?}");
-    let told = format!("leakcheck: file descriptors of `beside`: {IN_PARALLEL}");
-    assert!(run.stderr().contains(&told), "{}", run.stderr());
+}
+
+#[test]
+fn a_written_limit_that_cannot_be_judged_fails_with_the_reason_and_the_way_out() {
+    let test = "beside_a_test_that_opens";
+    let run = FDS.run().arg("beside").threads(2).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let said = run.said(test);
+    let headline = format!("leakcheck: `beside` cannot be judged by limit 0 (fds): {IN_PARALLEL}");
+    assert!(said.contains(&headline), "{said}");
+    assert!(said.contains("no way to judge it? remove `fds`, or #[leak_check(skip"), "{said}");
+    assert!(run.report("beside").is_unjudged("fds"));
+    let run = FDS.run().arg("beside").threads(2).env("LEAK_CHECK", "warn").go();
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert!(run.stderr().contains(&headline), "{}", run.stderr());
 }
 
 #[test]
@@ -144,8 +157,8 @@ fn without_hooks_descriptors_count_only_if_the_test_ran_alone() {
     let [fd] = &run.report(test).fds[..] else { panic!("one") };
     assert!(fd.target.ends_with("leaks/Cargo.toml") && fd.opened_at.is_empty(), "{fd:#?}");
     let run = without.run().only(test).threads(2).go();
-    assert_eq!(run.outcome(test), Outcome::Passed);
-    assert!(run.report(test).leaves_unjudged("fds"));
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    assert!(run.report(test).is_unjudged("fds"));
 }
 
 #[track_caller]

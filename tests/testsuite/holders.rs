@@ -286,12 +286,17 @@ fn one_lost_byte_exceeds_the_limit_for_lost_bytes() {
 }
 
 #[test]
-fn a_limit_that_cannot_be_judged_is_reported() {
+fn a_limit_that_cannot_be_judged_fails() {
     let test = "lost_under_the_limit_of_what_is_held";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "off").go();
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
-    let told = format!("lost memory of `{test}` is not judged: `LEAK_HOLDERS` is `off`");
-    assert!(run.stderr().contains(&told), "{}", run.stderr());
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    let told = format!("`{test}` cannot be judged by limit 0 B (lost_bytes): `LEAK_HOLDERS` is");
+    assert!(run.said(test).contains(&told), "{}", run.said(test));
+    // It is the same for a limit in the environment.
+    let by_variable = LOST.run().only(test).env("LEAK_LOST_BYTES", "99");
+    let run = by_variable.env("LEAK_HOLDERS", "off").go();
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    assert!(run.said(test).contains("remove `LEAK_LOST_BYTES`"), "{}", run.said(test));
 }
 
 #[test]

@@ -11,13 +11,14 @@ const TESTS: &str = include_str!("../fixtures/reports/tests/parts.rs");
 const PAGE: &str = include_str!("../../docs/report-schema.md");
 
 /// The definitions of the schema, and the section of the page that describes each.
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 31] = [
     ("report", "## The report"),
     ("test", "### `test`"),
     ("verdict", "### `verdict`"),
     ("skip", "### Skipped checks"),
     ("not_judged", "### Checks that are not judged"),
     ("excess", "### `verdict`"),
+    ("unjudged_limit", "### Limits that cannot be judged"),
     ("limits", "### `limits`"),
     ("limit", "### `limits`"),
     ("limit_source", "### Source of a limit"),
@@ -57,6 +58,7 @@ fn the_reports_of_every_verdict_are_as_the_schema_says() {
         ("is_skipped", "skipped"),
         ("panics_with_the_wrong_words", "not_judged"),
         ("returns_an_error", "not_judged"),
+        ("limits_what_cannot_be_judged", "not_judged"),
     ] {
         let report = reports.get(&format!("reports/tests/parts/{test}.json"));
         let report = report.unwrap_or_else(|| panic!("no report on `{test}`:\n{}", run.stdout()));

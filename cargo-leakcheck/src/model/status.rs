@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
-    /// Its check could not see.
+    /// Its check could not see, or a limit that somebody wrote cannot be judged.
     Blind,
     /// It leaves more behind than its limit, and not only what the baseline knows.
     Leaked,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::{count, size_limit};
 use crate::resource::Resource;
 
 /// A figure that can have a limit.
@@ -65,6 +66,11 @@ impl Figure {
             | Self::FdsPerCall
             | Self::ChildrenPerCall => false,
         }
+    }
+
+    /// A value of the figure, such as a limit: a size, or a number.
+    pub fn show(self, value: u64) -> String {
+        if self.is_bytes() { size_limit(value) } else { count(value) }
     }
 
     /// What the figure counts, as in "the peak of `test` is not judged".

@@ -49,4 +49,4 @@ pub use report::{Events, Figures, Omitted, Report, SCHEMA, Suppressed, Symbols, 
 pub use resource::{Child, ChildState, Fd, Resource, Thread, UNNAMED};
 pub use scope::{Metric, Scope, Stacks};
 pub use timeline::Timeline;
-pub use verdict::{BodyEnd, Excess, NotJudged, Skip, Unjudged, Verdict};
+pub use verdict::{BodyEnd, Excess, NotJudged, Skip, Unjudged, UnjudgedLimit, Verdict};

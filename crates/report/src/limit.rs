@@ -112,6 +112,11 @@ impl LimitSource {
         Self::Setting { name: name.into() }
     }
 
+    /// Whether somebody wrote the limit, as opposed to a default.
+    pub fn is_written(&self) -> bool {
+        !matches!(self, Self::Default { .. })
+    }
+
     /// Whether this is the environment variable with that name.
     pub fn is_variable(&self, wanted: &str) -> bool {
         matches!(self, Self::Variable { name } if name == wanted)

@@ -79,7 +79,7 @@ fn write_report(out: &mut String, report: &Report, layout: Layout<'_>) -> fmt::R
         let gap = if fits { " " } else { "\n    " };
         writeln!(out, "  leak or warm-up?{gap}{command}")?;
     }
-    writeln!(out, "  intended? {}", headline::ways_out(&report.verdict))
+    writeln!(out, "  {}", headline::last_line(&report.verdict))
 }
 
 /// How the reference paths were found, or why there are none.

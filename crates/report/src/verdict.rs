@@ -43,6 +43,18 @@ pub struct Excess {
     pub limit: Limit,
 }
 
+/// A limit that its figure cannot be compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UnjudgedLimit {
+    /// Which figure.
+    pub figure: Figure,
+    /// Its limit.
+    pub limit: Limit,
+    /// Why the figure is not known, and what to do about it.
+    pub why: String,
+}
+
 /// A figure that is not known well enough to be compared with a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -91,6 +103,11 @@ pub enum NotJudged {
         /// In which iteration, where the body was repeated and it was not the first.
         iteration: Option<u64>,
     },
+    /// Limits that somebody wrote and that cannot be judged. This fails the check.
+    Limits {
+        /// Which ones, and why.
+        limits: Vec<UnjudgedLimit>,
+    },
     /// Something else that kept the check from being made.
     Other {
         /// What.
@@ -120,6 +137,21 @@ impl Excess {
     }
 }
 
+impl UnjudgedLimit {
+    /// A figure with its limit, and why they cannot be compared.
+    pub fn new(figure: Figure, limit: Limit, why: impl Into<String>) -> Self {
+        Self { figure, limit, why: why.into() }
+    }
+}
+
+impl fmt::Display for UnjudgedLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { figure, limit, why } = self;
+        let value = figure.show(limit.value);
+        write!(f, "limit {value} ({}): {why}", limit.source)
+    }
+}
+
 impl Unjudged {
     /// A figure and why it is not judged.
     pub fn new(figure: Figure, why: impl Into<String>) -> Self {
@@ -140,9 +172,34 @@ impl Verdict {
         if excesses.is_empty() { Self::Passed } else { Self::Leaked { excesses } }
     }
 
-    /// Whether the test is to fail.
+    /// Whether a figure is over its limit.
     pub fn is_leak(&self) -> bool {
         matches!(self, Self::Leaked { .. })
+    }
+
+    /// Whether the check fails: for a leak, or for a limit that somebody wrote and that cannot be
+    /// judged.
+    pub fn fails(&self) -> bool {
+        let not_judged = matches!(self, Self::NotJudged { reason: NotJudged::Limits { .. } });
+        not_judged || self.is_leak()
+    }
+
+    /// The verdict where some figures are not known. A check that would pass is not judged if
+    /// somebody wrote a limit for one of them. A default limit passes.
+    #[must_use]
+    pub fn with_unjudged(self, unjudged: &[Unjudged], limits: &Limits) -> Self {
+        if self != Self::Passed {
+            return self;
+        }
+        let written = unjudged.iter().filter_map(|Unjudged { figure, why }| {
+            let limit = limits.of(*figure).filter(|limit| limit.source.is_written())?;
+            Some(UnjudgedLimit::new(*figure, limit.clone(), why))
+        });
+        let limits: Vec<UnjudgedLimit> = written.collect();
+        if limits.is_empty() {
+            return self;
+        }
+        Self::NotJudged { reason: NotJudged::Limits { limits } }
     }
 
     /// Whether waiting may turn it into a pass. A peak is over; waiting does not lower it.
@@ -192,6 +249,10 @@ impl fmt::Display for NotJudged {
                 f.write_str("Miri or a sanitizer watches the memory of this build")
             }
             Self::Settings { problem } | Self::Other { problem } => f.write_str(problem),
+            Self::Limits { limits } => {
+                let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
+                f.write_str(&limits.join("; "))
+            }
             Self::Body { end, iteration: None } => write!(f, "the body {end}"),
             Self::Body { end, iteration: Some(iteration) } => {
                 write!(f, "the body {end} in iteration {iteration}")
@@ -263,6 +324,28 @@ mod tests {
         assert!(leaked(&[(Figure::Bytes, 1)]).can_settle());
         assert!(!leaked(&[(Figure::Bytes, 1), (Figure::PeakBytes, 5000)]).can_settle());
         assert!(!Verdict::Passed.can_settle());
+    }
+
+    #[test]
+    fn a_written_limit_that_cannot_be_judged_fails_and_a_default_one_passes() {
+        let unjudged = [
+            Unjudged::new(Figure::Threads, "`/proc` cannot be read"),
+            Unjudged::new(Figure::Fds, "it has no limit"),
+        ];
+        let verdict = Verdict::Passed.with_unjudged(&unjudged, &limits(0));
+        assert!(verdict.fails() && !verdict.is_leak());
+        assert_eq!(verdict.to_string(), "not judged: limit 0 (threads): `/proc` cannot be read");
+        let unjudged = [Unjudged::new(Figure::Bytes, "no reason")];
+        let mut default = Limits::default();
+        default.bytes = Some(Limit::default_of(crate::Kind::Unit));
+        assert_eq!(Verdict::Passed.with_unjudged(&unjudged, &default), Verdict::Passed);
+    }
+
+    #[test]
+    fn a_leak_stays_a_leak_where_another_limit_cannot_be_judged() {
+        let unjudged = [Unjudged::new(Figure::Threads, "`/proc` cannot be read")];
+        let leaked = Verdict::of([(Figure::Bytes, 1)], &limits(0));
+        assert_eq!(leaked.clone().with_unjudged(&unjudged, &limits(0)), leaked);
     }
 
     #[test]

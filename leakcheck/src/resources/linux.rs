@@ -49,7 +49,7 @@ pub(super) fn sees_c_heap() -> bool {
 
 /// Why the C heap is not judged in a region of less than the whole process.
 const C_HEAP_IS_THE_PROCESS: &str =
-    "known for a whole process only: run under nextest or give the check `scope = \"process\"`";
+    "it is known for a whole process only; run it under nextest or with `scope = \"process\"`";
 
 /// The resources that existed when a region opened.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ pub(super) fn judge(region: &Region, origin: Origin, panicked: bool) {
         libtest_name: Some(&name),
     };
     match judging.judge() {
-        Some(report) if !report.verdict.is_leak() => publish::record(settings, || report),
+        Some(report) if !report.verdict.fails() => publish::record(settings, || report),
         Some(report) if panicked => at_exit::hold_back(report),
         Some(report) => publish_leak(settings, &report),
         None => {}

@@ -2,41 +2,45 @@
 
 use super::{blocks, growth};
 use crate::figure::Figure;
-use crate::format::{count, counted, exact_size, size, size_limit};
+use crate::format::{counted, exact_size, size};
 use crate::limit::LimitSource;
 use crate::repetition::Repetition;
 use crate::report::Report;
-use crate::verdict::{Excess, Verdict};
+use crate::verdict::{Excess, NotJudged, Verdict};
 
 /// The whole story in one line.
 pub(super) fn headline(report: &Report) -> String {
-    let Verdict::Leaked { excesses } = &report.verdict else {
-        return format!("`{}` {}", report.test.name, report.verdict);
+    let name = &report.test.name;
+    let excesses = match &report.verdict {
+        Verdict::Leaked { excesses } => excesses,
+        Verdict::NotJudged { reason: reason @ NotJudged::Limits { .. } } => {
+            return format!("`{name}` cannot be judged by {reason}");
+        }
+        other => return format!("`{name}` {other}"),
     };
     let repetition = report.repetition.as_ref();
     let parts: Vec<String> = excesses.iter().map(|it| excess(it, repetition)).collect();
-    format!("`{}` {}", report.test.name, parts.join("; "))
+    format!("`{name}` {}", parts.join("; "))
 }
 
 /// A figure over its limit, as in "`test` leaked 5 blocks, limit 0 (threshold_blocks)".
 pub fn excess(Excess { figure, value, limit }: &Excess, repetition: Option<&Repetition>) -> String {
     let value = value.unsigned_abs();
-    let in_bytes = || format!("limit {} ({})", size_limit(limit.value), limit.source);
-    let in_number = || format!("limit {} ({})", count(limit.value), limit.source);
+    let limit = format!("limit {} ({})", figure.show(limit.value), limit.source);
     let calls = || growth::over_calls(repetition);
     match figure {
-        Figure::Bytes => format!("leaked {}, {}", exact_size(value), in_bytes()),
-        Figure::PeakBytes => format!("peaked at {}, {}", exact_size(value), in_bytes()),
-        Figure::Blocks => format!("leaked {}, {}", blocks(value), in_number()),
-        Figure::Threads => format!("left {} running, {}", counted(value, "thread"), in_number()),
-        Figure::Fds => format!("left {} open, {}", counted(value, "file descriptor"), in_number()),
+        Figure::Bytes => format!("leaked {}, {}", exact_size(value), limit),
+        Figure::PeakBytes => format!("peaked at {}, {}", exact_size(value), limit),
+        Figure::Blocks => format!("leaked {}, {}", blocks(value), limit),
+        Figure::Threads => format!("left {} running, {}", counted(value, "thread"), limit),
+        Figure::Fds => format!("left {} open, {}", counted(value, "file descriptor"), limit),
         Figure::Children => {
-            format!("left {} unwaited for, {}", counted(value, "child process"), in_number())
+            format!("left {} unwaited for, {}", counted(value, "child process"), limit)
         }
         Figure::CHeapBytes => {
-            format!("grew the C heap by at least {}, {}", exact_size(value), in_bytes())
+            format!("grew the C heap by at least {}, {}", exact_size(value), limit)
         }
-        Figure::LostBytes => format!("lost {}, {}", exact_size(value), in_bytes()),
+        Figure::LostBytes => format!("lost {}, {}", exact_size(value), limit),
         Figure::BytesPerCall => {
             let bytes = repetition.map_or(value as f64, |it| it.bytes_per_call);
             format!("leaks {}{}", growth::per_call(bytes), calls())
@@ -54,6 +58,18 @@ pub fn excess(Excess { figure, value, limit }: &Excess, repetition: Option<&Repe
             format!("grows the C heap by {} per call{}", size(value), calls())
         }
     }
+}
+
+/// The last line: what to write in the test if the verdict is not what its author wants.
+pub(super) fn last_line(verdict: &Verdict) -> String {
+    if let Verdict::NotJudged { reason: NotJudged::Limits { limits } } = verdict {
+        let names: Vec<String> = limits.iter().map(|it| format!("`{}`", it.limit.source)).collect();
+        return format!(
+            "no way to judge it? remove {}, or #[leak_check(skip = \"why\")]",
+            names.join(" and ")
+        );
+    }
+    format!("intended? {}", ways_out(verdict))
 }
 
 /// What to write when the memory, or the thread, is meant to stay. The attribute's first argument is

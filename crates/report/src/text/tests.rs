@@ -13,7 +13,7 @@ use crate::limit::{Limit, LimitSource};
 use crate::report::{Figures, Omitted, Report, Suppressed, Symbols, Test};
 use crate::resource::Thread;
 use crate::scope::Stacks;
-use crate::verdict::{Excess, Verdict};
+use crate::verdict::{Excess, NotJudged, UnjudgedLimit, Verdict};
 
 fn render(report: &Report, top: u64, written: Written<'_>) -> String {
     super::render(report, Layout { top, workspace: Some(Path::new("/home/me/app")), written })
@@ -268,6 +268,22 @@ fn what_has_no_call_site_has_its_share() {
     assert_eq!(rows(&report), "  5.10 MiB in 12 blocks with unknown call sites");
     report.call_stacks = Stacks::Off;
     assert!(!render(&report, 10, Err("")).contains("12 blocks"));
+}
+
+#[test]
+fn a_limit_that_cannot_be_judged_is_named_with_the_reason_and_the_way_out() {
+    let limit = UnjudgedLimit::new(
+        Figure::Fds,
+        Limit::by_argument("fds", 0),
+        "other tests ran at the same time; run it under nextest",
+    );
+    let reason = NotJudged::Limits { limits: vec![limit] };
+    let text = render(&Report { verdict: Verdict::NotJudged { reason }, ..report() }, 10, Err(""));
+    let headline = "leakcheck: `cache::tests::evicts` cannot be judged by limit 0 (fds): \
+                    other tests ran at the same time; run it under nextest\n";
+    assert!(text.starts_with(headline), "{text}");
+    let last = "  no way to judge it? remove `fds`, or #[leak_check(skip = \"why\")]";
+    assert!(text.ends_with(last), "{text}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::timeline;
 
 /// Why a figure is not judged in a region that was not alone.
 pub(crate) const IN_PARALLEL: &str =
-    "not judged in parallel: run under nextest or --test-threads=1";
+    "other tests ran at the same time; run it under nextest or with `--test-threads=1`";
 
 /// The numbers of outermost regions that were opened and closed.
 static OPENED: AtomicU64 = AtomicU64::new(0);
