@@ -10,19 +10,15 @@ use leakcheck_holders::StackSnapshot;
 
 use crate::draft::Draft;
 use crate::explain::{Explanation, judges_lost_memory};
-use crate::measurement::{Growth, Measurement, SiteCount};
+use crate::measurement::{Growth, Measurement};
 use crate::message;
-use crate::noise::Noise;
+use crate::noise::{Noise, Sieve};
 use crate::options::Metric;
 use crate::region::Region;
 use crate::report::{self, GrowingResource, Report, Test, text};
 use crate::settings::Settings;
 use crate::settle::Waiting;
-use crate::suppress::Suppression;
 use crate::verdict::{self, Excess, Limits, SuppressedTotal, Unjudged, Verdict};
-
-/// Separates the known noise among call sites from the rest.
-pub(crate) type Sift = fn(&[SiteCount], &[Suppression]) -> Noise;
 
 /// A check whose body has run.
 pub(crate) struct Judging<'a> {
@@ -30,7 +26,8 @@ pub(crate) struct Judging<'a> {
     pub(crate) test: &'a Test,
     pub(crate) region: &'a Region,
     pub(crate) limits: Limits,
-    pub(crate) sift: Sift,
+    /// Whether the region is the whole thread that libtest started for the test.
+    pub(crate) of_thread: bool,
     /// For how many milliseconds to wait while the check would fail.
     pub(crate) settle_ms: u64,
     /// How many call sites the report lists.
@@ -69,7 +66,8 @@ struct Reading {
 impl Judging<'_> {
     /// Judges the check, and explains a leak. `None` where it passed and no report was asked for.
     pub(crate) fn judge(&self) -> Option<Report> {
-        let reading = self.settle();
+        let mut sieve = self.sieve();
+        let reading = self.settle(&mut sieve);
         let explains =
             reading.verdict.is_leak() || judges_lost_memory(&self.limits, &reading.measurement);
         let is_judged = verdict::unjudged(&reading.measurement, &self.limits).is_empty();
@@ -77,7 +75,7 @@ impl Judging<'_> {
         if is_judged && !(explains || undecided || self.settings.record) {
             return None;
         }
-        let mut draft = self.draft(reading);
+        let mut draft = self.draft(reading, &mut sieve);
         if explains {
             let explanation = self.explanation();
             draft = explanation.judge_lost_memory(draft);
@@ -97,10 +95,10 @@ impl Judging<'_> {
 
     /// Reads the region, and as long as that may turn a failure into a pass, again and again until
     /// the time for settling is over.
-    fn settle(&self) -> Reading {
+    fn settle(&self, sieve: &mut Sieve<'_>) -> Reading {
         let mut waiting = Waiting::new(self.settle_ms);
         loop {
-            let reading = self.read();
+            let reading = self.read(sieve);
             if !self.can_settle(&reading) || !waiting.goes_on() {
                 return reading;
             }
@@ -114,7 +112,16 @@ impl Judging<'_> {
         !grows && (reading.verdict.can_settle() || has_unjudged())
     }
 
-    fn read(&self) -> Reading {
+    fn sieve(&self) -> Sieve<'_> {
+        let rules = &self.settings.suppressions;
+        #[cfg(interposed)]
+        if self.of_thread {
+            return Sieve::of_thread(rules);
+        }
+        Sieve::new(rules)
+    }
+
+    fn read(&self, sieve: &mut Sieve<'_>) -> Reading {
         let measurement = self.region.measure();
         match &self.repeated {
             Some(repeated) => {
@@ -123,14 +130,14 @@ impl Judging<'_> {
                 let verdict = figures.with(repeated.excesses.clone());
                 Reading { measurement, noise: None, judged, verdict }
             }
-            None => self.read_once(measurement),
+            None => self.read_once(measurement, sieve),
         }
     }
 
     /// Looks up names only where they make a difference: when there is a leak without known noise,
     /// when there would be one but for released memory, which may be noise, where lost memory is
     /// judged, and for a record.
-    fn read_once(&self, measurement: Measurement) -> Reading {
+    fn read_once(&self, measurement: Measurement, sieve: &mut Sieve<'_>) -> Reading {
         let judge = |metric, suppressed| {
             let judged = verdict::judged(&measurement, metric, suppressed);
             (judged, verdict::judge(judged, &measurement, &self.limits))
@@ -142,15 +149,14 @@ impl Judging<'_> {
         if !needs_names {
             return Reading { measurement, noise: None, judged, verdict: worst };
         }
-        let noise = (self.sift)(&measurement.sites, &self.settings.suppressions);
+        let noise = sieve.sift(&measurement.sites);
         let (judged, verdict) = judge(self.limits.measure, noise.total());
         Reading { measurement, noise: Some(noise), judged, verdict }
     }
 
-    fn draft(&self, reading: Reading) -> Draft {
+    fn draft(&self, reading: Reading, sieve: &mut Sieve<'_>) -> Draft {
         let Reading { measurement, noise, judged, verdict } = reading;
-        let sifted = || (self.sift)(&measurement.sites, &self.settings.suppressions);
-        let noise = noise.unwrap_or_else(sifted);
+        let noise = noise.unwrap_or_else(|| sieve.sift(&measurement.sites));
         let test = self.test.clone();
         let mut draft = match &self.repeated {
             Some(Repeated { finding, .. }) => {

@@ -1,5 +1,8 @@
 //! The names of call sites.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use leakcheck_ledger::thread::Untracked;
 use leakcheck_ledger::{SiteId, call_site};
 use leakcheck_report::Frame;
@@ -20,4 +23,16 @@ pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
 pub(crate) fn look_up(sites: impl Iterator<Item = SiteId>) {
     let _untracked = Untracked::new();
     symbols::look_up(sites.map(call_stack));
+}
+
+/// The frames at each return address, innermost first.
+pub(crate) fn frames_at(addresses: &[usize]) -> Vec<Arc<[Frame]>> {
+    let _untracked = Untracked::new();
+    symbols::frames_at(addresses)
+}
+
+/// The call sites whose code may be unloaded. Other code may be at their addresses.
+pub(crate) fn in_unloaded_code() -> HashSet<SiteId> {
+    let _untracked = Untracked::new();
+    symbols::kept_stacks().into_iter().collect()
 }

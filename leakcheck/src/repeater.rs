@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::measurement::SiteCount;
-use crate::noise::Noise;
+use crate::noise::Sieve;
 use crate::region::{Region, Snapshot};
 use crate::report::Stacks;
 use crate::report::{Resource, Stopped};
@@ -139,7 +139,7 @@ impl<'a> Repeater<'a> {
             return;
         }
         let counting: HashSet<SiteId> =
-            Noise::sift(&new, self.suppressions).rest.iter().map(|count| count.site).collect();
+            Sieve::new(self.suppressions).sift(&new).rest.iter().map(|count| count.site).collect();
         for SiteCount { site, .. } in new {
             self.named.insert(site);
             if !counting.contains(&site) {

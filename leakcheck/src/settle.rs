@@ -1,7 +1,7 @@
 //! Waits for threads that are ending and for values that other threads are dropping.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The back-off starts here and doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -14,6 +14,8 @@ pub(crate) struct Waiting {
     left: Duration,
     pause: Duration,
     longest: Duration,
+    /// When the last pause was over.
+    resumed: Option<Instant>,
 }
 
 impl Waiting {
@@ -22,19 +24,20 @@ impl Waiting {
             left: Duration::from_millis(milliseconds),
             pause: FIRST_PAUSE,
             longest: LONGEST_PAUSE,
+            resumed: None,
         }
     }
 
     /// A wait of a number of shortest pauses.
     pub(crate) fn short_pauses(number: u32) -> Self {
-        Self { left: FIRST_PAUSE * number, pause: FIRST_PAUSE, longest: FIRST_PAUSE }
+        Self { left: FIRST_PAUSE * number, pause: FIRST_PAUSE, longest: FIRST_PAUSE, resumed: None }
     }
 
     /// Splits off a part of this wait.
     pub(crate) fn part(&mut self, of: u32) -> Self {
         let part = self.left / of;
         self.left -= part;
-        Self { left: part, pause: FIRST_PAUSE, longest: LONGEST_PAUSE }
+        Self { left: part, pause: FIRST_PAUSE, longest: LONGEST_PAUSE, resumed: None }
     }
 
     /// Returns the unused rest of a part.
@@ -42,16 +45,23 @@ impl Waiting {
         self.left += part.left;
     }
 
-    /// Pauses. `false` when the time is over.
+    /// Pauses for at least as long as the measurement since the last pause took, which is most of
+    /// the time if there are many call sites. Returns `false` when the time is over.
     pub(crate) fn goes_on(&mut self) -> bool {
         if self.left.is_zero() {
             return false;
         }
-        let pause = self.pause.min(self.left);
+        let measuring = self.resumed.map_or(Duration::ZERO, |resumed| resumed.elapsed());
+        self.pause_for(measuring, sleep);
+        self.resumed = Some(Instant::now());
+        true
+    }
+
+    fn pause_for(&mut self, measuring: Duration, sleep: impl FnOnce(Duration)) {
+        let pause = self.pause.max(measuring).min(self.left);
         sleep(pause);
         self.left -= pause;
         self.pause = (self.pause * 2).min(self.longest);
-        true
     }
 }
 
@@ -68,9 +78,19 @@ mod tests {
     fn it_ends() {
         let mut waiting = Waiting::new(20);
         let mut looks = 0;
-        while waiting.goes_on() {
-            looks += 1;
+        while !waiting.left.is_zero() {
+            waiting.pause_for(Duration::ZERO, |_| looks += 1);
         }
         assert_eq!(looks, 5, "after 1, 2, 4 and 8 milliseconds and the 5 that are left");
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_a_measurement() {
+        let mut waiting = Waiting::new(500);
+        let mut readings = 0;
+        while !waiting.left.is_zero() {
+            waiting.pause_for(Duration::from_millis(100), |_| readings += 1);
+        }
+        assert_eq!(readings, 5);
     }
 }

@@ -198,7 +198,7 @@ impl Watch {
             test: &self.test,
             region: &self.region,
             limits,
-            sift: Noise::sift,
+            of_thread: false,
             settle_ms: Settings::settle_ms(&self.options),
             top: self.top(),
             decide: if repeated.is_some() { None } else { self.decide() },

@@ -131,8 +131,9 @@ impl Site {
         self.oldest_first().iter().rev().copied().collect()
     }
 
+    /// Returns the return addresses, oldest first.
     #[inline(always)]
-    fn oldest_first(&self) -> &'static [usize] {
+    pub fn oldest_first(&self) -> &'static [usize] {
         let count = self.frame_count.load(Ordering::Relaxed) as usize;
         let first = self.frames.load(Ordering::Relaxed);
         if count == 0 {

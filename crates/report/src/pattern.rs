@@ -71,10 +71,14 @@ impl Parts {
     fn match_in(&self, name: &str) -> bool {
         let (first, rest) =
             self.parts.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-        let starts = if self.from_start { 0..1 } else { 0..name.len() + 1 };
-        starts.filter(|&at| name.is_char_boundary(at)).any(|at| {
-            name[at..].strip_prefix(first).is_some_and(|after| self.rest_matches(after, rest))
-        })
+        if self.from_start {
+            return name.strip_prefix(first).is_some_and(|after| self.rest_matches(after, rest));
+        }
+        if rest.is_empty() {
+            return if self.to_end { name.ends_with(first) } else { name.contains(first) };
+        }
+        // The first occurrence leaves the most text for the other parts.
+        name.find(first).is_some_and(|at| self.rest_matches(&name[at + first.len()..], rest))
     }
 
     /// Takes every part at the first place where it is found, and the last one at the end where it
@@ -119,5 +123,6 @@ mod tests {
         assert!(matches("^app::*::insert$", "app::Cache::insert"));
         assert!(!matches("^app::*::insert$", "app::Cache::insert_all"));
         assert!(matches("ü", "grün"));
+        assert!(matches("aba$", "ababa") && matches("a*ba$", "aaba") && matches("", "any"));
     }
 }

@@ -53,6 +53,21 @@ pub fn look_up(stacks: impl Iterator<Item = CallStack>) {
     });
 }
 
+/// The frames at each return address, innermost first. Stacks whose names are [kept](kept_stacks) may
+/// have had other code at their addresses.
+pub fn frames_at(addresses: &[usize]) -> Vec<Arc<[Frame]>> {
+    Names::with(|names| {
+        names.look_up(addresses);
+        addresses.iter().map(|address| names.frames[address].clone()).collect()
+    })
+}
+
+/// The identifiers of the call stacks whose names are kept, because their code was unloaded or is
+/// about to be.
+pub fn kept_stacks() -> Vec<u32> {
+    Names::with(|names| names.unloaded.keys().copied().collect())
+}
+
 /// Looks up and keeps the names of call stacks whose code is about to be unloaded.
 pub fn keep(stacks: &[CallStack]) {
     look_up(stacks.iter().cloned());

@@ -39,28 +39,132 @@ pub fn trim(mut frames: Vec<Frame>, body: Option<&Frame>) -> Vec<Frame> {
 }
 
 /// Removes the frames of the harness, and those in which the standard library calls the allocator.
-pub fn without_harness(mut frames: Vec<Frame>) -> Vec<Frame> {
-    // The start routine of a followed thread.
-    while frames.pop_if(|last| is_harness(last)).is_some() {}
-    let first = frames.iter().position(is_program_code).unwrap_or(frames.len());
-    let allocator = frames[..first].iter().rposition(is_allocator).map_or(0, |last| last + 1);
-    frames.drain(..allocator);
-    frames.retain(|frame| !is_harness(frame));
-    frames
+pub fn without_harness(frames: Vec<Frame>) -> Vec<Frame> {
+    let mut kept = Vec::with_capacity(frames.len());
+    let mut trimming = Trimming::default();
+    for frame in frames {
+        match trimming.next(Part::of(&frame)) {
+            Step::Drop => {}
+            Step::Keep => kept.push(frame),
+            Step::KeepFromHere => {
+                kept.clear();
+                kept.push(frame);
+            }
+        }
+    }
+    kept
 }
 
-/// Whether a stack, which must start at the first frame of its thread, belongs to what libtest and
-/// the standard library do before and after a test or a thread's closure.
-///
-/// Both call those through `__rust_begin_short_backtrace`, which is never inlined. Without names,
-/// the answer is `false`.
-pub fn is_around_test(frames: &[Frame]) -> bool {
-    let names = || frames.iter().filter_map(|frame| frame.function.as_deref());
-    let has = |part: &str| names().any(|name| name.contains(part));
-    if has("test::run_test") {
-        !names().any(|name| name.starts_with("test::__rust_begin_short_backtrace"))
-    } else {
-        has("::thread_start") && !has("__rust_begin_short_backtrace")
+/// The part that a frame plays in a call stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The harness, between an allocation and the ledger.
+    Allocator,
+    /// The harness elsewhere.
+    Harness,
+    /// Code of the user or of a dependency.
+    Program,
+    /// Other code, such as the standard library's.
+    Library,
+}
+
+impl Part {
+    /// The part of a frame.
+    pub fn of(frame: &Frame) -> Self {
+        if is_harness(frame) {
+            if is_allocator(frame) { Self::Allocator } else { Self::Harness }
+        } else if is_program_code(frame) {
+            Self::Program
+        } else {
+            Self::Library
+        }
+    }
+}
+
+/// What [`without_harness`] does with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Drop,
+    Keep,
+    /// Keep this frame and drop all before it.
+    KeepFromHere,
+}
+
+/// The state of [`without_harness`] within a call stack, whose frames it takes one by one, innermost
+/// first.
+#[derive(Debug, Default)]
+pub struct Trimming {
+    /// Whether frames of the allocator precede the next frame. If only the harness follows, they
+    /// are the start of the thread.
+    after_allocator: bool,
+    in_program: bool,
+}
+
+impl Trimming {
+    /// Whether a frame of the program was among the frames so far.
+    #[inline(always)]
+    pub fn is_in_program(&self) -> bool {
+        self.in_program
+    }
+
+    /// Decides on the next frame.
+    pub fn next(&mut self, part: Part) -> Step {
+        match part {
+            Part::Allocator | Part::Harness => {
+                self.after_allocator |= part == Part::Allocator && !self.in_program;
+                Step::Drop
+            }
+            Part::Program | Part::Library => {
+                self.in_program |= part == Part::Program;
+                if std::mem::take(&mut self.after_allocator) {
+                    Step::KeepFromHere
+                } else {
+                    Step::Keep
+                }
+            }
+        }
+    }
+}
+
+/// Which functions around a test or a thread's closure are on a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    runs_test: bool,
+    calls_test: bool,
+    starts_thread: bool,
+    calls_closure: bool,
+}
+
+impl Surroundings {
+    /// Those that a frame is.
+    pub fn of(frame: &Frame) -> Self {
+        let name = frame.function.as_deref().unwrap_or_default();
+        Self {
+            runs_test: name.contains("test::run_test"),
+            calls_test: name.starts_with("test::__rust_begin_short_backtrace"),
+            starts_thread: name.contains("::thread_start"),
+            calls_closure: name.contains("__rust_begin_short_backtrace"),
+        }
+    }
+
+    /// Those of two parts of a stack.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            runs_test: self.runs_test || other.runs_test,
+            calls_test: self.calls_test || other.calls_test,
+            starts_thread: self.starts_thread || other.starts_thread,
+            calls_closure: self.calls_closure || other.calls_closure,
+        }
+    }
+
+    /// Whether a stack, which must start at the first frame of its thread, belongs to what libtest
+    /// and the standard library do before and after a test or a thread's closure.
+    ///
+    /// Both call those through `__rust_begin_short_backtrace`, which is never inlined. Without
+    /// names, the answer is `false`.
+    pub fn is_of_test(self) -> bool {
+        if self.runs_test { !self.calls_test } else { self.starts_thread && !self.calls_closure }
     }
 }
 

@@ -6,7 +6,6 @@ use super::{Unseen, at_exit};
 use crate::draft;
 use crate::judging::Judging;
 use crate::message;
-use crate::noise::Noise;
 use crate::options::{Options, Scope};
 use crate::origin::Origin;
 use crate::publish;
@@ -30,7 +29,7 @@ pub(super) fn judge(region: &Region, origin: Origin, panicked: bool) {
         test: &test,
         region,
         limits: settings.limits(&options),
-        sift: Noise::sift_of_thread,
+        of_thread: true,
         settle_ms: Settings::settle_ms(&options),
         top: settings.top(&options),
         decide: None,

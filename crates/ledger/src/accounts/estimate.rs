@@ -14,6 +14,9 @@ use crate::totals::Totals;
 /// Apportions what was not sampled among the call sites that were. Returns the rest, which is all
 /// of it if nothing was sampled.
 pub(crate) fn apportion(unsampled: Totals, sites: &mut [SiteCount]) -> Totals {
+    if sites.iter().all(|site| site.retained == site.certain) {
+        return unsampled;
+    }
     let weights = |part: fn(Totals) -> u64| -> Vec<f64> {
         let sampled = sites.iter().map(SiteCount::uncertain);
         sampled.map(|sampled| part(sampled) as f64 * unsampled_per_sampled(sampled)).collect()
