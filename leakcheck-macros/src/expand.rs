@@ -1,11 +1,12 @@
 //! Wraps the body of a function in a check.
 
 use crate::args::{Args, Given};
+use crate::signature::{Input, is_never};
 use crate::target::Function;
 use crate::value::{EnumVariant, source_text};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Error, Expr, FnArg, Meta, Path, Result, Token, Type};
+use syn::{Attribute, Error, Expr, Meta, Path, Result, Token};
 
 pub(crate) fn wrap_body(args: &Args, function: &mut Function) -> Result<()> {
     if let (Some(argument), Some(consumable)) =
@@ -22,12 +23,8 @@ pub(crate) fn wrap_body(args: &Args, function: &mut Function) -> Result<()> {
     Ok(())
 }
 
-fn not_repeatable(argument: &Ident, consumable: &FnArg) -> Error {
-    let name = match consumable {
-        FnArg::Receiver(receiver) => receiver.self_token.to_token_stream(),
-        FnArg::Typed(typed) => typed.pat.to_token_stream(),
-    };
-    let name = source_text(&name);
+fn not_repeatable(argument: &Ident, consumable: &Input) -> Error {
+    let name = source_text(&consumable.name());
     let message = format!(
         "`{argument}` repeats the body, but the first iteration may consume or change `{name}`; \
          take `{name}` by shared reference, or create it in the body"
@@ -77,7 +74,7 @@ impl<'a> Wrapper<'a> {
         let closure = self.closure(body);
         match should_panic(&self.function.attrs) {
             // rustc reports `#[should_panic]` on a function with a return type as an error.
-            Some(expected) if self.function.output().is_none() => self.private_call(
+            Some(expected) if self.function.sig.output().is_none() => self.private_call(
                 self.function_name("check_should_panic", "check_repeatable_should_panic"),
                 quote_spanned!(span=> #options, #expected, #closure),
             ),
@@ -168,31 +165,34 @@ impl<'a> Wrapper<'a> {
 
     /// The return type, if it can be written outside a signature.
     fn output_annotation(&self) -> Option<TokenStream> {
-        match self.function.output() {
+        match self.function.sig.output() {
             None => Some(quote_spanned!(self.span=> ())),
-            Some(ty) if has_impl(ty.to_token_stream()) => None,
-            Some(ty) => Some(ty.to_token_stream()),
+            Some(ty) if has_impl(ty.clone()) => None,
+            Some(ty) => Some(ty.clone()),
         }
     }
 
     /// The output type of the future, if it can be written outside a signature; `!` cannot.
     fn future_output(&self) -> Option<TokenStream> {
-        let never = matches!(self.function.output(), Some(Type::Never(_)));
-        if never { None } else { self.output_annotation() }
+        if self.never_returns() { None } else { self.output_annotation() }
+    }
+
+    fn never_returns(&self) -> bool {
+        self.function.sig.output().is_some_and(is_never)
     }
 
     /// A closure that returns whether the body's value means failure.
     fn is_failure(&self) -> TokenStream {
         let Wrapper { krate, span, function, .. } = self;
-        match function.output() {
-            None | Some(Type::Never(_)) => quote_spanned!(*span=> |_| false),
-            // The value's type selects a method of one of two traits. A glob imports both without a warning
-            // for the unused one.
-            Some(_) => quote_spanned!(*span=> |value| {
-                use #krate::__private::*;
-                (&#krate::__private::Probe(value)).failed()
-            }),
+        if function.sig.output().is_none() || self.never_returns() {
+            return quote_spanned!(*span=> |_| false);
         }
+        // The value's type selects a method of one of two traits. A glob imports both without a warning
+        // for the unused one.
+        quote_spanned!(*span=> |value| {
+            use #krate::__private::*;
+            (&#krate::__private::Probe(value)).failed()
+        })
     }
 }
 

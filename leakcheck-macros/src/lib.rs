@@ -1,9 +1,9 @@
 //! The attribute macro of `leakcheck`. Use it through that crate, which re-exports it and contains the code that
 //! the expansion calls.
 //!
-//! Stages: parse the arguments (`args`, `value`, `names`) and the item (`target`), let other macros expand first
-//! (`defer`), then wrap the function (`expand`) or pass the attribute on to the tests of a module (`module`). After
-//! an error, `fallback` returns the item unchanged.
+//! Stages: parse the arguments (`args`, `value`, `names`) and the item (`target`, `signature`), let other macros
+//! expand first (`defer`), then wrap the function (`expand`) or pass the attribute on to the tests of a module
+//! (`module`). After an error, `fallback` returns the item unchanged.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod expand;
 mod fallback;
 mod module;
 mod names;
+mod signature;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -152,7 +153,7 @@ fn try_expand(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
 fn validate(mut target: Target) -> Result<Target> {
     let mut errors = Errors::default();
     if let Target::Function(function) = &target
-        && let Some(token) = function.sig.constness
+        && let Some(token) = function.sig.qualifiers.constness
     {
         let message = "`#[leak_check]` cannot be applied to a `const fn`";
         errors.push(Error::new(token.span, message));

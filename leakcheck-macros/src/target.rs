@@ -1,14 +1,12 @@
 //! The item that the attribute is applied to. Bodies are kept as tokens, because they may contain syntax that
 //! rustc accepts and syn does not.
 
+use crate::signature::{Input, Qualifiers, Signature};
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{
-    Abi, AttrStyle, Attribute, Error, FnArg, Pat, ReceiverKind, Result, ReturnType, Signature,
-    Token, Type, Visibility,
-};
+use syn::{AttrStyle, Attribute, Error, Result, Token, Visibility};
 
 pub(crate) enum Target {
     Function(Box<Function>),
@@ -49,34 +47,18 @@ impl Target {
 
 impl Function {
     pub(crate) fn is_async(&self) -> bool {
-        self.sig.asyncness.is_some()
+        self.sig.qualifiers.asyncness.is_some()
     }
 
     /// Whether the function returns before its work has run.
     pub(crate) fn returns_a_future(&self) -> bool {
-        !self.is_async() && self.output().is_some_and(|ty| names_a_future(ty.to_token_stream()))
+        !self.is_async() && self.sig.output().is_some_and(|ty| names_a_future(ty.clone()))
     }
 
     /// The first argument that one call can make unusable for the next: anything except a shared reference or a
     /// primitive.
-    pub(crate) fn consumable_argument(&self) -> Option<&FnArg> {
-        self.sig.inputs.iter().find(|input| match input {
-            FnArg::Receiver(receiver) => {
-                !matches!(receiver.kind, ReceiverKind::Reference(_, _, None))
-            }
-            FnArg::Typed(typed) => !is_reusable(&typed.ty) || binds_mutably(&typed.pat),
-        })
-    }
-
-    /// The return type, unless it is `()`.
-    pub(crate) fn output(&self) -> Option<&Type> {
-        match &self.sig.output {
-            ReturnType::Type(_, ty) => match &**ty {
-                Type::Tuple(tuple) if tuple.elems.is_empty() => None,
-                ty => Some(ty),
-            },
-            ReturnType::Default => None,
-        }
+    pub(crate) fn consumable_argument(&self) -> Option<&Input> {
+        self.sig.inputs.iter().find(|input| !input.is_reusable())
     }
 
     /// The inner attributes of the body, which must stay at the start of the function's block, and the rest.
@@ -92,28 +74,6 @@ impl Function {
         self.body = body;
     }
 }
-
-/// Whether a value of this type can be used by any number of calls.
-fn is_reusable(ty: &Type) -> bool {
-    match ty {
-        Type::Reference(reference) => reference.mutability.is_none(),
-        Type::Path(path) => PRIMITIVES.iter().any(|name| path.path.is_ident(name)),
-        Type::Group(group) => is_reusable(&group.elem),
-        Type::Paren(paren) => is_reusable(&paren.elem),
-        _ => false,
-    }
-}
-
-/// Whether a pattern such as `mut n` lets one call change the value that the next call sees.
-fn binds_mutably(pattern: &Pat) -> bool {
-    !matches!(pattern, Pat::Ident(ident) if ident.mutability.is_none())
-        && !matches!(pattern, Pat::Wild(_))
-}
-
-const PRIMITIVES: [&str; 16] = [
-    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
-    "u64", "u128", "usize",
-];
 
 /// The same braces around different tokens.
 fn with_content(braces: &Group, tokens: TokenStream) -> Group {
@@ -165,10 +125,7 @@ fn unsupported(item: ParseStream<'_>) -> Error {
 /// Skips the qualifiers of a function, so that the keyword found is `fn`.
 fn skip_qualifiers(item: ParseStream<'_>) -> Result<()> {
     let ahead = item.fork();
-    ahead.parse::<Option<Token![const]>>()?;
-    ahead.parse::<Option<Token![async]>>()?;
-    ahead.parse::<Option<Token![unsafe]>>()?;
-    ahead.parse::<Option<Abi>>()?;
+    ahead.parse::<Qualifiers>()?;
     if ahead.peek(Token![fn]) {
         item.advance_to(&ahead);
     }

@@ -56,6 +56,7 @@ fn a_body_with_reusable_arguments_is_repeatable() {
         );
     };
     repeatable(quote!(&self, name: &str, rows: usize, _: f64));
+    repeatable(quote!(&'a self, #[case] map: &'a HashMap<String, u8>, small: (u8),));
     let once = |arguments: TokenStream| {
         becomes(
             quote!(fn f(#arguments) { body(); }),
@@ -67,10 +68,13 @@ fn a_body_with_reusable_arguments_is_repeatable() {
         );
     };
     once(quote!(self));
+    once(quote!(self: &Self));
+    once(quote!(&'a mut self));
     once(quote!(&mut self));
     once(quote!(name: String));
     once(quote!(names: &mut Vec<String>));
     once(quote!(mut rows: usize));
+    once(quote!((first, second): (&u8, u8)));
 }
 
 #[test]
@@ -91,6 +95,27 @@ fn a_body_with_a_consumable_argument_cannot_be_repeated() {
             fn f(self) {}
         ),
         &[&message("warmup", "self")],
+    );
+}
+
+/// A comma, a colon, a brace or `where` inside angle brackets ends nothing.
+#[test]
+fn every_part_of_a_signature_is_kept() {
+    let (options, is_failure) = (options(), is_failure());
+    let output = quote!(Result<[u8; { N }], Box<dyn Fn(A, B) -> Buffer<{ N + 1 }>>>);
+    let signature = quote! {
+        unsafe extern "C" fn f<const N: usize, F: Fn(u8) -> u8>(
+            #[case] map: HashMap<String, fn(u8) -> u8>,
+            Point::<u8> { x, y: _ }: Point<u8>,
+        ) -> #output where Buffer<{ N }>: Sized, F: Copy
+    };
+    becomes(
+        quote!(#signature { a }),
+        quote! {
+            #signature {
+                (::leakcheck::__private::check)(#options, move || -> #output { a }, #is_failure)
+            }
+        },
     );
 }
 
@@ -168,6 +193,18 @@ fn an_impl_trait_type_is_inferred() {
         quote! {
             fn f() -> Option<impl Fn()> {
                 (::leakcheck::__private::check_repeatable)(#options, move || { None }, #is_failure)
+            }
+        },
+    );
+    becomes(
+        quote!(
+            fn f<'a>() -> impl Fn() + use<'a> {
+                g()
+            }
+        ),
+        quote! {
+            fn f<'a>() -> impl Fn() + use<'a> {
+                (::leakcheck::__private::check_repeatable)(#options, move || { g() }, #is_failure)
             }
         },
     );
