@@ -31,7 +31,8 @@ impl Sum for Amount {
 }
 
 /// A difference between two amounts of memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 pub struct Growth {
     /// Bytes; negative when more were freed than allocated.
     pub bytes: i64,
@@ -62,7 +63,8 @@ impl Sub for Growth {
 }
 
 /// Memory that is meant to stay and is excluded from the verdict.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Allowed {
     /// The reason that was given.

@@ -1,6 +1,6 @@
 //! A distinct call stack that retains memory.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::amount::Amount;
 use crate::frame::Frame;
@@ -8,7 +8,8 @@ use crate::holder::Holder;
 use crate::repetition::Growing;
 
 /// A distinct call stack that retains memory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct CallSite {
     /// Bytes that it retains.

@@ -1,12 +1,13 @@
 //! Figures that can have a limit.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::format::{count, size_limit};
 use crate::resource::Resource;
 
 /// A figure that can have a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Figure {

@@ -1,13 +1,14 @@
 //! The journal of a test process: one line of JSON when a check begins and when it ends, so that a
 //! process that is killed leaves behind which checks were open.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The variable with the journal's path. The target runner sets it.
 pub const VARIABLE: &str = "LEAKCHECK_JOURNAL";
 
 /// One line of the journal that a test process keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 pub struct Line {
     /// The process that wrote it: child processes of a test inherit the journal.
     pub process: u32,
@@ -16,7 +17,8 @@ pub struct Line {
 }
 
 /// What a test process notes in its journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// `check_all!` checks every test of the program.
@@ -38,7 +40,8 @@ pub enum Event {
 }
 
 /// A report that could not be written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 pub struct Unwritten {
     /// The name of its check.
     pub check: String,

@@ -27,6 +27,7 @@ mod timeline;
 mod report;
 
 pub mod journal;
+#[cfg(feature = "command")]
 pub mod run;
 
 pub mod file;

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::figure::Figure;
 use crate::kind::Kind;
 use crate::scope::Metric;
 
 /// The largest value that passes, and where it was set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Limit {
     /// The largest value that passes.
@@ -19,7 +20,8 @@ pub struct Limit {
 }
 
 /// Where a limit was set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LimitSource {
@@ -46,7 +48,8 @@ pub enum LimitSource {
 }
 
 /// What a measurement is compared with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Limits {
     /// Which figure the limits of bytes and blocks apply to.

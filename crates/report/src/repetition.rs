@@ -1,11 +1,12 @@
 //! How a repeated body grew, iteration after iteration.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::resource::Resource;
 
 /// How the body was repeated, and what that showed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Repetition {
     /// How many iterations were asked for after the warm-up; none where the check decided itself.
@@ -25,7 +26,8 @@ pub struct Repetition {
 }
 
 /// How a resource other than memory grew over the batches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct GrowingResource {
     /// Which resource.
@@ -39,7 +41,8 @@ pub struct GrowingResource {
 }
 
 /// Why a body was not called any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stopped {
@@ -56,7 +59,8 @@ pub enum Stopped {
 }
 
 /// How a call site grew over the batches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Growing {
     /// What its course says.
@@ -76,7 +80,8 @@ pub struct Growing {
 }
 
 /// What a figure's course over the batches says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GrowthClass {
@@ -93,7 +98,8 @@ pub enum GrowthClass {
 }
 
 /// Which leaks a repetition would have seen, and what could hide from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Sensitivity {
     /// The smallest leak, in bytes per iteration, that would have been seen at any call site.
@@ -113,7 +119,8 @@ pub struct Sensitivity {
 /// | high | 64 KiB | 4 KiB |
 /// | medium | 1 KiB | 64 B |
 /// | low | less | less |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Severity {

@@ -1,6 +1,6 @@
 //! The report of one check. It knows nothing of allocators; text and JSON are made from it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::amount::{Allowed, Amount, Growth};
 use crate::call_site::CallSite;
@@ -19,7 +19,8 @@ use crate::verdict::{Unjudged, Verdict};
 pub const SCHEMA: u32 = 1;
 
 /// The result of one check. The schema is described in `docs/report-schema.md`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Report {
     /// [`SCHEMA`].
@@ -86,7 +87,8 @@ pub struct Report {
 }
 
 /// Which check a report is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Test {
     /// The name that libtest has for it: modules and function.
@@ -111,7 +113,8 @@ pub struct Test {
 }
 
 /// The figures of a region.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Figures {
     /// Retained minus released.
@@ -146,7 +149,8 @@ pub struct Figures {
 
 /// Events of the allocator: of the whole process in process scope, else of the region. Bytes
 /// allocated minus bytes deallocated is the net growth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Events {
     /// Blocks that were allocated.
@@ -164,7 +168,8 @@ pub struct Events {
 }
 
 /// The call sites that a list does not show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Omitted {
     /// How many call sites.
@@ -175,7 +180,8 @@ pub struct Omitted {
 }
 
 /// Known noise that was excluded from the verdict.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Suppressed {
     /// The rule as it was written.
@@ -190,7 +196,8 @@ pub struct Suppressed {
 }
 
 /// How complete the names of call sites are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Symbols {

@@ -1,11 +1,12 @@
 //! What a test leaves behind besides memory of the Rust heap.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::frame::Frame;
 
 /// What a test can leave behind besides memory of the Rust heap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Resource {
@@ -23,7 +24,8 @@ pub enum Resource {
 pub const UNNAMED: &str = "unnamed";
 
 /// A thread that was started inside the region and still runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Thread {
     /// Its name as the kernel knows it, or [`UNNAMED`].
@@ -33,7 +35,8 @@ pub struct Thread {
 }
 
 /// A file descriptor that was opened inside the region and is still open.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Fd {
     /// Its number.
@@ -45,7 +48,8 @@ pub struct Fd {
 }
 
 /// A child process that was started inside the region and that nobody has waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Child {
     /// Its number.
@@ -59,7 +63,8 @@ pub struct Child {
 }
 
 /// What has become of a child process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChildState {

@@ -1,10 +1,11 @@
 //! Live bytes over the time of a check.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Live bytes over the time of a check, recorded with `LEAK_TIMELINE`: two lists of the same length,
 /// whose entries belong together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Timeline {
     /// Milliseconds from one reading to the next at the end. In a long check there are fewer readings,

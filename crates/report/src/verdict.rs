@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::figure::Figure;
 use crate::limit::{Limit, Limits};
 
 /// The judgment of a measurement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
@@ -32,7 +33,8 @@ pub enum Verdict {
 }
 
 /// A figure over its limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Excess {
     /// Which figure.
@@ -44,7 +46,8 @@ pub struct Excess {
 }
 
 /// A limit that its figure cannot be compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct UnjudgedLimit {
     /// Which figure.
@@ -56,7 +59,8 @@ pub struct UnjudgedLimit {
 }
 
 /// A figure that is not known well enough to be compared with a limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Unjudged {
     /// Which figure.
@@ -66,7 +70,8 @@ pub struct Unjudged {
 }
 
 /// Why a check was skipped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Skip {
@@ -83,7 +88,8 @@ pub enum Skip {
 }
 
 /// Why a check was not judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(tag = "is", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NotJudged {
@@ -116,7 +122,8 @@ pub enum NotJudged {
 }
 
 /// How a body ended that is not judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BodyEnd {
