@@ -2,15 +2,17 @@
 //!
 //! The ledger stores regions, records, call sites and threads in arenas. An index is valid for the
 //! life of the process, any thread reads and appends without a lock, and the memory comes from
-//! [`System`] and never from the allocator under observation. Each chunk is twice as large as the
-//! previous one, so 26 of them hold more entries than a `u32` can index.
+//! [`pages`] and never from the allocator under observation. Each chunk is twice as large as the
+//! previous one, so 26 of them hold more entries than a `u32` can index. A chunk occupies no memory
+//! before its entries are used, whether it is much larger than needed or several threads allocate it
+//! at once and only one of them can publish its own.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::Layout;
 use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::overhead;
+use crate::pages;
 
 const CHUNKS: usize = 26;
 
@@ -169,27 +171,18 @@ impl<T: Zeroed> Arena<T> {
             return Some(existing);
         }
         let layout = Layout::array::<T>(self.chunk_len(chunk) as usize).ok()?;
-        const { assert!(size_of::<T>() > 0, "entries must not be zero-sized") };
-        // SAFETY: the layout is not empty, because neither the size of an entry (asserted above)
-        // nor the length of a chunk is zero.
-        let fresh = unsafe { System.alloc_zeroed(layout) }.cast::<T>();
-        if fresh.is_null() {
-            return None;
-        }
+        let fresh = pages::allocate(layout)?;
         match self.chunks[chunk].compare_exchange(
             null_mut(),
-            fresh,
+            fresh.as_ptr().cast(),
             Ordering::AcqRel,
             Ordering::Acquire,
         ) {
-            Ok(_) => {
-                overhead::add_table(layout.size());
-                Some(fresh)
-            }
+            Ok(_) => Some(fresh.as_ptr().cast()),
             Err(published) => {
-                // SAFETY: `fresh` was allocated by `System` with this layout, and it was not
-                // published, so there is no reference into it.
-                unsafe { System.dealloc(fresh.cast(), layout) };
+                // SAFETY: `fresh` was allocated with this layout, and it was not published, so
+                // there is no reference into it.
+                unsafe { pages::free(fresh, layout) };
                 Some(published)
             }
         }
@@ -258,6 +251,42 @@ mod tests {
             }
         });
         assert_eq!(arena.end(), 4001);
+    }
+
+    /// Returns the number of resident kilobytes of the arena's chunks.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn resident<T: Zeroed>(arena: &Arena<T>) -> usize {
+        let page = 4096;
+        let resident_pages = |range: Range<usize>| {
+            let mut pages = vec![0_u8; range.len().div_ceil(page)];
+            let start = std::ptr::with_exposed_provenance_mut(range.start);
+            // SAFETY: the range is a mapping, and the vector has a byte for each of its pages.
+            assert_eq!(unsafe { libc::mincore(start, range.len(), pages.as_mut_ptr()) }, 0);
+            pages.iter().filter(|page| **page & 1 != 0).count()
+        };
+        arena.ranges().into_iter().map(resident_pages).sum::<usize>() * page / 1024
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn entries_that_are_not_used_occupy_no_memory() {
+        #[repr(align(128))]
+        struct Large(AtomicUsize, #[expect(dead_code, reason = "makes it large")] [u8; 4000]);
+        // SAFETY: zero is valid for integers, which need no drop.
+        unsafe impl Zeroed for Large {}
+        let arena = Arena::<Large>::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let entry = arena.get(arena.push().unwrap()).unwrap();
+                        entry.0.store(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let resident = resident(&arena);
+        assert!((2000 * 4..2001 * 8).contains(&resident), "{resident} kB for 2,000 entries");
     }
 
     #[test]

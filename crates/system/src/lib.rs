@@ -4,7 +4,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
-#[allow(unsafe_code, reason = "returns references into memory from the system's allocator")]
+#[allow(unsafe_code, reason = "returns references into memory that it allocates")]
 pub mod arena;
 #[allow(unsafe_code, reason = "reads and writes counters in assembly")]
 pub mod counter;
@@ -14,4 +14,6 @@ pub mod fixed_table;
 #[allow(unsafe_code, reason = "registers fork handlers and shares guards between them")]
 pub mod fork;
 pub mod overhead;
+#[allow(unsafe_code, reason = "maps memory")]
+pub mod pages;
 pub mod pool;
