@@ -30,7 +30,7 @@ pub(super) fn with_platform(cache: &WalkCache, from: &Registers, base: usize) {
         unsafe { libc::atexit(write) };
     });
     // A stack from the platform's unwinder, or one with omitted frames, cannot be compared.
-    if cache.count == 0 || cache.omitted() > 0 {
+    if cache.buffer.count() == 0 || cache.omitted() > 0 {
         return;
     }
     let mut theirs = Vec::new();

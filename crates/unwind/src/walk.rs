@@ -6,7 +6,7 @@ use crate::registers::Registers;
 use crate::walk_cache::RetraceResult;
 use crate::walk_cache::WalkCache;
 #[cfg(table_unwinder)]
-use crate::{rule_cache, uncached, walk_cache};
+use crate::{rule_cache, uncached};
 
 /// The result of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,9 +128,9 @@ pub(crate) unsafe fn retrace(
 /// The maximum number of restarts of a walk after loading a missing rule. Without it, addresses
 /// that evict each other from the rule cache could prevent a walk from ending.
 #[cfg(table_unwinder)]
-const MAX_ATTEMPTS: usize = 4 * walk_cache::CAPACITY;
+const MAX_ATTEMPTS: usize = 1 << 12;
 
-/// Completes a walk that needs more rules than are cached, or more frames than fit into the cache.
+/// Completes a walk that needs more rules than are cached, or more memory for frames.
 ///
 /// # Safety
 ///
@@ -154,6 +154,7 @@ unsafe fn walk_slow(
             RetraceResult::MissingRule if rule_cache::is_ready() => {
                 _ = rule_cache::load(cache.missing_rule)
             }
+            RetraceResult::TooDeep if cache.buffer.grow() => {}
             RetraceResult::TooDeep => {
                 let mut complete = false;
                 // SAFETY: the caller promises that the stack up to `base` is readable.

@@ -7,14 +7,27 @@
 //! therefore suffices to compare these with their cached values, from the newest to the oldest,
 //! with loads that do not depend on each other. While they are equal, they are exactly the words
 //! that a walk by rules would read, so the comparison reads nothing else.
+//!
+//! Of a deep stack, the comparison skips most of the frames that are not kept, so that its cost does
+//! not depend on the depth.
 
+#[cfg(table_unwinder)]
+mod buffer;
 #[cfg(table_unwinder)]
 mod retrace;
 
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use leakcheck_system::overhead;
+
+#[cfg(table_unwinder)]
+pub(super) use buffer::{FRAMES_APART, FrameBuffer, MAX_CERTAIN_SIZE};
 #[cfg(table_unwinder)]
 pub use retrace::RetraceResult;
+#[cfg(all(test, table_unwinder))]
+pub(super) use retrace::compared_frames;
 #[cfg(table_unwinder)]
-pub(super) use retrace::{CAPACITY, CachedFrame, NewFrame};
+pub(super) use retrace::{CachedFrame, NewFrame, WINDOW};
 
 use crate::{MAX_FRAMES, OLDEST_FRAMES};
 
@@ -22,9 +35,9 @@ use crate::{MAX_FRAMES, OLDEST_FRAMES};
 /// called before its first use.
 #[repr(C)]
 pub struct WalkCache {
-    /// The number of cached frames.
+    /// The cached frames and those of the current walk.
     #[cfg(table_unwinder)]
-    pub(super) count: usize,
+    pub(super) buffer: FrameBuffer,
     /// The address at which a walk stopped because it has no cached rule.
     #[cfg(table_unwinder)]
     pub(super) missing_rule: usize,
@@ -34,17 +47,9 @@ pub struct WalkCache {
     kept_count: usize,
     /// The number of frames that are omitted between the newest and the oldest.
     omitted: usize,
-    /// The cached frames, oldest first, after a sentinel whose stack pointer is above every stack.
-    #[cfg(table_unwinder)]
-    pub(super) cached: [CachedFrame; CAPACITY + 1],
-    /// The frames of the current walk that are not cached yet, newest first.
-    #[cfg(table_unwinder)]
-    pub(super) new_frames: [NewFrame; CAPACITY],
-    /// The addresses of the cached frames, oldest first.
-    #[cfg(table_unwinder)]
-    pub(super) addresses: [usize; CAPACITY],
-    /// The frames that are kept of a stack that is not cached as a whole, oldest first.
-    kept: [usize; MAX_FRAMES],
+    /// The frames that are kept of a stack that is not cached as a whole, oldest first. It is
+    /// allocated for the first such stack.
+    kept: Option<&'static mut [usize; MAX_FRAMES]>,
 }
 
 const HASH_SEED: u64 = 0x517c_c1b7_2722_0a95;
@@ -62,10 +67,10 @@ pub fn hash_frames(frames: &[usize]) -> u64 {
 }
 
 impl WalkCache {
-    /// Empties the cache.
+    /// Empties the cache, and frees the memory for a deep stack.
     pub fn clear(&mut self) {
         #[cfg(table_unwinder)]
-        self.clear_cached();
+        self.buffer.clear();
         self.kept_count = 0;
     }
 
@@ -75,9 +80,12 @@ impl WalkCache {
     pub fn frames(&self) -> &[usize] {
         #[cfg(table_unwinder)]
         if self.kept_count == 0 {
-            return &self.addresses[..self.count];
+            return self.buffer.addresses();
         }
-        &self.kept[..self.kept_count]
+        match &self.kept {
+            Some(kept) => &kept[..self.kept_count],
+            None => &[],
+        }
     }
 
     /// Returns the hash of the frames, as [`hash_frames`] computes it.
@@ -91,8 +99,18 @@ impl WalkCache {
         self.omitted
     }
 
-    fn hash_kept_frames(&mut self) {
-        self.hash = hash_frames(&self.kept[..self.kept_count]);
+    /// Allocates the memory of the kept frames if that did not happen yet, and stores what
+    /// `fill` writes to it. `fill` returns the number of frames. If memory is exhausted, the cache
+    /// is left without frames.
+    fn keep(&mut self, fill: impl FnOnce(&mut Self, &mut [usize; MAX_FRAMES]) -> usize) {
+        let Some(kept) = self.kept.take().or_else(allocate_kept) else {
+            self.clear();
+            (self.omitted, self.hash) = (0, HASH_SEED);
+            return;
+        };
+        self.kept_count = fill(self, kept);
+        self.hash = hash_frames(&kept[..self.kept_count]);
+        self.kept = Some(kept);
     }
 
     /// Fills the cache with the frames that `walk` passes to its argument, newest first. The next
@@ -100,19 +118,32 @@ impl WalkCache {
     pub(super) fn fill(&mut self, walk: impl FnOnce(&mut dyn FnMut(usize))) {
         const NEWEST: usize = MAX_FRAMES - OLDEST_FRAMES;
         self.clear();
-        let mut count = 0;
-        walk(&mut |address| {
-            let index =
-                if count < NEWEST { count } else { NEWEST + (count - NEWEST) % OLDEST_FRAMES };
-            self.kept[index] = address;
-            count += 1;
+        self.keep(|cache, kept| {
+            let mut count = 0;
+            walk(&mut |address| {
+                let index =
+                    if count < NEWEST { count } else { NEWEST + (count - NEWEST) % OLDEST_FRAMES };
+                kept[index] = address;
+                count += 1;
+            });
+            let kept_count = count.min(MAX_FRAMES);
+            cache.omitted = count - kept_count;
+            if count > MAX_FRAMES {
+                kept[NEWEST..].rotate_left((count - NEWEST) % OLDEST_FRAMES);
+            }
+            kept[..kept_count].reverse();
+            kept_count
         });
-        self.kept_count = count.min(MAX_FRAMES);
-        self.omitted = count - self.kept_count;
-        if count > MAX_FRAMES {
-            self.kept[NEWEST..].rotate_left((count - NEWEST) % OLDEST_FRAMES);
-        }
-        self.kept[..self.kept_count].reverse();
-        self.hash_kept_frames();
     }
+}
+
+fn allocate_kept() -> Option<&'static mut [usize; MAX_FRAMES]> {
+    const LAYOUT: Layout = Layout::new::<[usize; MAX_FRAMES]>();
+    // SAFETY: the layout is not empty.
+    let memory = unsafe { System.alloc_zeroed(LAYOUT) }.cast::<[usize; MAX_FRAMES]>();
+    // SAFETY: the memory is null, or it has this layout, is zeroed and is never freed, and this is
+    // the only reference to it.
+    let kept = unsafe { memory.as_mut() }?;
+    overhead::add_table(LAYOUT.size());
+    Some(kept)
 }

@@ -7,11 +7,13 @@
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
+use crate::OLDEST_FRAMES;
 use crate::rule::{FRAME_POINTER, Rule, STACK_POINTER, STOP};
 use crate::rule_cache::{RuleCache, SET_BITS, SET_SIZE};
 use crate::uncached::StackFrame;
 use crate::walk_cache::{
-    CAPACITY, CachedFrame, HASH_FACTOR, HASH_ROTATION, NewFrame, RetraceResult, WalkCache,
+    CachedFrame, FRAMES_APART, FrameBuffer, HASH_FACTOR, HASH_ROTATION, MAX_CERTAIN_SIZE, NewFrame,
+    RetraceResult, WINDOW, WalkCache,
 };
 
 const CACHED_FRAME: usize = size_of::<CachedFrame>();
@@ -20,12 +22,21 @@ const NEW_FRAME: usize = size_of::<NewFrame>();
 // The code multiplies and divides by these sizes with shifts, and examines the entries of a set one
 // by one.
 const _: () = assert!(CACHED_FRAME == 64 && NEW_FRAME == 32 && SET_SIZE == 4 && Rule::BITS == 30);
+// The code stores the address of the sentinel as that of its stack pointer.
+const _: () = assert!(offset_of!(CachedFrame, stack_pointer) == 0);
+
+/// Returns the offset of a field of the buffer in a walk cache.
+macro_rules! buffer_offset {
+    ($field:ident) => {
+        offset_of!(WalkCache, buffer) + offset_of!(FrameBuffer, $field)
+    };
+}
 
 /// See `WalkCache::retrace`.
 ///
 /// ```text
 /// rdi  the walk cache         rax  the newest cached frame that is not below the current frame
-/// rsi  the stack base         r10  the address of the next new frame
+/// rsi  the stack base         r10  the address of the latest new frame
 /// rdx  the frame's address    r9   the rule cache
 /// rcx  its stack pointer      rbx, r11, r12, r13  temporaries
 /// r8   its frame pointer
@@ -48,10 +59,8 @@ pub unsafe extern "sysv64" fn retrace(
         "push rbx",
         "push r12",
         "push r13",
-        "mov rax, [rdi + {count}]",
-        "shl rax, 6",
-        "lea rax, [rdi + rax + {cached}]",
-        "lea r10, [rdi + {new_frames}]",
+        "mov rax, [rdi + {newest}]",
+        "mov r10, [rdi + {end}]",
         // Skip the cached frames below the current frame.
         "20:",
         "cmp [rax + {stack_pointer}], rcx",
@@ -67,13 +76,13 @@ pub unsafe extern "sysv64" fn retrace(
         "xor rbx, r8",
         "test rbx, [rax + {frame_pointer_mask}]",
         "jne 50f",
-        // They match. Compare the stack words that lead to the older cached frames.
+        // They match. Compare the stack words that lead to the older cached frames, as
+        // `newest_changed` does. The comparison fails at the sentinel.
         "mov r11, rax",
-        "lea r12, [rdi + {cached}]",
+        "cmp rax, [rdi + {last_shallow}]",
+        "ja 80f",
         "40:",
         "sub r11, {cached_frame_size}",
-        "cmp r11, r12",
-        "je 70f",
         "mov rbx, [r11 + {address_slot}]",
         "mov rbx, [rbx]",
         "cmp rbx, [r11 + {address}]",
@@ -82,14 +91,17 @@ pub unsafe extern "sysv64" fn retrace(
         "mov rbx, [rbx]",
         "cmp rbx, [r11 + {saved_frame_pointer}]",
         "je 40b",
-        // A word has changed. Only cached frames older than that one can match.
         "45:",
+        "cmp r11, [rdi + {frames}]",
+        "je 70f",
+        // A word has changed. Only cached frames older than that one can match.
         "lea rax, [r11 - {cached_frame_size}]",
         // Unwind to the caller by the rule of this frame.
         "50:",
-        "lea rbx, [rdi + {new_frames_end}]",
-        "cmp r10, rbx",
-        "je 93f",
+        // The new frame must not overwrite the cached frame in rax.
+        "lea rbx, [r10 - {new_frame_size} - {cached_frame_size}]",
+        "cmp rbx, rax",
+        "jb 93f",
         "lea r11, [rdx - 1]",
         "mov ebx, r11d",
         "and ebx, {set_mask}",
@@ -116,11 +128,11 @@ pub unsafe extern "sysv64" fn retrace(
         "60:",
         "test r12, r12",
         "je 91f",
+        "sub r10, {new_frame_size}",
         "mov [r10 + {new_frame_address}], rdx",
         "mov [r10 + {new_frame_stack_pointer}], rcx",
         "mov [r10 + {new_frame_frame_pointer}], r8",
         "mov [r10 + {new_frame_rule}], r12",
-        "add r10, {new_frame_size}",
         "mov ebx, r12d",
         "and ebx, 3",
         "cmp ebx, {stop}",
@@ -154,36 +166,32 @@ pub unsafe extern "sysv64" fn retrace(
         "mov rcx, r11",
         "jmp 20b",
         "65:",
-        "cmp r12d, {end}",
+        "cmp r12d, {end_of_stack}",
         "jne 92f",
         // This is the oldest frame, so no cached frame is reused.
         "66:",
-        "lea rax, [rdi + {cached}]",
+        "mov rax, [rdi + {frames}]",
         // Append the new frames after the cached frame in rax, oldest first.
         "70:",
-        "mov r13, rax",
-        "sub r13, rdi",
-        "sub r13, {cached}",
-        "shr r13, 6",
-        "lea rsi, [rdi + {new_frames}]",
-        "mov rbx, r10",
-        "sub rbx, rsi",
-        "shr rbx, 5",
-        "add rbx, r13",
-        "cmp rbx, {capacity}",
-        "ja 93f",
+        "mov rsi, [rdi + {end}]",
         "cmp r10, rsi",
         "jne 71f",
-        "cmp rbx, [rdi + {count}]",
+        "cmp rax, [rdi + {newest}]",
         "je 90f",
         "71:",
-        "mov [rdi + {count}], rbx",
-        "lea r13, [rdi + r13 * 8 + {addresses}]",
+        "mov rbx, rsi",
+        "sub rbx, r10",
+        "lea rbx, [rax + rbx * 2 + {frames_apart} * {cached_frame_size}]",
+        "cmp rbx, rsi",
+        "ja 93f",
+        "mov r13, rax",
+        "sub r13, [rdi + {frames}]",
+        "shr r13, 3",
+        "add r13, [rdi + {addresses}]",
         "mov r9, {factor}",
         "72:",
         "cmp r10, rsi",
         "je 94f",
-        "sub r10, {new_frame_size}",
         "mov r12, [r10 + {new_frame_rule}]",
         // Store which words lead to the older frame from this one.
         "mov rcx, [rax + {stack_pointer}]",
@@ -210,6 +218,13 @@ pub unsafe extern "sysv64" fn retrace(
         "cmp r12d, {by_frame_pointer}",
         "jne 75f",
         "mov r11, -1",
+        // Unless it is small or the oldest, this frame may be on another stack than the older one.
+        "cmp rcx, -1",
+        "je 75f",
+        "sub rcx, [r10 + {new_frame_stack_pointer}]",
+        "cmp rcx, {max_certain_size}",
+        "jbe 75f",
+        "mov [rdi + {last_shallow}], r11",
         "75:",
         "mov rdx, [r10 + {new_frame_address}]",
         "mov rbx, [rax + {hash}]",
@@ -226,22 +241,67 @@ pub unsafe extern "sysv64" fn retrace(
         "mov [rax + {stack_pointer}], rcx",
         "mov rcx, [r10 + {new_frame_frame_pointer}]",
         "mov [rax + {frame_pointer}], rcx",
+        "add r10, {new_frame_size}",
         "jmp 72b",
+        // The stack is deep. Compare the newest frames.
+        "80:",
+        "lea r12, [rax - {window} * {cached_frame_size}]",
+        "81:",
+        "sub r11, {cached_frame_size}",
+        "mov rbx, [r11 + {address_slot}]",
+        "mov rbx, [rbx]",
+        "cmp rbx, [r11 + {address}]",
+        "jne 45b",
+        "mov rbx, [r11 + {frame_pointer_slot}]",
+        "mov rbx, [rbx]",
+        "cmp rbx, [r11 + {saved_frame_pointer}]",
+        "jne 45b",
+        "cmp r11, r12",
+        "jne 81b",
+        // Compare ever fewer of the frames in between.
+        "mov r12, [rdi + {frames}]",
+        "add r12, {oldest} * {cached_frame_size}",
+        "mov r13d, 2 * {cached_frame_size}",
+        "82:",
+        "sub r11, r13",
+        "cmp r11, r12",
+        "jbe 83f",
+        "mov rbx, [r11 + {address_slot}]",
+        "mov rbx, [rbx]",
+        "cmp rbx, [r11 + {address}]",
+        "jne 45b",
+        "mov rbx, [r11 + {frame_pointer_slot}]",
+        "mov rbx, [rbx]",
+        "cmp rbx, [r11 + {saved_frame_pointer}]",
+        "jne 45b",
+        "add r13, r13",
+        "jmp 82b",
+        // Compare the oldest frames.
+        "83:",
+        "lea r11, [r12 + {cached_frame_size}]",
+        "jmp 40b",
         "90:",
         "mov eax, {unchanged}",
         "jmp 99f",
         "91:",
         "lea rdx, [rdx - 1]",
         "mov [rdi + {missing_rule}], rdx",
-        "mov eax, {rule_is_missing}",
-        "jmp 99f",
+        "mov ecx, {rule_is_missing}",
+        "jmp 95f",
         "92:",
-        "mov eax, {unsupported}",
-        "jmp 99f",
+        "mov ecx, {unsupported}",
+        "jmp 95f",
         "93:",
-        "mov eax, {too_deep}",
+        "mov ecx, {too_deep}",
+        // New frames may have overwritten the cached frames that the walk has left behind.
+        "95:",
+        "mov [rdi + {newest}], rax",
+        "mov eax, ecx",
         "jmp 99f",
         "94:",
+        "mov [rdi + {newest}], rax",
+        "mov rbx, [rdi + {frames}]",
+        "mov [rbx + {address_slot}], rbx",
         "mov eax, {changed}",
         "99:",
         "pop r13",
@@ -249,14 +309,17 @@ pub unsafe extern "sysv64" fn retrace(
         "pop rbx",
         "ret",
         ".cfi_endproc",
-        count = const offset_of!(WalkCache, count),
         missing_rule = const offset_of!(WalkCache, missing_rule),
-        cached = const offset_of!(WalkCache, cached),
-        new_frames = const offset_of!(WalkCache, new_frames),
-        new_frames_end = const offset_of!(WalkCache, new_frames) + CAPACITY * NEW_FRAME,
-        addresses = const offset_of!(WalkCache, addresses),
+        frames = const buffer_offset!(frames),
+        newest = const buffer_offset!(newest),
+        end = const buffer_offset!(end),
+        last_shallow = const buffer_offset!(last_shallow),
+        addresses = const buffer_offset!(addresses),
         cached_frame_size = const CACHED_FRAME,
-        capacity = const CAPACITY,
+        frames_apart = const FRAMES_APART,
+        window = const WINDOW,
+        oldest = const OLDEST_FRAMES,
+        max_certain_size = const MAX_CERTAIN_SIZE,
         stack_pointer = const offset_of!(CachedFrame, stack_pointer),
         address = const offset_of!(CachedFrame, address),
         frame_pointer = const offset_of!(CachedFrame, frame_pointer),
@@ -276,7 +339,7 @@ pub unsafe extern "sysv64" fn retrace(
         stop = const STOP,
         by_stack_pointer = const STACK_POINTER,
         by_frame_pointer = const FRAME_POINTER,
-        end = const Rule::END.bits(),
+        end_of_stack = const Rule::END.bits(),
         rotation = const HASH_ROTATION,
         factor = const HASH_FACTOR,
         unchanged = const RetraceResult::Unchanged as usize,

@@ -1,13 +1,14 @@
 //! The walk that reuses cached frames.
 
-use super::{HASH_SEED, WalkCache, add_to_hash};
+use super::buffer::MAX_CERTAIN_SIZE;
+use super::{WalkCache, add_to_hash};
 use crate::registers::Registers;
 use crate::rule::{FRAME_POINTER, Rule, without_signature};
 use crate::uncached::{NextFrame, StackFrame};
 use crate::{MAX_FRAMES, OLDEST_FRAMES, rule_cache};
 
-/// The number of frames that fit into a cache. Deeper stacks are walked without it.
-pub(crate) const CAPACITY: usize = 1024;
+/// The number of frames that are always compared with the previous walk, because they are kept.
+pub(crate) const WINDOW: usize = MAX_FRAMES - OLDEST_FRAMES;
 
 /// A frame of the previous walk.
 #[repr(C)]
@@ -53,20 +54,14 @@ pub enum RetraceResult {
 }
 
 impl WalkCache {
-    pub(super) fn clear_cached(&mut self) {
-        self.count = 0;
-        self.cached[0].stack_pointer = usize::MAX;
-        self.cached[0].hash = HASH_SEED;
-    }
-
     /// Computes the hash and the kept frames. It must be called after a walk that returned
     /// [`RetraceResult::Changed`].
     #[inline(always)]
     pub fn finish_walk(&mut self) {
-        if self.count <= MAX_FRAMES {
+        if self.buffer.count() <= MAX_FRAMES {
             self.kept_count = 0;
             self.omitted = 0;
-            self.hash = self.cached[self.count].hash;
+            self.hash = self.buffer.hash();
         } else {
             self.keep_ends();
         }
@@ -76,13 +71,14 @@ impl WalkCache {
     /// that a recursion is a single call site from a certain depth on.
     #[cold]
     fn keep_ends(&mut self) {
-        let newest = self.count - (MAX_FRAMES - OLDEST_FRAMES)..self.count;
-        let (oldest_frames, newest_frames) = self.kept.split_at_mut(OLDEST_FRAMES);
-        oldest_frames.copy_from_slice(&self.addresses[..OLDEST_FRAMES]);
-        newest_frames.copy_from_slice(&self.addresses[newest]);
-        self.kept_count = MAX_FRAMES;
-        self.omitted = self.count - MAX_FRAMES;
-        self.hash_kept_frames();
+        self.keep(|cache, kept| {
+            let addresses = cache.buffer.addresses();
+            let (oldest_frames, newest_frames) = kept.split_at_mut(OLDEST_FRAMES);
+            oldest_frames.copy_from_slice(&addresses[..OLDEST_FRAMES]);
+            newest_frames.copy_from_slice(&addresses[addresses.len() - WINDOW..]);
+            cache.omitted = addresses.len() - MAX_FRAMES;
+            MAX_FRAMES
+        });
     }
 
     /// Walks the stack and reuses the cached frames that are unchanged. Architectures without a
@@ -94,69 +90,85 @@ impl WalkCache {
     #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "used by tests"))]
     pub(crate) unsafe fn retrace(&mut self, from: &Registers, base: usize) -> RetraceResult {
         let mut frame = StackFrame::newest(from);
-        let mut cached = self.count;
+        let mut cached = self.buffer.count();
         let mut new_count = 0;
         loop {
-            while self.cached[cached].stack_pointer < frame.stack_pointer {
+            while self.buffer.cached()[cached].stack_pointer < frame.stack_pointer {
                 cached -= 1;
             }
-            if self.cached[cached].matches(&frame) {
+            if self.buffer.cached()[cached].matches(&frame) {
                 // SAFETY: the walk has reached the cached frame.
                 match unsafe { self.newest_changed(cached) } {
                     None => return self.update(cached, new_count),
                     Some(changed) => cached = changed - 1,
                 }
             }
-            if new_count == CAPACITY {
-                return RetraceResult::TooDeep;
-            }
             let Some(rule) = rule_cache::get(frame.lookup_address()) else {
                 self.missing_rule = frame.lookup_address();
-                return RetraceResult::MissingRule;
+                return self.stop_at(cached, RetraceResult::MissingRule);
             };
-            self.new_frames[new_count] = NewFrame { frame, rule: rule.bits() as usize };
+            // The new frame may overwrite cached ones that the walk has left behind.
+            self.buffer.truncate(cached);
+            let new = NewFrame { frame, rule: rule.bits() as usize };
+            if !self.buffer.add_new(new_count, cached, new) {
+                return RetraceResult::TooDeep;
+            }
             new_count += 1;
             // SAFETY: the caller promises that the stack up to `base` is readable from the first
             // stack pointer on, and `caller` only returns larger ones.
             match unsafe { frame.caller(rule, base) } {
                 NextFrame::Frame(caller) => frame = caller,
                 NextFrame::End => return self.update(0, new_count),
-                NextFrame::Unsupported => return RetraceResult::Unsupported,
+                NextFrame::Unsupported => {
+                    return self.stop_at(cached, RetraceResult::Unsupported);
+                }
             }
         }
     }
 
-    /// Returns the newest cached frame older than `reached` to which the stack no longer leads.
+    fn stop_at(&mut self, cached: usize, result: RetraceResult) -> RetraceResult {
+        self.buffer.truncate(cached);
+        result
+    }
+
+    /// Returns the newest of the [`compared_frames`] to which the stack no longer leads.
     ///
     /// # Safety
     ///
     /// The walk must have reached the cached frame `reached`.
     unsafe fn newest_changed(&self, reached: usize) -> Option<usize> {
-        (1..reached).rev().find(|&older| {
-            let frame = &self.cached[older];
-            // SAFETY: all words that lead here are unchanged, so a walk by rules from `reached`
-            // would read the same word, which is in the readable part of the stack.
+        let cached = self.buffer.cached();
+        let is_changed = |older: &usize| {
+            let frame = &cached[*older];
+            // SAFETY: if all frames are compared, all words that lead here are unchanged, so a walk
+            // by rules from `reached` would read the same word, which is in the readable part of the
+            // stack. Otherwise the word is on the same stack as `reached`, because `update` has
+            // found no frame that might be on another one, and the part of a stack above a live
+            // frame is readable.
             let address = unsafe { (frame.address_slot as *const usize).read() };
-            // SAFETY: a walk by rules would read this word too, or it is the word above.
+            // SAFETY: a walk by rules would read this word too, or it is the word above. Otherwise,
+            // it is on the same stack, as argued above.
             let frame_pointer = unsafe { (frame.frame_pointer_slot as *const usize).read() };
             without_signature(address) != frame.address
                 || (frame.frame_pointer_slot != frame.address_slot
                     && frame_pointer != frame.saved_frame_pointer)
-        })
+        };
+        compared_frames(reached, self.buffer.compares_all(reached)).find(is_changed)
     }
 
     /// Replaces the cached frames that are newer than `reused` by the first `new_count` new frames.
     fn update(&mut self, reused: usize, new_count: usize) -> RetraceResult {
-        if new_count == 0 && reused == self.count {
+        if new_count == 0 && reused == self.buffer.count() {
             return RetraceResult::Unchanged;
         }
-        if reused + new_count > CAPACITY {
+        self.buffer.truncate(reused);
+        if !self.buffer.fits(reused + new_count) {
             return RetraceResult::TooDeep;
         }
-        let mut top = reused;
-        for NewFrame { frame, rule } in self.new_frames[..new_count].iter().rev() {
-            let rule = Rule::from_bits(*rule as u32);
-            let older = &mut self.cached[top];
+        for index in (0..new_count).rev() {
+            let NewFrame { frame, rule } = self.buffer.new_frame(index);
+            let rule = Rule::from_bits(rule as u32);
+            let Some(older) = self.buffer.newest() else { return RetraceResult::TooDeep };
             older.set_slots(rule);
             let mask = match (rule.kind(), rule.saved_offset()) {
                 (FRAME_POINTER, _) => usize::MAX,
@@ -164,9 +176,11 @@ impl WalkCache {
                 _ => 0,
             };
             let hash = add_to_hash(older.hash, frame.address);
-            self.addresses[top] = frame.address;
-            top += 1;
-            self.cached[top] = CachedFrame {
+            let size = older.stack_pointer - frame.stack_pointer;
+            if rule.kind() == FRAME_POINTER && size > MAX_CERTAIN_SIZE && !older.is_sentinel() {
+                self.buffer.compare_all();
+            }
+            self.buffer.append(CachedFrame {
                 stack_pointer: frame.stack_pointer,
                 address: frame.address,
                 frame_pointer: frame.frame_pointer,
@@ -175,14 +189,36 @@ impl WalkCache {
                 frame_pointer_slot: 0,
                 saved_frame_pointer: 0,
                 hash,
-            };
+            });
         }
-        self.count = top;
+        self.buffer.restore_sentinel();
         RetraceResult::Changed
     }
 }
 
+/// Returns the indices of the frames older than `reached` that a walk compares, newest first.
+///
+/// It compares all frames of a shallow stack. Of a deep one, it compares those that may be kept, and
+/// ever fewer of those in between. Frames in between that are not compared may have been replaced by
+/// others of the same size. They are not kept, so the result of the walk is right, and later walks
+/// that reach them compare them.
+pub(crate) fn compared_frames(reached: usize, all: bool) -> impl Iterator<Item = usize> {
+    let newest = if all { 1 } else { reached - WINDOW }..reached;
+    let between = (1..).map_while(move |number| {
+        // The distances double from 2 on.
+        let distance = WINDOW + 2_usize.checked_shl(number)? - 2;
+        let older = reached.checked_sub(distance)?;
+        (older > OLDEST_FRAMES && !all).then_some(older)
+    });
+    let oldest = 1..if all { 1 } else { OLDEST_FRAMES + 1 };
+    newest.rev().chain(between).chain(oldest.rev())
+}
+
 impl CachedFrame {
+    fn is_sentinel(&self) -> bool {
+        self.stack_pointer == usize::MAX
+    }
+
     fn matches(&self, frame: &StackFrame) -> bool {
         self.stack_pointer == frame.stack_pointer
             && self.address == frame.address
