@@ -84,9 +84,9 @@ pub(crate) fn close_inside(region: RegionId) {
     allowances().retain(|allowance| {
         let inside = account::is_inside(allowance.parent, region);
         if let Some(account) = account::get(allowance.region).filter(|_| inside) {
-            account.close(allowance.region);
+            account.close();
             if outermost {
-                account.remove_reference(allowance.region);
+                account.remove_reference();
             }
         }
         !(inside && outermost)

@@ -70,7 +70,7 @@ impl Clone for Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        account::get(self.region).inspect(|account| account.remove_reference(self.region));
+        account::get(self.region).inspect(|account| account.remove_reference());
     }
 }
 

@@ -262,7 +262,7 @@ impl Drop for Region {
         allow::close_inside(self.id);
         if let Some(account) = account::get(self.id) {
             self.baseline.closes(self.id, account.parent());
-            account.close(self.id);
+            account.close();
         }
     }
 }

@@ -218,7 +218,7 @@ impl Thread {
         };
         match shard {
             Some(_) => self.shard.set(shard),
-            None => account.remove_reference(region),
+            None => account.remove_reference(),
         }
         shard
     }
@@ -232,7 +232,7 @@ impl Thread {
         let region = shard.region();
         if let Some(account) = account::get(region) {
             shard.detach(account);
-            account.remove_reference(region);
+            account.remove_reference();
         }
     }
 }

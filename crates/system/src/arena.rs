@@ -125,23 +125,6 @@ impl<T: Zeroed> Arena<T> {
         (1..self.end()).filter_map(|index| self.get(index))
     }
 
-    /// Returns the first entry that `try_claim` accepts, with its index. It appends entries until
-    /// one is accepted, because another thread may claim an appended entry first. Returns `None` if
-    /// memory or indices are exhausted.
-    pub fn claim(&self, try_claim: impl Fn(&T) -> bool) -> Option<(u32, &T)> {
-        let entries = (1..self.end()).filter_map(|index| Some((index, self.get(index)?)));
-        if let Some(claimed) = { entries }.find(|(_, entry)| try_claim(entry)) {
-            return Some(claimed);
-        }
-        loop {
-            let index = self.push()?;
-            let entry = self.get(index)?;
-            if try_claim(entry) {
-                return Some((index, entry));
-            }
-        }
-    }
-
     /// Returns the memory that the chunks occupy.
     pub fn ranges(&self) -> Vec<Range<usize>> {
         let ranges = self.chunks.iter().enumerate().map(|(number, chunk)| {
@@ -287,14 +270,5 @@ mod tests {
         });
         let resident = resident(&arena);
         assert!((2000 * 4..2001 * 8).contains(&resident), "{resident} kB for 2,000 entries");
-    }
-
-    #[test]
-    fn an_entry_is_claimed_once() {
-        let arena = Arena::<AtomicUsize>::new(2);
-        let claim = || arena.claim(|entry| entry.swap(1, Ordering::Relaxed) == 0).unwrap();
-        assert_eq!([claim().0, claim().0], [1, 2]);
-        arena.get(1).unwrap().store(0, Ordering::Relaxed);
-        assert_eq!([claim().0, claim().0], [1, 3]);
     }
 }

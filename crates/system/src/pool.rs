@@ -14,15 +14,20 @@ pub trait PoolEntry: Zeroed {
 /// An [`Arena`] with a lock-free list of free entries.
 pub struct Pool<T> {
     entries: Arena<T>,
-    /// The index of the first free entry in the lower half. The upper half counts changes, so that
-    /// a compare-exchange fails if the list has returned to the same first entry (the ABA problem).
-    free: AtomicU64,
+    free: Stack,
 }
+
+/// A lock-free stack of free entries of a pool. All zeros is an empty stack.
+///
+/// The index of the first entry is in the lower half. The upper half counts changes, so that a
+/// compare-exchange fails if the stack has returned to the same first entry (the ABA problem).
+#[repr(transparent)]
+pub struct Stack(AtomicU64);
 
 impl<T: PoolEntry> Pool<T> {
     /// Creates an empty pool whose first chunk has `2^first_bits` entries.
     pub const fn new(first_bits: u32) -> Self {
-        Self { entries: Arena::new(first_bits), free: AtomicU64::new(0) }
+        Self { entries: Arena::new(first_bits), free: Stack(AtomicU64::new(0)) }
     }
 
     /// Returns the entry at `index`, which may be free. Returns `None` for 0 and for indices that
@@ -35,36 +40,47 @@ impl<T: PoolEntry> Pool<T> {
     /// Returns a free entry in the state in which it was freed, otherwise a zeroed one. Returns
     /// `None` if memory is exhausted.
     pub fn allocate(&self) -> Option<(u32, &T)> {
-        loop {
-            let head = self.free.load(Ordering::Acquire);
-            let Some(entry) = self.entries.get(head as u32) else { break };
-            // Another thread may have allocated the entry in between. Then the link is meaningless,
-            // and the exchange fails.
-            if self.replace_head(head, entry.next_free()) {
-                return Some((head as u32, entry));
-            }
-        }
-        let index = self.entries.push()?;
-        Some((index, self.entries.get(index)?))
+        self.pop(&self.free).or_else(|| {
+            let index = self.entries.push()?;
+            Some((index, self.entries.get(index)?))
+        })
     }
 
     /// Makes an entry available to [`allocate`](Self::allocate). The caller must have allocated it
     /// and must not use it afterwards.
     pub fn free(&self, index: u32) {
+        self.push(&self.free, index);
+    }
+
+    /// Adds an entry to a stack. The caller must have allocated it and must not use it before it is
+    /// removed from the stack.
+    pub fn push(&self, stack: &Stack, index: u32) {
         let Some(entry) = self.entries.get(index) else { return };
         loop {
-            let head = self.free.load(Ordering::Acquire);
+            let head = stack.0.load(Ordering::Acquire);
             entry.set_next_free(head as u32);
-            if self.replace_head(head, index) {
+            if stack.replace_head(head, index) {
                 return;
             }
         }
     }
 
-    fn replace_head(&self, head: u64, index: u32) -> bool {
-        let changes = (head >> 32).wrapping_add(1);
-        let new = (changes << 32) | u64::from(index);
-        self.free.compare_exchange(head, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    /// Removes the entry from a stack that was added last. Returns `None` if the stack is empty.
+    pub fn pop(&self, stack: &Stack) -> Option<(u32, &T)> {
+        loop {
+            let head = stack.0.load(Ordering::Acquire);
+            let entry = self.entries.get(head as u32)?;
+            // Another thread may have removed the entry in between. Then the link is meaningless,
+            // and the exchange fails.
+            if stack.replace_head(head, entry.next_free()) {
+                return Some((head as u32, entry));
+            }
+        }
+    }
+
+    /// Returns an iterator over all entries, including free ones.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter()
     }
 
     /// Returns an upper bound of the indices, see [`Arena::end`].
@@ -75,6 +91,14 @@ impl<T: PoolEntry> Pool<T> {
     /// Returns the memory that the pool occupies.
     pub fn ranges(&self) -> Vec<Range<usize>> {
         self.entries.ranges()
+    }
+}
+
+impl Stack {
+    fn replace_head(&self, head: u64, index: u32) -> bool {
+        let changes = (head >> 32).wrapping_add(1);
+        let new = (changes << 32) | u64::from(index);
+        self.0.compare_exchange(head, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 

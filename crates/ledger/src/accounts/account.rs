@@ -14,7 +14,7 @@ use leakcheck_system::arena::{Arena, Zeroed};
 use leakcheck_system::fork::{ForkMutex, in_child};
 
 use super::record::{Chunks, Sum};
-use super::shard;
+use super::shard::{self, VacantShards};
 use crate::totals::Totals;
 
 /// The index of a region's account, 0 for no region.
@@ -46,6 +46,9 @@ pub struct Account {
     released_blocks: AtomicU64,
     /// The records of blocks that outlived the region.
     pinned: Chunks,
+    /// The number of shards that the region has had.
+    shards: AtomicU32,
+    vacant_shards: VacantShards,
 }
 
 /// The events of inner regions, which count for this one too.
@@ -184,15 +187,16 @@ impl Account {
         for counter in [&self.live, &self.peak, &self.inner.reallocated_bytes] {
             counter.store(0, Ordering::Relaxed);
         }
+        self.shards.store(0, Ordering::Relaxed);
         self.parent.store(parent, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.state.store(OPEN, Ordering::Release);
     }
 
-    /// Closes the region. `id` is the account's own.
-    pub fn close(&self, id: RegionId) {
+    /// Closes the region.
+    pub fn close(&self) {
         self.state.store(CLOSED, Ordering::SeqCst);
-        self.clear_if_unreferenced(id);
+        self.clear_if_unreferenced();
     }
 
     /// Returns whether the region is open.
@@ -216,16 +220,15 @@ impl Account {
         self.references.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Removes a reference added by [`add_reference`](Self::add_reference). `id` is the account's
-    /// own.
-    pub fn remove_reference(&self, id: RegionId) {
+    /// Removes a reference added by [`add_reference`](Self::add_reference).
+    pub fn remove_reference(&self) {
         if self.references.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.clear_if_unreferenced(id);
+            self.clear_if_unreferenced();
         }
     }
 
     /// Recycles the shards of a region that is closed and unreferenced.
-    fn clear_if_unreferenced(&self, id: RegionId) {
+    fn clear_if_unreferenced(&self) {
         let clears = self.references.load(Ordering::SeqCst) == 0
             && self
                 .state
@@ -235,7 +238,7 @@ impl Account {
             return;
         }
         TRANSFERS_BEGUN.fetch_add(1, Ordering::AcqRel);
-        shard::recycle(id, &self.pinned);
+        shard::recycle(&self.vacant_shards, &self.pinned);
         TRANSFERS_DONE.fetch_add(1, Ordering::AcqRel);
         if self.pinned.is_empty() {
             self.free();
@@ -249,7 +252,7 @@ impl Account {
         let parent = self.parent.swap(0, Ordering::AcqRel);
         self.state.store(FREE, Ordering::Release);
         if let Some(account) = get(parent) {
-            account.remove_reference(parent);
+            account.remove_reference();
         }
     }
 
@@ -325,6 +328,15 @@ impl Account {
     pub(crate) fn count_released(&self, size: u64) {
         self.released_bytes.fetch_add(size, Ordering::Relaxed);
         self.released_blocks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn vacant_shards(&self) -> &VacantShards {
+        &self.vacant_shards
+    }
+
+    /// Counts a new shard, and returns how many the region had before.
+    pub(crate) fn count_shard(&self) -> u32 {
+        self.shards.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn pinned(&self) -> &Chunks {

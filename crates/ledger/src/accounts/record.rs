@@ -171,9 +171,9 @@ impl Sum {
 /// The index of a chunk, 0 for none.
 type ChunkId = u32;
 
-const RECORDS: u32 = 15;
+const RECORDS: u32 = 7;
 
-/// Records that are allocated and recycled together. A chunk takes one KiB.
+/// Records that are allocated and recycled together. A chunk takes 512 bytes.
 #[repr(C, align(64))]
 struct Chunk {
     /// The next chunk of the list or of the pool's free list.
@@ -182,7 +182,7 @@ struct Chunk {
     records: [Record; RECORDS as usize],
 }
 
-const _: () = assert!(size_of::<Chunk>() == 1024);
+const _: () = assert!(size_of::<Chunk>() == 512);
 
 // SAFETY: all fields are atomic integers and counters, for which zero is valid and which need no
 // drop.
@@ -198,7 +198,7 @@ impl PoolEntry for Chunk {
     }
 }
 
-static CHUNKS: Pool<Chunk> = Pool::new(6);
+static CHUNKS: Pool<Chunk> = Pool::new(7);
 
 /// A list of chunks. One thread at a time may add to it, and any thread may read it.
 #[repr(transparent)]

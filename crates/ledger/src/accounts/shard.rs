@@ -10,8 +10,9 @@ use std::cell::UnsafeCell;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use leakcheck_system::arena::{Arena, Zeroed};
+use leakcheck_system::arena::Zeroed;
 use leakcheck_system::counter::{LocalCounter, LocalRef};
+use leakcheck_system::pool::{Pool, PoolEntry, Stack};
 use leakcheck_unwind as unwind;
 use leakcheck_unwind::walk_cache::WalkCache;
 
@@ -21,13 +22,6 @@ use super::sample::{LARGE, Sampler};
 use super::sites::Sites;
 use crate::call_site;
 use crate::totals::Totals;
-
-/// The shard belongs to no region.
-const FREE: u32 = 0;
-/// The shard belongs to a region, and no thread is attached to it.
-const VACANT: u32 = 1;
-/// A thread is attached to the shard.
-const ATTACHED: u32 = 2;
 
 /// The number of live bytes that a shard may gain before it flushes them to the account. A region's
 /// peak is exact while one thread at a time is in it. Each further thread adds an error of at most
@@ -58,8 +52,12 @@ pub(crate) struct Shard {
     busy: LocalCounter,
     /// The generation of unwind rules with which the walk cache was filled.
     rule_generation: LocalCounter,
-    state: AtomicU32,
+    /// The region to which the shard belongs, 0 if it is free.
     region: AtomicU32,
+    /// The shard's own index.
+    id: AtomicU32,
+    /// The next shard in the list of the region's vacant shards, or of free ones.
+    next: AtomicU32,
     chunks: Chunks,
     /// The records of call sites whose blocks are all counted.
     sites: UnsafeCell<Sites>,
@@ -68,70 +66,72 @@ pub(crate) struct Shard {
     cache: UnsafeCell<WalkCache>,
 }
 
-// SAFETY: only the attached thread accesses the cells. Attaching is an acquire operation on `state`
-// and detaching a release operation, so a thread sees what the previous one wrote. All other fields
-// are atomics and counters.
+// SAFETY: only the attached thread accesses the cells. A thread attaches by removing the shard from a
+// list, which is an acquire operation, and detaches by adding it to one, which is a release
+// operation, so a thread sees what the previous one wrote. All other fields are atomics and
+// counters.
 unsafe impl Sync for Shard {}
 
 // SAFETY: zero is valid for integers, counters, null references, empty tables and walk caches, and
 // none of them needs a drop.
 unsafe impl Zeroed for Shard {}
 
-static SHARDS: Arena<Shard> = Arena::new(2);
+impl PoolEntry for Shard {
+    fn next_free(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    fn set_next_free(&self, index: u32) {
+        self.next.store(index, Ordering::Relaxed);
+    }
+}
+
+static SHARDS: Pool<Shard> = Pool::new(4);
+
+/// The shards of a region to which no thread is attached. All zeros is an empty list.
+#[repr(transparent)]
+pub(crate) struct VacantShards(Stack);
 
 /// Attaches the calling thread, which must have a reference to the region's account, to a shard of
 /// the region. Returns `None` if memory is exhausted.
 pub(crate) fn attach(region: RegionId) -> Option<&'static Shard> {
-    let vacant = |shard: &&Shard| {
-        shard.region.load(Ordering::Relaxed) == region && shard.change_state(VACANT, ATTACHED)
-    };
-    let shard = match SHARDS.iter().find(vacant) {
-        // The shard moved to another region between the two checks of `vacant`.
-        Some(shard) if shard.region.load(Ordering::Relaxed) != region => {
-            shard.state.store(VACANT, Ordering::Release);
-            fresh(region)?
+    let account = account::get(region)?;
+    let shard = match SHARDS.pop(&account.vacant_shards().0) {
+        Some((_, shard)) => shard,
+        None => {
+            let (id, shard) = SHARDS.allocate()?;
+            shard.id.store(id, Ordering::Relaxed);
+            shard.reset(region, seed(region, account));
+            shard
         }
-        Some(shard) => shard,
-        None => fresh(region)?,
     };
     shard.busy.set(0);
     shard.clear_walk_cache();
     Some(shard)
 }
 
-fn fresh(region: RegionId) -> Option<&'static Shard> {
-    let seed = seed(region);
-    let (_, shard) = SHARDS.claim(|shard| shard.change_state(FREE, ATTACHED))?;
-    shard.reset(region, seed);
-    Some(shard)
-}
-
 /// Returns the seed of a new shard's sampler. A test with deterministic allocations on one thread
 /// has the same blocks sampled in every run. The regions inside of it have different seeds, so that
 /// repeated short regions are not sampled alike.
-fn seed(region: RegionId) -> u64 {
-    let earlier = of_region(region).count() as u64;
-    match account::get(region).filter(|account| account.parent() != 0) {
-        Some(account) => u64::from(account.generation()) << 40 ^ u64::from(region) << 16 ^ earlier,
-        None => earlier,
+fn seed(region: RegionId, account: &Account) -> u64 {
+    let earlier = u64::from(account.count_shard());
+    if account.parent() == 0 {
+        return earlier;
     }
+    u64::from(account.generation()) << 40 ^ u64::from(region) << 16 ^ earlier
 }
 
 /// Returns the shards of a region.
 pub(crate) fn of_region(region: RegionId) -> impl Iterator<Item = &'static Shard> {
-    SHARDS.iter().filter(move |shard| {
-        shard.state.load(Ordering::Acquire) != FREE
-            && shard.region.load(Ordering::Relaxed) == region
-    })
+    SHARDS.iter().filter(move |shard| shard.region.load(Ordering::Acquire) == region)
 }
 
 /// Frees the vacant shards of a closed region. Records with live blocks move to `pinned`.
-pub(crate) fn recycle(region: RegionId, pinned: &Chunks) {
-    for shard in of_region(region) {
-        if shard.change_state(VACANT, ATTACHED) {
-            shard.chunks.recycle(pinned);
-            shard.state.store(FREE, Ordering::Release);
-        }
+pub(crate) fn recycle(vacant: &VacantShards, pinned: &Chunks) {
+    while let Some((id, shard)) = SHARDS.pop(&vacant.0) {
+        shard.chunks.recycle(pinned);
+        shard.region.store(0, Ordering::Release);
+        SHARDS.free(id);
     }
 }
 
@@ -173,11 +173,6 @@ pub(crate) extern "sysv64" fn flush(shard: &Shard) {
 }
 
 impl Shard {
-    fn change_state(&self, from: u32, to: u32) -> bool {
-        self.state.load(Ordering::Relaxed) == from
-            && self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }
-
     /// Prepares a free shard for a region.
     fn reset(&self, region: RegionId, seed: u64) {
         for counter in [
@@ -224,7 +219,11 @@ impl Shard {
     /// Detaches the calling thread, which is leaving the region.
     pub(crate) fn detach(&self, account: &Account) {
         self.flush(account);
-        self.state.store(VACANT, Ordering::Release);
+        if self.busy.get() == 0 {
+            // The memory that the cache has for a deep stack is not needed any more.
+            self.clear_walk_cache();
+        }
+        SHARDS.push(&account.vacant_shards().0, self.id.load(Ordering::Relaxed));
     }
 
     /// Returns the region to which the shard belongs.

@@ -31,12 +31,14 @@ pub(crate) struct Sites {
     used: usize,
 }
 
-const MIN_CAPACITY: usize = 64;
+const MIN_CAPACITY: usize = 16;
+/// The greatest capacity of a table that is kept when it is cleared.
+const KEPT_CAPACITY: usize = 1024;
 
 impl Sites {
     /// Removes all entries. A table of the size that most regions need keeps its memory.
     pub(crate) fn clear(&mut self) {
-        if self.mask >= 16 * MIN_CAPACITY {
+        if self.mask >= KEPT_CAPACITY {
             self.free();
         }
         if !self.entries.is_null() {

@@ -1,7 +1,7 @@
 //! The addresses of a thread's memory: its control block, its stack, and its [`Thread`].
 
 use std::ptr::from_ref;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use leakcheck_system::arena::{Arena, Zeroed};
 
@@ -15,6 +15,8 @@ struct ThreadEntry {
     /// The address of the thread's [`Thread`].
     thread: AtomicU64,
     tid: AtomicI32,
+    /// The next entry in the same list.
+    next: AtomicU32,
 }
 
 // SAFETY: all fields are atomic integers, for which zero is valid and which need no drop.
@@ -22,20 +24,44 @@ unsafe impl Zeroed for ThreadEntry {}
 
 static ENTRIES: Arena<ThreadEntry> = Arena::new(6);
 
+/// The first entry of each list. A hash of the thread pointer selects the list.
+static LISTS: [AtomicU32; 1 << LISTS_BITS] = [const { AtomicU32::new(0) }; 1 << LISTS_BITS];
+const LISTS_BITS: u32 = 10;
+
 /// Registers the calling thread. It neither allocates nor locks.
 pub(crate) fn register(thread: &Thread) {
     if thread.registered.get() {
         return;
     }
     thread.registered.set(true);
-    let (pointer, tid) = (thread_pointer() as u64, tid());
-    // The entry of an ended thread with the same thread pointer is reused.
-    let entry =
-        ENTRIES.iter().find(|entry| entry.thread_pointer.load(Ordering::Relaxed) == pointer);
-    if let Some(entry) = entry.or_else(|| ENTRIES.get(ENTRIES.push()?)) {
-        entry.thread_pointer.store(pointer, Ordering::Relaxed);
+    if let Some(entry) = entry_of(thread_pointer() as u64) {
         entry.thread.store(from_ref(thread).addr() as u64, Ordering::Relaxed);
-        entry.tid.store(tid, Ordering::Release);
+        entry.tid.store(tid(), Ordering::Release);
+    }
+}
+
+/// Returns the entry of an ended thread with this thread pointer, otherwise a new one. Returns
+/// `None` if memory is exhausted. No other thread can be looking for this pointer.
+fn entry_of(pointer: u64) -> Option<&'static ThreadEntry> {
+    let hash = pointer.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - LISTS_BITS);
+    let list = &LISTS[hash as usize];
+    let mut index = list.load(Ordering::Acquire);
+    while let Some(entry) = ENTRIES.get(index) {
+        if entry.thread_pointer.load(Ordering::Relaxed) == pointer {
+            return Some(entry);
+        }
+        index = entry.next.load(Ordering::Relaxed);
+    }
+    let new = ENTRIES.push()?;
+    let entry = ENTRIES.get(new)?;
+    entry.thread_pointer.store(pointer, Ordering::Relaxed);
+    let mut first = list.load(Ordering::Relaxed);
+    loop {
+        entry.next.store(first, Ordering::Relaxed);
+        match list.compare_exchange_weak(first, new, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => return Some(entry),
+            Err(now) => first = now,
+        }
     }
 }
 
@@ -84,4 +110,19 @@ pub fn addresses_of(tid: i32) -> (usize, usize) {
         let address = |field: &AtomicU64| field.load(Ordering::Relaxed) as usize;
         (address(&entry.thread_pointer), address(&entry.thread))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_pointer_has_one_entry() {
+        // No thread has an odd thread pointer.
+        let pointer = |n: u64| 0x7f00_0000_0001 + n * 0x1000;
+        let entry = |n| from_ref(entry_of(pointer(n)).unwrap());
+        let entries: Vec<_> = (0..5000).map(entry).collect();
+        assert!((0..5000).map(entry).eq(entries.iter().copied()));
+        assert!(entries.iter().collect::<std::collections::HashSet<_>>().len() == 5000);
+    }
 }

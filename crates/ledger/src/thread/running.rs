@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use leakcheck_system::arena::{Arena, Zeroed};
+use leakcheck_system::arena::Zeroed;
+use leakcheck_system::pool::{Pool, PoolEntry};
 
 use crate::accounts::account::{self, RegionId};
 use crate::call_site::SiteId;
@@ -15,8 +16,9 @@ pub type EntryId = u32;
 
 #[repr(C)]
 struct RunningEntry {
-    /// 1 if the entry is in use.
-    used: AtomicU32,
+    /// The next free entry.
+    next: AtomicU32,
+    /// The region that started the thread, 0 if the entry is free.
     region: AtomicU32,
     start_site: AtomicU32,
     /// The thread's id in the kernel, 0 before the thread runs.
@@ -28,7 +30,17 @@ struct RunningEntry {
 // SAFETY: all fields are atomic integers, for which zero is valid and which need no drop.
 unsafe impl Zeroed for RunningEntry {}
 
-static ENTRIES: Arena<RunningEntry> = Arena::new(6);
+impl PoolEntry for RunningEntry {
+    fn next_free(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    fn set_next_free(&self, index: u32) {
+        self.next.store(index, Ordering::Relaxed);
+    }
+}
+
+static ENTRIES: Pool<RunningEntry> = Pool::new(6);
 
 /// Set when the interposed `pthread_create` is called for the first time.
 static TRACKED: AtomicBool = AtomicBool::new(false);
@@ -54,10 +66,7 @@ pub fn set_tracked() {
 /// is exhausted.
 pub fn register(region: RegionId, start_site: SiteId) -> EntryId {
     let Some(account) = account::get(region) else { return 0 };
-    let claimed = ENTRIES.claim(|entry| {
-        entry.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    });
-    let Some((id, entry)) = claimed else { return 0 };
+    let Some((id, entry)) = ENTRIES.allocate() else { return 0 };
     account.add_reference();
     entry.start_site.store(start_site, Ordering::Relaxed);
     entry.tid.store(0, Ordering::Relaxed);
@@ -79,9 +88,9 @@ pub fn started(id: EntryId, tid: i32, initial_name: [u64; 2]) {
 pub fn ended(id: EntryId) {
     let Some(entry) = ENTRIES.get(id) else { return };
     let region = entry.region.swap(0, Ordering::AcqRel);
-    entry.used.store(0, Ordering::Release);
+    ENTRIES.free(id);
     if let Some(account) = account::get(region) {
-        account.remove_reference(region);
+        account.remove_reference();
     }
 }
 
