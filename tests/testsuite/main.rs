@@ -27,6 +27,7 @@ mod sampled;
 mod settings;
 mod settling;
 mod should_panic;
+mod size;
 mod stacks;
 mod structure;
 mod threads;
