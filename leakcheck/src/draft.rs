@@ -88,6 +88,9 @@ impl Draft {
         let mut report = Report::new(test, verdict);
         report.figures = Some(figures(measurement));
         report.symbols = symbols_in(&listed);
+        if report.symbols == Symbols::Addresses {
+            report.symbols_unknown = leakcheck_symbols::unread();
+        }
         report.call_sites = call_sites;
         report.omitted = omitted;
         report.siteless = measurement.siteless;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use leakcheck_report::file::{self, Target};
+use leakcheck_system::spare_fd;
 
 use crate::journal;
 use crate::report::{Report, Test};
@@ -14,7 +15,8 @@ use crate::report::{Report, Test};
 /// When it cannot be written.
 pub(crate) fn write(report: &Report, directory: Option<&Path>) -> Result<PathBuf, String> {
     let directory = directory.map_or_else(default_directory, Path::to_owned);
-    let written = file::write(report, &directory.join(folder(&report.test)));
+    let directory = directory.join(folder(&report.test));
+    let written = spare_fd::with_one_free(|| file::write(report, &directory));
     written.inspect_err(|error| journal::unwritten(&report.test.name, error))
 }
 

@@ -103,12 +103,12 @@ impl Resources {
     /// The figures that cannot be judged, with the reasons.
     pub(crate) fn unjudged(&self) -> Vec<Unjudged> {
         let counts = [
-            (Figure::Fds, self.fds.count),
-            (Figure::Children, self.children.count),
-            (Figure::CHeapBytes, self.c_heap),
+            (Figure::Fds, &self.fds.count),
+            (Figure::Children, &self.children.count),
+            (Figure::CHeapBytes, &self.c_heap),
         ];
         let unjudged =
-            |(figure, count): (Figure, Count)| Some(Unjudged::new(figure, count.not_judged()?));
+            |(figure, count): (Figure, &Count)| Some(Unjudged::new(figure, count.not_judged()?));
         counts.into_iter().filter_map(unjudged).collect()
     }
 }

@@ -33,4 +33,5 @@ mod structure;
 mod threads;
 mod tidy;
 mod timeline;
+mod unreadable;
 mod unusual_allocations;

@@ -42,7 +42,7 @@ fn explain_once(
     query: &Query<'_>,
     stack_pointer: usize,
 ) -> Result<Vec<(SiteId, Holder)>, snapshot::Failure> {
-    let roots = roots::Roots::find(stack_pointer);
+    let roots = roots::Roots::find(stack_pointer).map_err(snapshot::Failure::Unreadable)?;
     let mut names = names::Names::new(&roots);
     let (refcounted_sites, other_sites) = names.split_by_refcounts(query.sites);
     let snapshot_query = reach::SnapshotQuery {
@@ -59,6 +59,7 @@ fn explain_once(
 
 fn describe(failure: snapshot::Failure) -> String {
     let why = match failure {
+        snapshot::Failure::Unreadable(what) => return what.to_string(),
         snapshot::Failure::Clone => "cannot create a process for a snapshot",
         snapshot::Failure::Memory => "not enough memory to search a snapshot",
         snapshot::Failure::Time => "not enough time to search a snapshot",

@@ -5,7 +5,7 @@ use std::ops::Range;
 use leakcheck_ledger::live;
 
 use crate::modules::{self, Module};
-use crate::threads::{self, ThreadState};
+use crate::threads::{self, ThreadState, Unreadable};
 
 /// The kind of memory that a root is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,12 @@ impl Root {
 
 impl Roots {
     /// Lists all roots. `stack_pointer` is the calling thread's.
-    pub(crate) fn find(stack_pointer: usize) -> Self {
-        let (modules, threads) = (modules::all(), threads::all(stack_pointer));
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where the kernel's lists cannot be read.
+    pub(crate) fn find(stack_pointer: usize) -> Result<Self, Unreadable> {
+        let (modules, threads) = (modules::all(), threads::all(stack_pointer)?);
         let mut roots = Self { modules, threads, all: Vec::new() };
         roots.add_statics();
         roots.add_thread_locals();
@@ -67,8 +71,8 @@ impl Roots {
         if cfg!(target_arch = "x86_64") {
             roots.add_control_blocks();
         }
-        roots.add_foreign();
-        roots
+        roots.add_foreign()?;
+        Ok(roots)
     }
 
     fn add_statics(&mut self) {
@@ -116,7 +120,7 @@ impl Roots {
 
     /// Adds all other writable memory. The standard library and C code may keep pointers to blocks
     /// there, in memory that they have from the C library.
-    fn add_foreign(&mut self) {
+    fn add_foreign(&mut self) -> Result<(), Unreadable> {
         let mut known: Vec<Range<usize>> = live::ranges();
         for root in &self.all {
             known.push(root.start..root.end);
@@ -125,7 +129,7 @@ impl Roots {
             known.push(thread.low..thread.top.max(thread.pointer + CONTROL_BLOCK_SIZE));
         }
         known.sort_by_key(|range| range.start);
-        for mapping in threads::private_mappings() {
+        for mapping in threads::private_mappings()? {
             let mut from = mapping.start;
             for range in known.iter().filter(|range| range.end > mapping.start) {
                 if range.start >= mapping.end {
@@ -136,6 +140,7 @@ impl Roots {
             }
             self.push_foreign(from, mapping.end);
         }
+        Ok(())
     }
 
     fn push_foreign(&mut self, start: usize, end: usize) {

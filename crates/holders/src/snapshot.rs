@@ -25,8 +25,10 @@ const MAX_WORK: Duration = Duration::from_secs(120);
 const MAX_STALL: Duration = Duration::from_secs(120);
 
 /// The reason why a snapshot has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// The threads and their stacks are not known.
+    Unreadable(threads::Unreadable),
     /// The kernel refused to create a process.
     Clone,
     Memory,

@@ -1,11 +1,12 @@
 //! The threads of the process and their stacks.
 
-use std::fs;
 use std::ptr::without_provenance;
+use std::{fmt, fs, io};
 
 use leakcheck_ledger::thread::Thread;
 use leakcheck_ledger::thread::memory::{addresses_of, thread_pointer, tid};
 use leakcheck_ledger::thread::running::UNNAMED;
+use leakcheck_system::spare_fd;
 
 /// The state of a thread right before a snapshot.
 #[derive(Debug, Default)]
@@ -45,11 +46,16 @@ struct Mapping {
 }
 
 /// Lists all threads, the calling one first.
-pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
+///
+/// # Errors
+///
+/// Returns an error where threads or their stacks cannot be listed: what they hold would be called
+/// lost.
+pub(crate) fn all(stack_pointer: usize) -> Result<Vec<ThreadState>, Unreadable> {
     let own = tid();
-    let mappings = mappings();
+    let mappings = mappings()?;
     let mut threads = Vec::new();
-    for tid in tids() {
+    for tid in tids()? {
         let is_own = tid == own;
         let (pointer, thread) = addresses_of(tid);
         let pointer = if is_own { thread_pointer() } else { pointer };
@@ -62,8 +68,9 @@ pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
         let Some(mapping) = mapping else { continue };
         let above = pointer >= inside && pointer < mapping.end;
         let top = if above { pointer } else { mapping.end };
-        let name = fs::read_to_string(format!("/proc/self/task/{tid}/comm")).unwrap_or_default();
-        let name = name.trim_end_matches('\n').to_owned();
+        let name = spare_fd::with(|| fs::read_to_string(format!("{TASKS}/{tid}/comm")));
+        // A thread may have ended meanwhile.
+        let name = name.unwrap_or_default().trim_end_matches('\n').to_owned();
         threads.push(ThreadState {
             tid,
             pointer,
@@ -80,17 +87,41 @@ pub(crate) fn all(stack_pointer: usize) -> Vec<ThreadState> {
     for thread in threads.iter_mut().skip(1).filter(|thread| thread.name == own_name) {
         UNNAMED.clone_into(&mut thread.name);
     }
-    threads
+    Ok(threads)
 }
 
-fn tids() -> Vec<i32> {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return vec![tid()] };
-    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
+/// Why threads and their stacks are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable(String);
+
+impl Unreadable {
+    fn new(path: &str, error: &io::Error) -> Self {
+        Self(format!("threads cannot be listed: `{path}` cannot be read ({error})"))
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const TASKS: &str = "/proc/self/task";
+const MAPS: &str = "/proc/self/maps";
+
+fn tids() -> Result<Vec<i32>, Unreadable> {
+    let list = || {
+        let tasks = fs::read_dir(TASKS)?.collect::<io::Result<Vec<fs::DirEntry>>>()?;
+        Ok(tasks.iter().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect())
+    };
+    spare_fd::with(list).map_err(|error| Unreadable::new(TASKS, &error))
 }
 
 /// The stack pointer of a thread that waits in the kernel, or 0 while it runs.
 pub(crate) fn stack_pointer_of(tid: i32) -> usize {
-    let line = fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).unwrap_or_default();
+    let line = spare_fd::with(|| fs::read_to_string(format!("{TASKS}/{tid}/syscall")));
+    // Where it cannot be read, all of the stack may be in use.
+    let line = line.unwrap_or_default();
     // The file contains the number of the system call, six arguments, the stack pointer and the
     // program counter. A thread that is blocked elsewhere has no number and no arguments.
     let mut words = line.split_whitespace().rev();
@@ -99,27 +130,33 @@ pub(crate) fn stack_pointer_of(tid: i32) -> usize {
 }
 
 /// The writable mappings without a file: heaps and anonymous memory.
-pub(crate) fn private_mappings() -> Vec<std::ops::Range<usize>> {
+///
+/// # Errors
+///
+/// Returns an error where mappings cannot be listed.
+pub(crate) fn private_mappings() -> Result<Vec<std::ops::Range<usize>>, Unreadable> {
     let is_private = |line: &str| {
         let mut words = line.split_whitespace();
         let access = words.nth(1).unwrap_or_default();
         let path = words.nth(3).unwrap_or_default();
         access.ends_with('p') && (path.is_empty() || path == "[heap]" || path.starts_with("[anon"))
     };
-    mappings_where(is_private).into_iter().map(|mapping| mapping.start..mapping.end).collect()
+    let mappings = mappings_where(is_private)?;
+    Ok(mappings.into_iter().map(|mapping| mapping.start..mapping.end).collect())
 }
 
-fn mappings() -> Vec<Mapping> {
+fn mappings() -> Result<Vec<Mapping>, Unreadable> {
     mappings_where(|_| true)
 }
 
-fn mappings_where(wanted: impl Fn(&str) -> bool) -> Vec<Mapping> {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+fn mappings_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>, Unreadable> {
+    let maps = spare_fd::with(|| fs::read_to_string(MAPS))
+        .map_err(|error| Unreadable::new(MAPS, &error))?;
     let mapping = |line: &str| {
         let (range, rest) = line.split_once(' ')?;
         let (start, end) = range.split_once('-')?;
         let number = |text| usize::from_str_radix(text, 16).ok();
         rest.starts_with("rw").then_some(Mapping { start: number(start)?, end: number(end)? })
     };
-    maps.lines().filter(|line| wanted(line)).filter_map(mapping).collect()
+    Ok(maps.lines().filter(|line| wanted(line)).filter_map(mapping).collect())
 }

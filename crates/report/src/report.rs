@@ -78,6 +78,9 @@ pub struct Report {
     pub call_stacks: Stacks,
     /// How complete the names of the call sites are.
     pub symbols: Symbols,
+    /// Why there are no names, where a file with names cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbols_unknown: Option<String>,
     /// Live bytes over time, where they were recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
@@ -274,6 +277,7 @@ impl Report {
             unjudged: Vec::new(),
             call_stacks: Stacks::default(),
             symbols: Symbols::default(),
+            symbols_unknown: None,
             timeline: None,
             timeline_unknown: None,
         }

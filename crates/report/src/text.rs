@@ -131,6 +131,9 @@ fn write_excluded(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn write_symbols(out: &mut String, report: &Report) -> fmt::Result {
+    if let Some(why) = &report.symbols_unknown {
+        return writeln!(out, "  no names, so known noise counts too: {why}");
+    }
     match report.symbols {
         Symbols::Lines => Ok(()),
         Symbols::Functions => writeln!(

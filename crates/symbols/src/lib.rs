@@ -40,4 +40,4 @@ pub use frame::workspace;
     not(miri)
 ))]
 pub use loaded::{types, variables};
-pub use names::{CallStack, forget, frames, frames_at, keep, kept_stacks, look_up};
+pub use names::{CallStack, forget, frames, frames_at, keep, kept_stacks, look_up, unread};

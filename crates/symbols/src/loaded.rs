@@ -28,7 +28,11 @@ use object::Object;
 
 /// The files in which names were looked up.
 #[derive(Default)]
-pub(crate) struct Loaded(HashMap<PathBuf, File>);
+pub(crate) struct Loaded {
+    files: HashMap<PathBuf, File>,
+    /// A file that could not be read, and why.
+    unread: Option<String>,
+}
 
 struct File {
     stamp: Stamp,
@@ -43,7 +47,10 @@ struct Stamp([i64; 5]);
 impl Loaded {
     /// The calls at each return address, innermost first.
     pub(crate) fn calls(&mut self, addresses: &[usize]) -> Vec<Vec<Call>> {
-        let maps = FileMappings::of_process();
+        let maps = FileMappings::of_process().unwrap_or_else(|error| {
+            self.unread = Some(unreadable(Path::new(maps::MAPS), &error));
+            FileMappings::default()
+        });
         // For each file, offsets in it and the indices of their addresses.
         let mut by_file: HashMap<&Path, Vec<(u64, usize)>> = HashMap::new();
         for (index, address) in addresses.iter().enumerate() {
@@ -55,7 +62,11 @@ impl Loaded {
         let mut calls = vec![Vec::new(); addresses.len()];
         for (path, lookups) in by_file {
             let offsets: Vec<u64> = lookups.iter().map(|(offset, _)| *offset).collect();
-            let found = self.calls_in(path, &offsets).unwrap_or_default();
+            let found = self.calls_in(path, &offsets).unwrap_or_else(|| {
+                let error = std::fs::File::open(path).err();
+                self.unread = error.map(|error| unreadable(path, &error)).or(self.unread.take());
+                Vec::new()
+            });
             for ((_, index), found) in lookups.iter().zip(found) {
                 calls[*index] = found;
             }
@@ -63,20 +74,29 @@ impl Loaded {
         calls
     }
 
+    /// A file that could not be read, and why.
+    pub(crate) fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
+    }
+
     /// Closes all files.
     pub(crate) fn forget(&mut self) {
-        self.0.clear();
+        self.files.clear();
     }
 
     fn calls_in(&mut self, path: &Path, offsets: &[u64]) -> Option<Vec<Vec<Call>>> {
         let stamp = Stamp::of(path)?;
-        if let Some(file) = self.0.get_mut(path).filter(|file| file.stamp == stamp) {
+        if let Some(file) = self.files.get_mut(path).filter(|file| file.stamp == stamp) {
             let object = file.object.take().or_else(|| Object::open(path))?;
             return Some(file.object.insert(object).calls(offsets));
         }
-        self.0.insert(path.to_owned(), File { stamp, object: None });
+        self.files.insert(path.to_owned(), File { stamp, object: None });
         Some(Object::open(path)?.calls(offsets))
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("`{}` cannot be read ({error})", path.display())
 }
 
 impl Stamp {

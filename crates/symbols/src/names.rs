@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard};
 
 use leakcheck_report::Frame;
 use leakcheck_system::fork::ForkMutex;
+use leakcheck_system::spare_fd;
 
 use crate::call::Call;
 #[cfg(all(
@@ -79,6 +80,11 @@ pub fn keep(stacks: &[CallStack]) {
     });
 }
 
+/// A file with names that could not be read, and why.
+pub fn unread() -> Option<String> {
+    Names::with(|names| names.loaded.unread().map(str::to_owned))
+}
+
 /// Forgets the names in unloaded code, at whose addresses other code may be loaded.
 pub fn forget(code: &Range<usize>) {
     Names::with(|names| {
@@ -117,7 +123,7 @@ impl Names {
         new.sort_unstable();
         new.dedup();
         if !new.is_empty() {
-            let calls = self.loaded.calls(&new);
+            let calls = spare_fd::with_one_free(|| self.loaded.calls(&new));
             let frames = new.iter().zip(calls).map(|(at, calls)| (*at, frames_of(*at, calls)));
             self.frames.extend(frames);
         }

@@ -17,3 +17,9 @@ pub mod overhead;
 #[allow(unsafe_code, reason = "maps memory")]
 pub mod pages;
 pub mod pool;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_spare_fd.rs"]
+pub mod spare_fd;
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "opens, closes and identifies a descriptor by system calls")]
+pub mod spare_fd;

@@ -1,5 +1,7 @@
 //! What a region has left behind of a resource.
 
+use std::borrow::Cow;
+
 use leakcheck_ledger::SiteId;
 
 /// File descriptors or child processes that a region has left behind.
@@ -11,13 +13,13 @@ pub(crate) struct Handles {
 }
 
 /// How much of a resource a region has left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
     Known(i64),
     /// The region may have left more than is attributed to it.
     NotJudged {
         at_least: i64,
-        why: &'static str,
+        why: Cow<'static, str>,
     },
 }
 
@@ -48,27 +50,27 @@ impl Default for Count {
 }
 
 impl Count {
-    pub(super) fn unknown(why: &'static str) -> Self {
-        Self::NotJudged { at_least: 0, why }
+    pub(super) fn unknown(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::NotJudged { at_least: 0, why: why.into() }
     }
 
     /// The amount that is attributed to the region.
-    pub(crate) fn at_least(self) -> i64 {
+    pub(crate) fn at_least(&self) -> i64 {
         match self {
-            Self::Known(number) | Self::NotJudged { at_least: number, .. } => number,
+            Self::Known(number) | Self::NotJudged { at_least: number, .. } => *number,
         }
     }
 
     /// The exact amount, or `None` where the figure is not judged.
-    pub(crate) fn known(self) -> Option<i64> {
+    pub(crate) fn known(&self) -> Option<i64> {
         match self {
-            Self::Known(number) => Some(number),
+            Self::Known(number) => Some(*number),
             Self::NotJudged { .. } => None,
         }
     }
 
     /// The reason why the figure is not judged, if it is not.
-    pub(crate) fn not_judged(self) -> Option<&'static str> {
+    pub(crate) fn not_judged(&self) -> Option<&str> {
         match self {
             Self::Known(_) => None,
             Self::NotJudged { why, .. } => Some(why),

@@ -2,13 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs::{read, read_link};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The running program, even if its file was replaced.
 const PROGRAM: &str = "/proc/self/exe";
 
+/// The list of all mappings.
+pub(super) const MAPS: &str = "/proc/self/maps";
+
 /// The mappings that have a file.
+#[derive(Default)]
 pub(super) struct FileMappings(Vec<FileMapping>);
 
 struct FileMapping {
@@ -20,11 +25,14 @@ struct FileMapping {
 }
 
 impl FileMappings {
-    pub(super) fn of_process() -> Self {
+    /// # Errors
+    ///
+    /// Returns an error where the kernel's list cannot be read.
+    pub(super) fn of_process() -> io::Result<Self> {
         // The kernel names the actual file of each mapping. The dynamic linker would return the
         // name that was used to open it.
-        let text = read("/proc/self/maps").unwrap_or_default();
-        Self::parse(&text, &read_link(PROGRAM).unwrap_or_default())
+        let text = read(MAPS)?;
+        Ok(Self::parse(&text, &read_link(PROGRAM).unwrap_or_default()))
     }
 
     fn parse(text: &[u8], program: &Path) -> Self {

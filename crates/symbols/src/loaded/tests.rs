@@ -70,7 +70,7 @@ impl Library {
             outer(record_stack);
             RETURNED.lock().unwrap().clone()
         };
-        let maps = super::FileMappings::of_process();
+        let maps = super::FileMappings::of_process().unwrap();
         let is_inside =
             |address: &usize| maps.find(*address as u64).is_some_and(|(path, _)| path == self.file);
         let inside: Vec<usize> = returned.into_iter().filter(is_inside).collect();
@@ -224,7 +224,7 @@ fn damaged_files_are_not_trusted() {
 fn files_stay_open_from_the_second_look_up_on() {
     let here = files_stay_open_from_the_second_look_up_on as *const () as usize + 1;
     let mut loaded = Loaded::default();
-    let open = |loaded: &Loaded| loaded.0.values().filter(|file| file.object.is_some()).count();
+    let open = |loaded: &Loaded| loaded.files.values().filter(|file| file.object.is_some()).count();
     let first = loaded.calls(&[here]);
     assert_eq!(open(&loaded), 0);
     for _ in 0..2 {

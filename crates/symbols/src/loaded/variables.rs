@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use leakcheck_system::spare_fd;
+
 use super::elf::{Elf, SymbolKind};
 use super::file::Files;
 use super::object::types::find_bytes;
@@ -27,7 +29,7 @@ pub struct Variables {
 impl Variables {
     /// Reads the variables of a file. There are none if it cannot be read or has no symbols.
     pub fn of_file(path: &Path) -> Self {
-        read(path).unwrap_or_default()
+        spare_fd::with_one_free(|| read(path)).unwrap_or_default()
     }
 
     pub fn static_at(&self, address: u64) -> Option<&Variable> {

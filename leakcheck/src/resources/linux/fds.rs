@@ -1,17 +1,23 @@
 //! The file descriptors that a region left open.
 
 use std::ffi::c_int;
-use std::fs;
+use std::{fs, io};
+
+use leakcheck_system::spare_fd;
 
 use super::super::Fd;
 use super::calls_in_progress::OPENING;
 use super::new_handles::NewHandles;
 use super::owner::Owner;
-use super::proc::{access_mode, max_fds, numbers_in};
+use super::proc::{access_mode, max_fds, numbers_in, unreadable};
 use super::{opened_fds, socket};
 
 /// The number of descriptors that are tried where `/proc` is missing.
 const MAX_TRIED: u64 = 1 << 16;
+/// The number of descriptors that are tried at least: the limit may have been lowered.
+const MIN_TRIED: u64 = 1 << 10;
+/// Where the kernel lists the descriptors.
+const FDS: &str = "/proc/self/fd";
 
 /// An open descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,13 +27,16 @@ struct OpenFd {
 }
 
 /// The descriptors that were open when a region opened, sorted.
-#[derive(Debug, Default)]
-pub(super) struct Baseline(Vec<OpenFd>);
+#[derive(Debug)]
+pub(super) struct Baseline(io::Result<Vec<OpenFd>>);
 
 impl Baseline {
     pub(super) fn new() -> Self {
+        spare_fd::keep();
         let mut open = open_fds();
-        open.sort_unstable();
+        if let Ok(open) = &mut open {
+            open.sort_unstable();
+        }
         Self(open)
     }
 
@@ -37,10 +46,21 @@ impl Baseline {
     }
 
     fn since_once(&self, owners: &[Owner]) -> NewHandles {
+        let open = match open_fds() {
+            Ok(open) => open,
+            Err(error) => {
+                let owned = opened_fds::owned_by(owners);
+                return NewHandles::only_recorded(owned, unreadable(FDS, &error));
+            }
+        };
         let mut handles = NewHandles::default();
-        for fd in open_fds() {
+        for fd in open {
             let owner = opened_fds::owner(fd.number, fd.identity);
-            handles.add(fd.number, owner, owners, || self.0.binary_search(&fd).is_err());
+            let is_new = || Some(self.0.as_ref().ok()?.binary_search(&fd).is_err());
+            handles.add(fd.number, owner, owners, is_new);
+        }
+        if let Err(error) = &self.0 {
+            handles.without_baseline(FDS, error);
         }
         handles
     }
@@ -50,15 +70,25 @@ pub(in crate::resources) fn describe(number: c_int) -> Fd {
     Fd { number, target: target(number), opened_at: opened_fds::opened_at(number) }
 }
 
-fn open_fds() -> Vec<OpenFd> {
-    let numbers = numbers_in(c"/proc/self/fd").unwrap_or_else(|| (0..max_number()).collect());
-    let identified = |number| Some(OpenFd { number, identity: opened_fds::identity(number)? });
-    numbers.into_iter().filter_map(identified).collect()
+/// The open descriptors without leakcheck's spare one.
+fn open_fds() -> io::Result<Vec<OpenFd>> {
+    // Where `/proc` is missing, all numbers are tried.
+    let numbers = numbers_in(c"/proc/self/fd").unwrap_or_else(|_| (0..max_number()).collect());
+    let spare = spare_fd::number();
+    let mut open = Vec::new();
+    for number in numbers.into_iter().filter(|number| Some(*number) != spare) {
+        match opened_fds::identify(number) {
+            Ok(identity) => open.push(OpenFd { number, identity }),
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(open)
 }
 
 /// The number of the first descriptor that is not tried.
 fn max_number() -> c_int {
-    max_fds().min(MAX_TRIED) as c_int
+    max_fds().clamp(MIN_TRIED, MAX_TRIED) as c_int
 }
 
 /// The file, socket or other object that a descriptor refers to.

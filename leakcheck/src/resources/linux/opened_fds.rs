@@ -4,6 +4,7 @@
 //! too.
 
 use std::ffi::c_int;
+use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -124,6 +125,14 @@ pub(crate) fn owner(fd: c_int, identity: u64) -> Owner {
     if is_same || owner == Owner::CLOSING { owner } else { Owner::UNKNOWN }
 }
 
+/// The descriptors of some owners, for where they cannot be listed.
+pub(crate) fn owned_by(owners: &[Owner]) -> Vec<c_int> {
+    let numbers = recorded().filter_map(|(fd, _)| c_int::try_from(fd).ok());
+    let is_owned =
+        |fd: &c_int| identity(*fd).is_some_and(|identity| owners.contains(&owner(*fd, identity)));
+    numbers.filter(is_owned).collect()
+}
+
 /// The call site that opened a descriptor, or 0 where it is unknown.
 pub(crate) fn opened_at(fd: c_int) -> SiteId {
     let is_recorded = identity(fd).is_some_and(|identity| owner(fd, identity) != Owner::UNKNOWN);
@@ -156,12 +165,22 @@ fn current_identity(fd: c_int) -> u64 {
     current.unwrap_or(0)
 }
 
-/// A hash that distinguishes the open file from most others, or `None` where `fd` is not open.
+/// A hash that distinguishes the open file from most others, or `None` where `fd` is not open or the
+/// system does not answer.
 pub(crate) fn identity(fd: c_int) -> Option<u64> {
+    identify(fd).ok()
+}
+
+/// A hash that distinguishes the open file from most others.
+///
+/// # Errors
+///
+/// Returns `EBADF` where `fd` is not open, and another error where the system does not answer.
+pub(crate) fn identify(fd: c_int) -> io::Result<u64> {
     let mut status = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: `status` has room for the structure, and `fstat` accepts any number.
     if unsafe { libc::fstat(fd, status.as_mut_ptr()) } != 0 {
-        return None;
+        return Err(io::Error::last_os_error());
     }
     // SAFETY: `fstat` succeeded, so it has filled in the whole structure.
     let status = unsafe { status.assume_init() };
@@ -169,5 +188,5 @@ pub(crate) fn identity(fd: c_int) -> Option<u64> {
     #[allow(clippy::useless_conversion, reason = "some of these types are narrower elsewhere")]
     let parts: [u64; 4] =
         [status.st_ino.into(), status.st_dev.into(), status.st_rdev.into(), status.st_mode.into()];
-    Some(parts.iter().fold(0, |hash: u64, part| (hash.rotate_left(7) ^ part).wrapping_mul(FACTOR)))
+    Ok(parts.iter().fold(0, |hash: u64, part| (hash.rotate_left(7) ^ part).wrapping_mul(FACTOR)))
 }

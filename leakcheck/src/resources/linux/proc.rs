@@ -1,36 +1,65 @@
 //! What the system reports about this process.
 
 use std::ffi::{CStr, c_char, c_int};
+use std::io;
 use std::mem::MaybeUninit;
+use std::path::Path;
 
-/// The numeric names in a directory, except that of the descriptor that reads it. `None` where the
-/// directory cannot be opened.
-pub(super) fn numbers_in(directory: &CStr) -> Option<Vec<c_int>> {
+use leakcheck_system::spare_fd;
+
+/// Reads a file, with the spare descriptor if no other is free.
+pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    spare_fd::with(|| std::fs::read(&path))
+}
+
+/// The numeric names in a directory, except that of the descriptor that reads it.
+///
+/// # Errors
+///
+/// Returns an error where the directory cannot be read.
+pub(super) fn numbers_in(directory: &CStr) -> io::Result<Vec<c_int>> {
+    spare_fd::with(|| numbers_once(directory))
+}
+
+fn numbers_once(directory: &CStr) -> io::Result<Vec<c_int>> {
     // SAFETY: a `CStr` is terminated.
     let stream = unsafe { libc::opendir(directory.as_ptr()) };
     if stream.is_null() {
-        return None;
+        return Err(io::Error::last_os_error());
     }
     // SAFETY: the stream is open until `closedir` below.
     let own = unsafe { libc::dirfd(stream) };
-    let mut numbers = Vec::new();
-    loop {
+    let mut numbers = Ok(Vec::new());
+    while let Ok(known) = &mut numbers {
+        // SAFETY: `__errno_location` has no preconditions, and its pointer is valid for the life of
+        // the calling thread, which alone accesses it.
+        unsafe { libc::__errno_location().write(0) };
         // SAFETY: the stream is open, and no other thread knows it.
         let entry = unsafe { libc::readdir(stream) };
         if entry.is_null() {
+            let error = io::Error::last_os_error();
+            if error.raw_os_error() != Some(0) {
+                numbers = Err(error);
+            }
             break;
         }
         // SAFETY: a non-null entry is valid until the next call of `readdir` on this stream.
         let entry = unsafe { &*entry };
-        if let Some(number) = number(&entry.d_name)
-            && number != own
-        {
-            numbers.push(number);
-        }
+        known.extend(number(&entry.d_name).filter(|number| *number != own));
     }
     // SAFETY: the stream is open and not used again, and no entry of it is borrowed.
     unsafe { libc::closedir(stream) };
-    Some(numbers)
+    numbers
+}
+
+/// Why something is not known: a file or directory that cannot be read.
+pub(super) fn unreadable(path: &str, error: &io::Error) -> String {
+    format!("`{path}` cannot be read ({error}); run it where `/proc` can be read")
+}
+
+/// Whether an error says that a thread or process has ended.
+pub(super) fn has_ended(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
 /// Parses a name as a number. Written as a plain loop because it runs for every descriptor of the

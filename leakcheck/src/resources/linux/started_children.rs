@@ -98,6 +98,12 @@ pub(crate) fn owner(pid: c_int) -> Owner {
     find(pid).map_or(Owner::UNKNOWN, |child| child.creation.owner())
 }
 
+/// The children of some owners that have not been waited for, for where they cannot be listed.
+pub(crate) fn owned_by(owners: &[Owner]) -> Vec<c_int> {
+    let owned = used_entries().filter(|child| owners.contains(&child.creation.owner()));
+    owned.map(|child| child.pid.load(Ordering::Acquire)).filter(|pid| is_child(*pid)).collect()
+}
+
 /// The call site that started a child, or 0 where it is unknown.
 pub(crate) fn started_at(pid: c_int) -> SiteId {
     find(pid).map_or(0, |child| child.creation.call_site())

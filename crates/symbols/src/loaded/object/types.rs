@@ -9,6 +9,7 @@ use addr2line::gimli::{
     self, AttributeValue, DebugInfoOffset, DwTag, Section, SectionId, UnitOffset,
 };
 use addr2line::{FunctionName, LookupResult};
+use leakcheck_system::spare_fd;
 
 use super::{Dwarf, Object, Slice, demangled, sections};
 
@@ -54,7 +55,7 @@ const MAX_DEPTH: usize = 40;
 
 impl Types {
     pub fn open(path: &Path) -> Option<Self> {
-        let object = Object::open(path)?;
+        let object = spare_fd::with_one_free(|| Object::open(path))?;
         object.context.as_ref()?;
         // SAFETY: the files are on the heap and owned by `object`, which is dropped after all other
         // fields. Nothing that borrows from them is returned.
