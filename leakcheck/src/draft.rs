@@ -83,8 +83,8 @@ impl Draft {
         let mut call_sites = named(&listed, Some(&body));
         add_growth(&mut call_sites, &listed, growing);
         let frames = |site| trim(names::frames(site), Some(&body));
-        let threads = measurement.threads.iter();
-        let threads = threads.map(|it| Thread::new(it.name.clone(), frames(it.started_at)));
+        let threads = measurement.all_threads().into_iter();
+        let threads = threads.map(|it| Thread::new(it.name, frames(it.started_at)));
         let mut report = Report::new(test, verdict);
         report.figures = Some(figures(measurement));
         report.symbols = symbols_in(&listed);

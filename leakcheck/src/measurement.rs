@@ -45,6 +45,7 @@ pub struct Measurement {
     pub(crate) sites: Vec<SiteCount>,
     /// What is retained at unknown call sites.
     pub(crate) siteless: Amount,
+    /// The threads that hooks follow.
     pub(crate) threads: Vec<RunningThread>,
     /// How long the region had been open when it was first measured.
     pub(crate) elapsed: Duration,
@@ -85,7 +86,18 @@ impl Measurement {
     ///
     /// Known on Linux with the feature `threads`; empty elsewhere.
     pub fn running_threads(&self) -> Vec<String> {
-        self.threads.iter().map(|thread| thread.name.clone()).collect()
+        self.all_threads().into_iter().map(|thread| thread.name).collect()
+    }
+
+    /// How many threads the region started that still run, at least.
+    pub(crate) fn number_of_threads(&self) -> i64 {
+        self.threads.len() as i64 + self.resources.unfollowed_threads.count.at_least()
+    }
+
+    /// The threads that the region started and that still run.
+    pub(crate) fn all_threads(&self) -> Vec<RunningThread> {
+        let unfollowed = self.resources.unfollowed_threads();
+        self.threads.iter().cloned().chain(unfollowed).collect()
     }
 }
 

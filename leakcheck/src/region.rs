@@ -188,7 +188,7 @@ impl Region {
             released: Amount { bytes: counts.released_bytes, blocks: counts.released_blocks },
             sites: site_counts(&split),
             siteless: amount(split.siteless),
-            threads,
+            threads: threads + resources.unfollowed_threads.count.at_least() as usize,
             resources,
         }
     }

@@ -1,5 +1,5 @@
-//! The resources other than memory that a region leaves behind: open file descriptors, child
-//! processes, and growth of the C heap.
+//! The resources other than memory that a region leaves behind: threads that no hook follows, open
+//! file descriptors, child processes, and growth of the C heap.
 //!
 //! [Hooks](crate::hooks) record which region opened a descriptor or started a child, so those of
 //! the region's own threads are attributed to it even when tests run in parallel. A handle without
@@ -13,6 +13,7 @@ mod handles;
 #[cfg_attr(not(tracks_handles), allow(dead_code, reason = "only hooks record handles"))]
 mod linux;
 
+use leakcheck_ledger::thread::running::RunningThread;
 use leakcheck_report::{Figure, Limits, Unjudged};
 
 use crate::error::Error;
@@ -37,6 +38,8 @@ const MAX_LISTED: usize = 100;
 /// The resources that a region has left behind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resources {
+    /// Threads that were started by other means than the program's `pthread_create`.
+    pub(crate) unfollowed_threads: Handles,
     pub(crate) fds: Handles,
     pub(crate) children: Handles,
     /// The growth of the C heap in bytes, at least.
@@ -88,6 +91,12 @@ impl Resources {
         .into_iter()
     }
 
+    /// The threads that no hook follows, with their names.
+    pub(crate) fn unfollowed_threads(&self) -> Vec<RunningThread> {
+        let tids = self.unfollowed_threads.numbers.iter().copied();
+        tids.map(platform::describe_thread).collect()
+    }
+
     /// Describes the open descriptors, up to [`MAX_LISTED`].
     pub(crate) fn open_fds(&self) -> Vec<Fd> {
         let listed = self.fds.numbers.iter().take(MAX_LISTED);
@@ -103,6 +112,7 @@ impl Resources {
     /// The figures that cannot be judged, with the reasons.
     pub(crate) fn unjudged(&self) -> Vec<Unjudged> {
         let counts = [
+            (Figure::Threads, &self.unfollowed_threads.count),
             (Figure::Fds, &self.fds.count),
             (Figure::Children, &self.children.count),
             (Figure::CHeapBytes, &self.c_heap),

@@ -41,7 +41,7 @@ pub(crate) fn judge(judged: Growth, measurement: &Measurement, limits: &Limits) 
         (Figure::Bytes, judged.bytes),
         (Figure::Blocks, judged.blocks),
         (Figure::PeakBytes, measurement.peak_bytes as i64),
-        (Figure::Threads, measurement.threads.len() as i64),
+        (Figure::Threads, measurement.number_of_threads()),
         (Figure::Fds, resources.fds.count.at_least()),
         (Figure::Children, resources.children.count.at_least()),
         (Figure::CHeapBytes, resources.c_heap.at_least()),

@@ -54,6 +54,41 @@ fn a_running_thread_is_named_with_where_it_was_started() {
 }
 
 #[test]
+fn threads_that_are_not_started_by_pthread_create_count_too() {
+    for test in [
+        "leaves_a_thread_of_c_running",
+        "leaves_a_thread_of_c_running_that_allocates",
+        "leaves_a_thread_of_the_kernel_running",
+    ] {
+        let run = running(test);
+        assert_eq!(run.outcome(test), Outcome::Failed, "{test}: {}", run.stdout());
+        let headline = format!("`{test}` left 1 thread running, limit 0 (threads)");
+        assert!(run.said(test).contains(&headline), "{}", run.said(test));
+        let [thread] = &run.report(test).threads[..] else { panic!("one thread") };
+        assert!(thread.started_at.is_empty(), "{thread:#?}");
+    }
+    for test in [
+        "leaves_a_thread_of_c_running_and_may",
+        "ends_a_thread_of_c",
+        "starts_a_thread_of_c_around_a_check",
+        "starts_and_ends_threads_while_they_are_listed",
+    ] {
+        let run = running(test);
+        assert_eq!(run.outcome(test), Outcome::Passed, "{test}: {}", run.said(test));
+    }
+}
+
+#[test]
+fn a_limit_of_threads_fails_if_it_is_not_known_which_test_started_them() {
+    let both = ["leaves_a_thread_of_c_running", "leaves_a_thread_of_c_running_that_allocates"];
+    let run = Fixture::new("leaks", "running").run().arg("--exact").arg(both[0]).arg(both[1]);
+    let run = run.threads(2).go();
+    for test in both {
+        assert_eq!(run.outcome(test), Outcome::Failed, "{test}: {}", run.stdout());
+    }
+}
+
+#[test]
 fn threads_up_to_the_limit_may_run() {
     let run = running("leaves_two_running_and_may");
     assert_eq!(run.outcome("leaves_two_running_and_may"), Outcome::Passed);

@@ -128,7 +128,7 @@ impl Start {
             false => (thread.current_region(), thread.main.get()),
         });
         let entry = match region {
-            0 => 0,
+            0 => running::register_unowned(),
             _ => {
                 let site = thread::with(|thread| events::current_site(thread, from));
                 running::register(region, site)

@@ -2,6 +2,7 @@
 
 use leakcheck_ledger::RegionId;
 use leakcheck_ledger::accounts::account::Counts;
+use leakcheck_ledger::thread::running::{RunningThread, UNNAMED};
 
 use super::{C_HEAP_UNSEEN, Child, Count, Fd, Handles, Resources};
 use crate::options::Scope;
@@ -28,10 +29,19 @@ impl Baseline {
             count: Count::unknown("not reported on this system"),
             ..Handles::default()
         };
-        Resources { fds: unseen(), children: unseen(), c_heap: Count::unknown(C_HEAP_UNSEEN) }
+        Resources {
+            unfollowed_threads: Handles::default(),
+            fds: unseen(),
+            children: unseen(),
+            c_heap: Count::unknown(C_HEAP_UNSEEN),
+        }
     }
 
     pub(crate) fn closes(&self, _: RegionId, _: RegionId) {}
+}
+
+pub(super) fn describe_thread(_: i32) -> RunningThread {
+    RunningThread { name: UNNAMED.to_owned(), started_at: 0 }
 }
 
 pub(super) fn describe_fd(number: i32) -> Fd {

@@ -24,6 +24,8 @@ mod recorded_stack;
 mod socket;
 #[allow(unsafe_code, reason = "has a zeroed value")]
 pub(crate) mod started_children;
+#[allow(unsafe_code, reason = "calls `gettid`")]
+mod threads;
 #[allow(unsafe_code, reason = "calls `waitid`")]
 mod wait;
 
@@ -38,6 +40,7 @@ use owner::Owner;
 pub(super) use children::describe as describe_child;
 pub(super) use fds::describe as describe_fd;
 pub(crate) use started_children::start_own_child;
+pub(super) use threads::describe as describe_thread;
 
 /// Whether open descriptors and child processes can be listed.
 pub(super) const SEES_HANDLES: bool = true;
@@ -56,6 +59,7 @@ const C_HEAP_IS_THE_PROCESS: &str =
 pub(crate) struct Baseline {
     outermost: bool,
     since: alone::Since,
+    threads: threads::Baseline,
     fds: fds::Baseline,
     children: children::Baseline,
     c_heap: Option<c_heap::Baseline>,
@@ -76,6 +80,7 @@ impl Baseline {
         Self {
             outermost,
             since: alone::Since::now(),
+            threads: threads::Baseline::new(),
             fds: fds::Baseline::new(),
             children: children::Baseline::new(),
             c_heap: if scope == Scope::Process { c_heap::Baseline::new() } else { None },
@@ -97,6 +102,7 @@ impl Baseline {
         let owners: Vec<Owner> = owners.iter().copied().map(Owner::region).collect();
         let alone = || self.since.was_alone(everyone);
         Resources {
+            unfollowed_threads: self.threads.since().judge(alone),
             fds: self.fds.since(&owners).judge(alone),
             children: self.children.since(&owners).judge(alone),
             c_heap,

@@ -1,6 +1,6 @@
-//! The threads that regions have started and that are still running.
+//! The threads that the interposed `pthread_create` has started and that are still running.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use leakcheck_system::arena::Zeroed;
 use leakcheck_system::pool::{Pool, PoolEntry};
@@ -18,7 +18,9 @@ pub type EntryId = u32;
 struct RunningEntry {
     /// The next free entry.
     next: AtomicU32,
-    /// The region that started the thread, 0 if the entry is free.
+    /// 1 if the entry is in use.
+    used: AtomicU32,
+    /// The region that started the thread, 0 if none did.
     region: AtomicU32,
     start_site: AtomicU32,
     /// The thread's id in the kernel, 0 before the thread runs.
@@ -42,6 +44,10 @@ impl PoolEntry for RunningEntry {
 
 static ENTRIES: Pool<RunningEntry> = Pool::new(6);
 
+/// The ids of the threads whose code ended last. The kernel may still list them.
+static ENDED: [AtomicI32; 256] = [const { AtomicI32::new(0) }; 256];
+static ENDED_COUNT: AtomicUsize = AtomicUsize::new(0);
+
 /// Set when the interposed `pthread_create` is called for the first time.
 static TRACKED: AtomicBool = AtomicBool::new(false);
 
@@ -50,6 +56,15 @@ static TRACKED: AtomicBool = AtomicBool::new(false);
 pub struct RunningThread {
     pub name: String,
     pub started_at: SiteId,
+}
+
+/// The threads that are followed from start to end.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// Their ids, sorted.
+    tids: Vec<i32>,
+    /// The number of threads that may exist already and have no known id yet.
+    pub starting: usize,
 }
 
 /// Returns whether threads are tracked from their start to their end.
@@ -66,12 +81,25 @@ pub fn set_tracked() {
 /// is exhausted.
 pub fn register(region: RegionId, start_site: SiteId) -> EntryId {
     let Some(account) = account::get(region) else { return 0 };
-    let Some((id, entry)) = ENTRIES.allocate() else { return 0 };
+    let Some((id, entry)) = allocate() else { return 0 };
     account.add_reference();
     entry.start_site.store(start_site, Ordering::Relaxed);
-    entry.tid.store(0, Ordering::Relaxed);
     entry.region.store(region, Ordering::Release);
     id
+}
+
+/// Registers a thread that is about to be started outside of any region. Returns 0 if memory is
+/// exhausted.
+pub fn register_unowned() -> EntryId {
+    allocate().map_or(0, |(id, _)| id)
+}
+
+/// Allocates an entry without a region and without a thread id.
+fn allocate() -> Option<(EntryId, &'static RunningEntry)> {
+    let (id, entry) = ENTRIES.allocate()?;
+    entry.tid.store(0, Ordering::Relaxed);
+    entry.used.store(1, Ordering::Release);
+    Some((id, entry))
 }
 
 /// Records that the thread of an entry has started.
@@ -88,9 +116,35 @@ pub fn started(id: EntryId, tid: i32, initial_name: [u64; 2]) {
 pub fn ended(id: EntryId) {
     let Some(entry) = ENTRIES.get(id) else { return };
     let region = entry.region.swap(0, Ordering::AcqRel);
+    let ended = ENDED_COUNT.fetch_add(1, Ordering::Relaxed) % ENDED.len();
+    ENDED[ended].store(entry.tid.load(Ordering::Acquire), Ordering::Release);
+    entry.used.store(0, Ordering::Release);
     ENTRIES.free(id);
     if let Some(account) = account::get(region) {
         account.remove_reference();
+    }
+}
+
+/// Returns the threads that are followed, including those that ended last. A thread that the kernel
+/// listed before this call and that is not among them was started by other means.
+pub fn followed() -> Followed {
+    let mut followed = Followed::default();
+    for entry in ENTRIES.iter().filter(|entry| entry.used.load(Ordering::Acquire) != 0) {
+        match entry.tid.load(Ordering::Acquire) {
+            0 => followed.starting += 1,
+            tid => followed.tids.push(tid),
+        }
+    }
+    // A thread that ends meanwhile is added to these before its entry is free.
+    followed.tids.extend(ENDED.iter().map(|tid| tid.load(Ordering::Acquire)));
+    followed.tids.sort_unstable();
+    followed
+}
+
+impl Followed {
+    /// Whether the thread with this id is among them.
+    pub fn contains(&self, tid: i32) -> bool {
+        self.tids.binary_search(&tid).is_ok()
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::Child;
 use super::calls_in_progress::STARTING;
 use super::new_handles::NewHandles;
 use super::owner::Owner;
-use super::proc::{has_ended, numbers_in, read, unreadable};
+use super::proc::{has_ended, numbers_in, read, status_field, unreadable};
 use super::started_children;
 use super::wait::{any_child, state};
 
@@ -109,14 +109,6 @@ fn by_parent() -> io::Result<Vec<c_int>> {
 fn is_zombie(pid: c_int) -> bool {
     let status = read(format!("/proc/{pid}/stat"));
     status.is_ok_and(|status| status_field(&status, 0).is_some_and(|state| state == "Z"))
-}
-
-/// A field after the name in the status of a process: the state, the parent and so on.
-fn status_field(status: &[u8], index: usize) -> Option<String> {
-    // The name is in parentheses and may contain any byte.
-    let status = String::from_utf8_lossy(status);
-    let (_, rest) = status.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(index).map(str::to_owned)
 }
 
 /// The command line of a process, or its name once the arguments are gone.

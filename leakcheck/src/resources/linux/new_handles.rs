@@ -24,6 +24,11 @@ impl NewHandles {
         Self { owned, unowned: Vec::new(), incomplete: Some(why) }
     }
 
+    /// Handles without a recorded owner.
+    pub(super) fn only_unowned(unowned: Vec<i32>) -> Self {
+        Self { unowned, ..Self::default() }
+    }
+
     /// Adds a handle unless it is another region's, or has no recorded owner and is not new.
     /// Without a baseline it is not known which handles are new.
     pub(super) fn add(

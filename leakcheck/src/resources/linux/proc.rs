@@ -62,6 +62,14 @@ pub(super) fn has_ended(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
+/// A field after the name in the status of a process or thread: the state, the parent and so on.
+pub(super) fn status_field(status: &[u8], index: usize) -> Option<String> {
+    // The name is in parentheses and may contain any byte.
+    let status = String::from_utf8_lossy(status);
+    let (_, rest) = status.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(index).map(str::to_owned)
+}
+
 /// Parses a name as a number. Written as a plain loop because it runs for every descriptor of the
 /// process, often in an unoptimized build.
 fn number(name: &[c_char]) -> Option<c_int> {
