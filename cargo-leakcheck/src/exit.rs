@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     /// A check could not see leaks: the counting allocator is not installed, or a limit that somebody wrote cannot be
     /// judged.
     Blind = 5,
-    /// No test ran, or none of the tests that ran is checked.
+    /// No test ran, or none of the tests that ran was checked, perhaps because all were skipped.
     NothingChecked = 6,
     /// Results are missing: a test process was killed, a report is cut off, or a shard is missing.
     Incomplete = 7,
@@ -61,7 +61,7 @@ impl Exit {
             Self::Blind => {
                 "a check could not see leaks: the counting allocator is not installed, or a written limit cannot be judged"
             }
-            Self::NothingChecked => "no test ran, or none of the tests that ran is checked",
+            Self::NothingChecked => "no test ran, or none of the tests that ran was checked",
             Self::Incomplete => {
                 "results are missing: a test process was killed, a report is cut off, or a shard is missing"
             }

@@ -129,7 +129,10 @@ fn covers(skip: &Skip, test: &Test) -> bool {
 /// What a run comes to.
 pub(crate) fn exit(run: &Run, failed_otherwise: bool) -> Exit {
     let has = |status: Status| run.count(&[status]) > 0;
-    let checked = run.tests.iter().any(|test| test.check.is_some());
+    let is_checked = |test: &Test| {
+        test.check.is_some() && !matches!(test.status, Status::Skipped | Status::NotJudged)
+    };
+    let checked = run.tests.iter().any(is_checked);
     let mut exits = Vec::new();
     let mut when = |is: bool, exit: Exit| exits.extend(is.then_some(exit));
     when(has(Status::Blind), Exit::Blind);

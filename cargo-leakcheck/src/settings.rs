@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) tolerance: Setting<Tolerance>,
     pub(crate) history: Option<Setting<PathBuf>>,
     pub(crate) reports: Vec<Setting<Target>>,
+    /// Where the reports go that every run writes, if not to the target directory.
+    pub(crate) report_dir: Option<Setting<PathBuf>>,
     pub(crate) all: bool,
     pub(crate) verbose: bool,
 }
@@ -139,13 +141,10 @@ impl Settings {
             top: top
                 .or(manifest.top.map(|top| set(top, SettingSource::key("top"))))
                 .unwrap_or_else(|| set(DEFAULT_TOP, SettingSource::Default)),
-            warn_only: switch(
-                leaks.warn_only,
-                "--warn-only",
-                manifest.warn_only,
-                "warn_only",
-                false,
-            ),
+            warn_only: match env.warn_only()? {
+                Some(warn_only) if !leaks.warn_only => warn_only,
+                _ => switch(leaks.warn_only, "--warn-only", manifest.warn_only, "warn_only", false),
+            },
             runner: leaks
                 .runner
                 .map(|runner| set(runner, SettingSource::Flag("--runner")))
@@ -172,6 +171,9 @@ impl Settings {
                     Some(set(workspace.root.join(dir), SettingSource::key("history")))
                 }),
             reports,
+            report_dir: env.parse("LEAK_REPORT_DIR", "the path of a directory", |text| {
+                (!text.is_empty()).then(|| PathBuf::from(text))
+            })?,
             all: output.all,
             verbose: output.verbose,
         })
@@ -227,6 +229,24 @@ impl Environment {
         })
     }
 
+    /// Whether leaks fail the run, by `LEAK_CHECK`.
+    fn warn_only(&self) -> Result<Option<Setting<bool>>> {
+        let mode =
+            self.parse("LEAK_CHECK", "`on`, `warn`, `record` or `off`", |text| match text {
+                "on" => Some(Some(false)),
+                "warn" | "record" => Some(Some(true)),
+                "off" => Some(None),
+                _ => None,
+            })?;
+        let Some(Setting { value, source }) = mode else { return Ok(None) };
+        let Some(warn_only) = value else {
+            return Err(Error::unusable(format!(
+                "`LEAK_CHECK` is `off` ({source}), so nothing would be checked; unset it, or run `cargo test`"
+            )));
+        };
+        Ok(Some(set(warn_only, source)))
+    }
+
     /// What only the tests read: every one of them would fail for it.
     fn check(&self) -> Result<()> {
         let one_of = |name, expected, words: &[&str]| {
@@ -235,6 +255,7 @@ impl Environment {
         one_of("LEAK_HOLDERS", "`auto`, `on` or `off`", &["auto", "on", "off"])?;
         self.parse("LEAK_LOST_BYTES", "a whole number of bytes", |text| text.parse::<u64>().ok())?;
         self.number("LEAK_ITERATIONS_MAX")?;
+        self.switch("LEAK_RECORD")?;
         Ok(())
     }
 

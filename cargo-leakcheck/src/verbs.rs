@@ -92,8 +92,8 @@ fn show_failures(finished: &Finished, settings: &Settings) {
 /// What is shown and written of a finished run.
 struct Conclusion<'a> {
     workspace: &'a Workspace,
-    /// Whether the reports are written that every run leaves in the target directory.
-    always: bool,
+    /// Where the reports go that every run writes; none where only those are written that were asked for.
+    always: Option<&'a Path>,
     extent: Extent,
     reports: Vec<Target>,
     history: Option<&'a Path>,
@@ -103,7 +103,10 @@ impl<'a> Conclusion<'a> {
     fn of(settings: &'a Settings, workspace: &'a Workspace) -> Self {
         Self {
             workspace,
-            always: true,
+            always: Some(match &settings.report_dir {
+                Some(dir) => &dir.value,
+                None => &workspace.output,
+            }),
             extent: extent(settings.all, settings.top.value),
             reports: settings.reports.iter().map(|report| report.value.clone()).collect(),
             history: settings.history.as_ref().map(|set| set.value.as_path()),
@@ -122,9 +125,10 @@ impl<'a> Conclusion<'a> {
                 Err(error) => problems.push(error),
             }
         }
-        let own = |format, name: &str| Target { format, path: self.workspace.output.join(name) };
-        let always = [own(Format::Json, "report.json"), own(Format::Html, "report.html")];
-        let always = always.into_iter().filter(|_| self.always);
+        let always = self.always.into_iter().flat_map(|directory| {
+            let own = |format, name: &str| Target { format, path: directory.join(name) };
+            [own(Format::Json, "report.json"), own(Format::Html, "report.html")]
+        });
         for target in always.chain(self.reports) {
             let written = output::write_with(&target.path, |out| {
                 formats::render(target.format, run, &context, out)
@@ -148,6 +152,9 @@ fn say_why(run: &Run, exit: Exit) {
     match exit {
         Exit::Clean | Exit::Leaks => {}
         Exit::NothingChecked if run.tests.is_empty() => eprintln!("leakcheck: no test ran"),
+        Exit::NothingChecked if run.tests.iter().any(|test| test.check.is_some()) => eprintln!(
+            "leakcheck: every check was skipped or came to no verdict, so nothing was checked"
+        ),
         Exit::NothingChecked => eprintln!(
             "leakcheck: {} ran and none is checked: add `leakcheck::check_all!();` to each test program, or \
              `#[leakcheck::leak_check]` to tests or modules",
@@ -189,6 +196,14 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
     }
     output::write(path, baseline.render().as_bytes())?;
     println!("  baseline: {} with {}", shown(path), counted(baseline.leaks() as u64, "known leak"));
+    let has_new = finished.run.tests.iter().any(|test| test.status.is_leak());
+    if has_new && !settings.warn_only.value {
+        eprintln!(
+            "leakcheck: `--update` adds no leaks, and some are not in the baseline; fix them, or run `cargo leakcheck \
+             baseline`"
+        );
+        return Ok(Exit::Leaks);
+    }
     Ok(Exit::Clean)
 }
 
@@ -221,7 +236,7 @@ fn merge(args: &MergeArgs) -> Result<Exit> {
     let workspace = Workspace::find_or_here();
     let conclusion = Conclusion {
         workspace: &workspace,
-        always: args.report.is_empty(),
+        always: args.report.is_empty().then_some(workspace.output.as_path()),
         extent: extent(args.all, args.top.unwrap_or(3)),
         reports: args.report.clone(),
         history: args.history.as_deref(),

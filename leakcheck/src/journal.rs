@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use leakcheck_ledger::thread::Untracked;
 use leakcheck_report::journal::{Event, Line, Unwritten, VARIABLE};
@@ -43,8 +43,17 @@ enum Name {
 #[derive(Debug)]
 pub(crate) struct Open(u64);
 
+/// Whether a check with a name has begun in this process.
+#[cfg(interposed)]
+pub(crate) fn has_begun() -> bool {
+    HAS_BEGUN.load(Ordering::Relaxed)
+}
+
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
 /// A check by that name begins.
 pub(crate) fn begin(name: &str) -> Open {
+    HAS_BEGUN.store(true, Ordering::Relaxed);
     open(Name::Known(name.to_owned()))
 }
 

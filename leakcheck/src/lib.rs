@@ -297,19 +297,31 @@ macro_rules! install {
 ///
 /// It works under nextest and with `--test-threads=1`, on Linux with glibc and the feature `threads`.
 /// Elsewhere it does not compile. It knows libtest's tests only: with another harness, call [`check`].
+/// A program with `harness = false` that checks no test fails and says so.
 #[cfg(interposed)]
 #[macro_export]
 macro_rules! check_all {
     () => {
         const _: () = {
             extern "C" fn begins() {
-                $crate::__private::check_all(|name| {
+                let origin = |name| {
                     $crate::__private::Origin::of_test(::core::module_path!(), name).in_target(
                         ::core::option_env!("CARGO_PKG_NAME"),
                         ::core::option_env!("CARGO_BIN_NAME"),
                         ::core::option_env!("CARGO_TARGET_TMPDIR").is_some(),
                     )
-                });
+                };
+                $crate::__private::check_all(origin, has_libtest());
+            }
+
+            /// With `harness = false`, the compiler removes functions with `#[test]`. Then the name
+            /// is that of the function with another type.
+            #[allow(unused_imports, unnameable_test_items)]
+            fn has_libtest() -> bool {
+                use $crate::__private::without_libtest::*;
+                #[::core::prelude::v1::test]
+                fn probe() {}
+                $crate::__private::is_test(probe)
             }
 
             extern "C" fn ends() {

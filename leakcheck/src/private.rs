@@ -45,6 +45,37 @@ pub fn unresolved_hooks() -> Vec<&'static std::ffi::CStr> {
     Vec::new()
 }
 
+/// Whether a function is one that the compiler makes a test of, by its type.
+pub fn is_test<T: IsTest>(_: fn() -> T) -> bool {
+    T::IS_TEST
+}
+
+/// The type that a [probe](without_libtest::probe) returns.
+pub trait IsTest {
+    /// Whether the probe is a test.
+    const IS_TEST: bool;
+}
+
+impl IsTest for () {
+    const IS_TEST: bool = true;
+}
+
+/// What `check_all!` uses in place of a test where the compiler makes none.
+pub mod without_libtest {
+    /// The program has another harness.
+    #[derive(Debug)]
+    pub struct NoTest;
+
+    impl super::IsTest for NoTest {
+        const IS_TEST: bool = false;
+    }
+
+    /// Stands in for a test of this name.
+    pub fn probe() -> NoTest {
+        NoTest
+    }
+}
+
 /// Called by the expansion of `check_all!`.
 #[cfg(interposed)]
 pub use crate::suite::{check_all, program_ends};

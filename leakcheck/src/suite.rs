@@ -10,7 +10,7 @@ mod at_exit;
 mod verdict;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{MutexGuard, OnceLock};
 
 use leakcheck_holders::clear_dead;
@@ -29,6 +29,11 @@ type OriginOf = fn(String) -> Origin;
 
 /// Set by `check_all!`; empty in a program without it.
 static PROGRAM: OnceLock<OriginOf> = OnceLock::new();
+
+/// Whether the program has libtest's harness.
+static HAS_LIBTEST: AtomicBool = AtomicBool::new(false);
+/// Whether a test was recognized.
+static HAS_CHECKED: AtomicBool = AtomicBool::new(false);
 
 /// The tests that are running.
 static RUNNING: ForkMutex<Vec<Test>> = ForkMutex::new(20, Vec::new());
@@ -56,8 +61,9 @@ thread_local! {
 }
 
 /// Checks every test from now on. It runs before `main`.
-pub fn check_all(origin: OriginOf) {
+pub fn check_all(origin: OriginOf, has_libtest: bool) {
     if PROGRAM.set(origin).is_ok() {
+        HAS_LIBTEST.store(has_libtest, Ordering::Relaxed);
         journal::leave_to_suite();
         // Marks this thread as the main one even where the allocator, which usually does, is not
         // installed.
@@ -72,9 +78,21 @@ pub fn program_ends() {
     if at_exit::is_watched_process() {
         let untracked = Untracked::new();
         verdict::judge_held_back();
+        if checks_nothing() {
+            at_exit::checks_nothing();
+        }
         drop(untracked);
         at_exit::end_program();
     }
+}
+
+/// Whether the program has another harness than libtest, and made no check by itself either. With
+/// libtest, all tests may have been filtered out.
+fn checks_nothing() -> bool {
+    let mode = settings::of_process().map_or(Mode::On, |settings| settings.mode);
+    let is_told = matches!(mode, Mode::On | Mode::Warn);
+    let has_checks = HAS_CHECKED.load(Ordering::Relaxed) || journal::has_begun();
+    is_told && !HAS_LIBTEST.load(Ordering::Relaxed) && !has_checks
 }
 
 /// Opens the region of a thread that libtest's main thread has started, before it runs.
@@ -134,6 +152,7 @@ pub(crate) fn thread_ends() {
     // The verdict is about to reuse the test's stack, with its stale pointers.
     clear_dead();
     let (Some(test), Some(origin)) = (take(number), PROGRAM.get()) else { return };
+    HAS_CHECKED.fetch_or(test.name.is_some(), Ordering::Relaxed);
     match (test.name, test.region) {
         (Some(name), Ok(region)) => verdict::judge(&region, origin(name), PANICKED.get()),
         (Some(name), Err(unseen)) => verdict::cannot_see(origin(name), unseen),

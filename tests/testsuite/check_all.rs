@@ -110,6 +110,45 @@ fn a_program_without_leaks_succeeds() {
 }
 
 #[test]
+fn a_program_without_libtest_in_which_nothing_is_checked_fails() {
+    let run = || Fixture::new("suite", "no_harness").run();
+    let told = "leakcheck: `check_all!` checked no test: it recognizes the tests of libtest, and this \
+                program has `harness = false`. Call `leakcheck::check` instead\n";
+    let failed = run().go();
+    assert_eq!((failed.code(), failed.stderr()), (101, told));
+    let warned = run().env("LEAK_CHECK", "warn").go();
+    assert_eq!((warned.code(), warned.stderr()), (0, told));
+    let off = run().env("LEAK_CHECK", "off").go();
+    assert_eq!((off.code(), off.stderr()), (0, ""));
+    let checks_itself = run().arg("checks").go();
+    assert_eq!((checks_itself.code(), checks_itself.stderr()), (0, ""));
+}
+
+#[test]
+fn a_program_whose_tests_are_all_filtered_out_succeeds() {
+    for filter in ["--list", "no_such_test"] {
+        let run = Fixture::new("suite", "clean").run().arg(filter).go();
+        assert_eq!((run.code(), run.stderr()), (0, ""));
+    }
+}
+
+#[test]
+fn a_test_that_exits_fails_the_program_and_is_named() {
+    let open =
+        "the process exited while `b_exits` was being checked, so leaks may have gone unseen";
+    for (fixture, test) in [("exits", "b_exits"), ("exits_unmarked", "b_exits")] {
+        let fixture = Fixture::new("suite", fixture);
+        let run = fixture.run().only(test).go();
+        assert_eq!(run.code(), 101, "{}", run.stderr());
+        assert!(run.stderr().contains(open), "{}", run.stderr());
+        // Another test has failed before.
+        let run = fixture.run().threads(1).go();
+        assert_eq!(run.code(), 101, "{}", run.stderr());
+        assert!(run.stderr().contains(open), "{}", run.stderr());
+    }
+}
+
+#[test]
 fn a_leak_only_warns_in_warn_mode() {
     let run = unit().env("LEAK_CHECK", "warn").go();
     assert_eq!(run.code(), 0, "{}", run.stderr());

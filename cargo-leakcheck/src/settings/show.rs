@@ -55,6 +55,10 @@ pub(crate) fn show(settings: &Settings) -> String {
         Some(dir) => line("history", shown(&dir.value), &dir.source),
         None => line("history", "none".to_owned(), &SettingSource::Default),
     }
+    match &settings.report_dir {
+        Some(dir) => line("report_dir", shown(&dir.value), &dir.source),
+        None => line("report_dir", "in the target directory".to_owned(), &SettingSource::Default),
+    }
     for report in &settings.reports {
         line("report", report.value.to_string(), &report.source);
     }

@@ -61,7 +61,13 @@ fn what_is_known_no_longer_fails_and_what_is_new_does() {
     visit("", &with(&["baseline", "--update"])).ends_with(CLEAN);
     visit("", &only).ends_with(CLEAN);
     visit("leak", &only).ends_with(LEAKS);
-    visit("leak", &with(&["baseline", "--update"])).ends_with(CLEAN);
+    let said = visit("leak", &with(&["baseline", "--update"])).ends_with(LEAKS);
+    assert!(
+        said.stderr.contains("`--update` adds no leaks, and some are not in"),
+        "{}",
+        said.stderr
+    );
+    visit("leak", &with(&["baseline", "--update", "--warn-only"])).ends_with(CLEAN);
     visit("leak", &only).ends_with(LEAKS);
 }
 

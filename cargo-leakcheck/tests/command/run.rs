@@ -105,6 +105,8 @@ fn tests_can_be_left_out_of_the_check() {
     let said = visit("leak", &["--skip", "*may_leak"]).ends_with(CLEAN);
     assert!(said.row("cart::tests::may_leak").contains("skipped"), "{}", said.stdout);
     assert!(said.stdout.contains("--skip has `*may_leak`"), "{}", said.stdout);
+    let said = visit("leak", &["--skip", "*"]).ends_with(NOTHING_CHECKED);
+    assert!(said.stderr.contains("every check was skipped"), "{}", said.stderr);
 }
 
 #[test]

@@ -72,6 +72,37 @@ fn settings_of_the_manifest_hold() {
 }
 
 #[test]
+fn variables_of_the_tests_hold_for_the_command_or_are_rejected() {
+    let app = Project::app(
+        "",
+        "#[leakcheck::leak_check]\n#[test]\nfn leaks() { std::mem::forget(vec![0_u8; 9 << 20]) }\n",
+    );
+    let run = |name: &str, value: &str| {
+        Said::of(app.command(&[]).env(name, value).output().expect("the command runs"))
+    };
+    run("LEAK_CHECK", "on").ends_with(LEAKS);
+    for mode in ["warn", "record"] {
+        let said = run("LEAK_CHECK", mode).ends_with(CLEAN);
+        assert!(said.row("leaks").contains("leaked"), "{}", said.stdout);
+    }
+    for (name, value, told) in [
+        ("LEAK_CHECK", "off", "`LEAK_CHECK` is `off` (LEAK_CHECK), so nothing would be checked"),
+        (
+            "LEAK_CHECK",
+            "maybe",
+            "`LEAK_CHECK` is `maybe`, expected `on`, `warn`, `record` or `off`",
+        ),
+        ("LEAK_REPORT_DIR", "", "`LEAK_REPORT_DIR` is ``, expected the path of a directory"),
+        ("LEAK_RECORD", "maybe", "`LEAK_RECORD` is `maybe`, expected `on` or `off`"),
+    ] {
+        let said = run(name, value).ends_with(UNUSABLE);
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+    }
+    run("LEAK_REPORT_DIR", "elsewhere").ends_with(LEAKS);
+    assert!(app.folder().read("elsewhere/report.json").contains("leaks"));
+}
+
+#[test]
 fn a_mistake_in_the_manifest_is_named_with_its_place() {
     for (line, expected) in [
         ("treshold_mb = 3", "unknown field `treshold_mb`, expected one of"),

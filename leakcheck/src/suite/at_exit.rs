@@ -13,6 +13,7 @@ use leakcheck_report::format::counted;
 use crate::journal;
 use crate::message;
 use crate::report::Report;
+use crate::settings::{self, Mode};
 
 /// libtest's exit status when a test has failed.
 const FAILURE: c_int = 101;
@@ -58,6 +59,17 @@ pub(super) fn leaked(test: &str) {
 pub(super) fn cannot_see(problem: String) {
     FAILS.store(true, Ordering::SeqCst);
     PROBLEM.lock().get_or_insert(problem);
+}
+
+/// Reports that `check_all!` has found no test in a program without libtest, and makes the program
+/// fail, unless leaks only cause warnings.
+pub(super) fn checks_nothing() {
+    message::to_stderr(
+        "`check_all!` checked no test: it recognizes the tests of libtest, and this program has `harness = false`. \
+         Call `leakcheck::check` instead",
+    );
+    let mode = settings::of_process().map(|settings| settings.mode);
+    FAILS.fetch_or(mode.is_ok_and(|mode| mode != Mode::Warn), Ordering::SeqCst);
 }
 
 /// Warns about an unnamed thread of the main thread: libtest names its threads.
