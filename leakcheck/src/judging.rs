@@ -18,7 +18,7 @@ use crate::region::Region;
 use crate::report::{self, GrowingResource, Report, Test, text};
 use crate::settings::Settings;
 use crate::settle::Waiting;
-use crate::verdict::{self, Excess, Limits, SuppressedTotal, Unjudged, Verdict};
+use crate::verdict::{self, Excess, Figure, Limits, SuppressedTotal, Unjudged, Verdict};
 
 /// A check whose body has run.
 pub(crate) struct Judging<'a> {
@@ -52,6 +52,8 @@ pub(crate) struct Repeated<'a> {
     pub(crate) growth: Growth,
     /// What grows in proportion to the calls.
     pub(crate) excesses: Vec<Excess>,
+    /// Why the C heap was not known after every batch, if it was not.
+    pub(crate) c_heap_unknown: Option<&'a str>,
 }
 
 /// One reading and its verdict.
@@ -70,7 +72,8 @@ impl Judging<'_> {
         let reading = self.settle(&mut sieve);
         let explains =
             reading.verdict.is_leak() || judges_lost_memory(&self.limits, &reading.measurement);
-        let is_judged = verdict::unjudged(&reading.measurement, &self.limits).is_empty();
+        let is_judged = verdict::unjudged(&reading.measurement, &self.limits).is_empty()
+            && self.repeated.as_ref().is_none_or(|it| it.c_heap_unknown.is_none());
         let undecided = self.repeated.as_ref().is_some_and(|it| it.finding.is_undecided());
         if is_judged && !(explains || undecided || self.settings.record) {
             return None;
@@ -96,6 +99,9 @@ impl Judging<'_> {
     /// Reads the region, and as long as that may turn a failure into a pass, again and again until
     /// the time for settling is over.
     fn settle(&self, sieve: &mut Sieve<'_>) -> Reading {
+        if self.limits.c_heap_bytes.is_some() {
+            self.region.await_threads(&mut Waiting::for_threads(true));
+        }
         let mut waiting = Waiting::new(self.settle_ms);
         loop {
             let reading = self.read(sieve);
@@ -170,6 +176,12 @@ impl Judging<'_> {
         report.call_stacks = self.settings.stacks;
         report.decide.clone_from(&self.decide);
         report.repetition = self.repeated.as_ref().map(Repeated::report);
+        let c_heap_unknown = self.repeated.as_ref().and_then(|it| it.c_heap_unknown);
+        if let Some(why) = c_heap_unknown
+            && report.unjudged.iter().all(|unjudged| unjudged.figure != Figure::CHeapBytes)
+        {
+            report.unjudged.push(Unjudged::new(Figure::CHeapBytes, why));
+        }
         draft
     }
 

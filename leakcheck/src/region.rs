@@ -21,6 +21,7 @@ use crate::measurement::{Allowed, Amount, Growth, Measurement, SiteCount};
 use crate::options::Scope;
 use crate::report::{Stacks, Timeline};
 use crate::resources::{Baseline, Resources};
+use crate::settle::Waiting;
 use crate::timeline::{self, Recording};
 
 /// Selects the blocks whose call stacks are captured from now on, in the whole process.
@@ -191,6 +192,12 @@ impl Region {
             threads: threads + resources.unfollowed_threads.count.at_least() as usize,
             resources,
         }
+    }
+
+    /// Waits for threads that have just started and keep the C heap from being judged.
+    pub(crate) fn await_threads(&self, waiting: &mut Waiting) {
+        let _untracked = Untracked::new();
+        while self.baseline.awaits_threads(&self.with_inner()) && waiting.goes_on() {}
     }
 
     fn with_inner(&self) -> Vec<RegionId> {

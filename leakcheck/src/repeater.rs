@@ -29,6 +29,10 @@ pub(crate) struct Repeater<'a> {
     /// Call sites whose names were looked up.
     named: HashSet<SiteId>,
     waiting: Waiting,
+    /// The rest of the time to wait for threads that have just started.
+    for_threads: Waiting,
+    /// Why the C heap was not known after a batch, if it was not.
+    c_heap_unknown: Option<String>,
     /// When the call under way began.
     called: Option<Instant>,
     in_calls: Duration,
@@ -40,6 +44,7 @@ impl<'a> Repeater<'a> {
         region: &'a Region,
         plan: Plan,
         settle_ms: u64,
+        for_threads: Waiting,
         stacks: Stacks,
         suppressions: &'a [Suppression],
     ) -> Self {
@@ -51,6 +56,8 @@ impl<'a> Repeater<'a> {
             suppressions,
             named: HashSet::new(),
             waiting: Waiting::new(settle_ms),
+            for_threads,
+            c_heap_unknown: None,
             called: None,
             in_calls: Duration::ZERO,
             over: None,
@@ -85,14 +92,23 @@ impl<'a> Repeater<'a> {
         &self.repeat
     }
 
+    /// Why the C heap was not known after every batch, if it was not.
+    pub(crate) fn c_heap_unknown(&self) -> Option<&str> {
+        self.c_heap_unknown.as_deref()
+    }
+
     /// Why the repetition is over.
     pub(crate) fn stop(&self) -> Stopped {
         self.over.unwrap_or(Stopped::AsAsked)
     }
 
     fn read(&mut self, settle: bool) {
+        self.region.await_threads(&mut self.for_threads);
         let mut snapshot = self.region.snapshot();
         let mut reading = self.reading(&snapshot);
+        if let Some(why) = snapshot.resources.c_heap.not_judged() {
+            self.c_heap_unknown = Some(why.to_owned());
+        }
         if settle && self.grows(&reading) {
             (snapshot, reading) = self.settle(snapshot, reading);
         }

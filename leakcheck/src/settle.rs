@@ -7,6 +7,12 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a check with a limit of the C heap waits for threads that have just started, in
+/// milliseconds. They run as soon as the scheduler lets them.
+const START_OF_THREADS: u64 = 5000;
+/// The same where there is no limit.
+const SHORT_START_OF_THREADS: u64 = 100;
+
 /// A bounded wait with back-off. Time spent measuring is not charged to the wait: the first reading
 /// may parse debug information for longer than the whole wait.
 #[derive(Debug)]
@@ -26,6 +32,11 @@ impl Waiting {
             longest: LONGEST_PAUSE,
             resumed: None,
         }
+    }
+
+    /// A wait for threads that have just started, where the C heap has a limit or has none.
+    pub(crate) fn for_threads(is_limited: bool) -> Self {
+        Self::new(if is_limited { START_OF_THREADS } else { SHORT_START_OF_THREADS })
     }
 
     /// A wait of a number of shortest pauses.

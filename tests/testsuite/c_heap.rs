@@ -35,6 +35,23 @@ fn freed_memory_and_blocks_of_rust_do_not_count() {
 }
 
 #[test]
+fn what_malloc_caches_for_the_test_does_not_count() {
+    let test = "fills_the_caches_of_malloc";
+    let run = run(test);
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+}
+
+#[test]
+fn a_repeated_check_waits_for_threads_of_later_tests_that_are_starting() {
+    let test = "beside_a_late_test::a_leaves_100_kb_in_each_call";
+    let run = C_HEAP.run().arg("beside_a_late_test").threads(2).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
+    let said = run.said(test);
+    assert!(said.contains("grows the C heap by 10"), "{said}");
+    assert!(!run.report(test).leaves_unjudged("c_heap_bytes"), "{said}");
+}
+
+#[test]
 fn memory_of_leakcheck_itself_does_not_count() {
     let test = "leaves_rusts_blocks_over_their_limit";
     let run = run(test);

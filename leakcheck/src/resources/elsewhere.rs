@@ -37,6 +37,10 @@ impl Baseline {
         }
     }
 
+    pub(crate) fn awaits_threads(&self, _: &[RegionId]) -> bool {
+        false
+    }
+
     pub(crate) fn closes(&self, _: RegionId, _: RegionId) {}
 }
 

@@ -120,6 +120,11 @@ impl Baseline {
         }
     }
 
+    /// Whether the C heap can be judged once threads that have just started wait for the region.
+    pub(crate) fn awaits_threads(&self, everyone: &[RegionId]) -> bool {
+        self.c_heap.is_some() && self.since.awaits_threads(everyone)
+    }
+
     /// Passes the handles of a nested region to the enclosing one. Called before the region closes.
     pub(crate) fn closes(&self, region: RegionId, parent: RegionId) {
         if self.outermost {

@@ -8,6 +8,7 @@ use crate::judging::Repeated;
 use crate::publish::Leak;
 use crate::repeater::Repeater;
 use crate::settings::Settings;
+use crate::settle::Waiting;
 use crate::verdict::{self, Limits};
 
 impl Watch {
@@ -15,7 +16,10 @@ impl Watch {
     pub(crate) fn repeater(&self) -> Option<Repeater<'_>> {
         let settle_ms = Settings::settle_ms(&self.options);
         let Settings { stacks, suppressions, .. } = self.settings;
-        self.plan.map(|plan| Repeater::new(&self.region, plan, settle_ms, *stacks, suppressions))
+        let for_threads = Waiting::for_threads(self.limits.c_heap_bytes.is_some());
+        let new =
+            |plan| Repeater::new(&self.region, plan, settle_ms, for_threads, *stacks, suppressions);
+        self.plan.map(new)
     }
 
     /// Judges a repetition that is over, by what grew in proportion to the calls.
@@ -29,6 +33,7 @@ impl Watch {
             finding: &finding,
             growth: repeater.repeat().growth(self.limits.measure),
             excesses: verdict::of_growth(&finding, &source),
+            c_heap_unknown: repeater.c_heap_unknown(),
         };
         self.finish(self.judging(self.limits_of(&finding), Some(repeated)).judge())
     }

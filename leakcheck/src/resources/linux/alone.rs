@@ -63,11 +63,28 @@ impl Since {
         if settings::of_process().is_ok_and(settings::Settings::has_own_process) {
             return true;
         }
+        self.was_only_region() && self.without_unowned_threads(owners)
+    }
+
+    /// Whether nothing but threads that were started outside of regions keeps this from being true.
+    /// A thread that libtest has started for the next test soon waits for this region to close, and
+    /// then no longer counts.
+    #[cfg(interposed)]
+    pub(super) fn awaits_threads(&self, owners: &[RegionId]) -> bool {
+        !self.was_alone(owners)
+            && self.was_only_region()
+            && unowned::ended_count() == self.ended
+            && !running::any_outside(owners)
+    }
+
+    #[cfg(not(interposed))]
+    pub(super) fn awaits_threads(&self, _: &[RegionId]) -> bool {
+        false
+    }
+
+    fn was_only_region(&self) -> bool {
         let opened = OPENED.load(Ordering::SeqCst);
-        if opened != self.opened || opened - CLOSED.load(Ordering::SeqCst) != 1 {
-            return false;
-        }
-        self.without_unowned_threads(owners)
+        opened == self.opened && opened - CLOSED.load(Ordering::SeqCst) == 1
     }
 
     #[cfg(interposed)]
