@@ -59,7 +59,7 @@ impl Exit {
             Self::TestsFailed => "a test failed for a reason other than a leak",
             Self::BuildFailed => "the tests could not be built",
             Self::Blind => {
-                "a check could not see leaks: the counting allocator is not installed, or a written limit cannot be judged"
+                "a check could not see: the counting allocator is not installed, or a limit cannot be judged"
             }
             Self::NothingChecked => "no test ran, or none of the tests that ran was checked",
             Self::Incomplete => {

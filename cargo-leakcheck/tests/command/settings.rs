@@ -75,7 +75,7 @@ fn settings_of_the_manifest_hold() {
 fn variables_of_the_tests_hold_for_the_command_or_are_rejected() {
     let app = Project::app(
         "",
-        "#[leakcheck::leak_check]\n#[test]\nfn leaks() { std::mem::forget(vec![0_u8; 9 << 20]) }\n",
+        "#[cfg(test)]\n#[leakcheck::leak_check]\n#[test]\nfn leaks() { std::mem::forget(vec![0_u8; 9 << 20]) }\n",
     );
     let run = |name: &str, value: &str| {
         Said::of(app.command(&[]).env(name, value).output().expect("the command runs"))
