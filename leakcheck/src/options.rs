@@ -7,7 +7,7 @@ use crate::origin::Origin;
 pub use leakcheck_growth::Iterations;
 pub use leakcheck_report::{Kind, Metric, Scope};
 
-/// One megabyte in limits: 1 MiB.
+/// The unit of limits whose names end in `_mb`.
 pub(crate) const MB: f64 = 1_048_576.0;
 
 /// The options of a check. What is not set comes from the environment and the defaults.
@@ -75,7 +75,7 @@ impl Options {
     #[track_caller]
     pub fn threshold_mb(mut self, mb: f64) -> Self {
         let bytes =
-            mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("threshold_mb", mb)));
+            mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_mebibytes("threshold_mb", mb)));
         self.threshold_bytes = Some(Threshold { bytes, argument: "threshold_mb" });
         self
     }
@@ -101,7 +101,7 @@ impl Options {
     #[track_caller]
     pub fn peak_mb(mut self, mb: f64) -> Self {
         self.peak_bytes =
-            Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("peak_mb", mb))));
+            Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_mebibytes("peak_mb", mb))));
         self
     }
 
@@ -213,7 +213,7 @@ impl Options {
     #[track_caller]
     pub fn c_heap_mb(mut self, mb: f64) -> Self {
         self.c_heap_bytes =
-            Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_megabytes("c_heap_mb", mb))));
+            Some(mb_to_bytes(mb).unwrap_or_else(|| panic!("{}", not_mebibytes("c_heap_mb", mb))));
         self
     }
 
@@ -251,8 +251,8 @@ pub(crate) fn mb_to_bytes(mb: f64) -> Option<u64> {
     (mb.is_finite() && mb >= 0.0).then_some((mb * MB).round() as u64)
 }
 
-fn not_megabytes(argument: &str, mb: f64) -> String {
-    format!("leakcheck: `{argument}` is {mb}, expected a number of megabytes, 0 or more")
+fn not_mebibytes(argument: &str, mb: f64) -> String {
+    format!("leakcheck: `{argument}` is {mb}, expected a number of MiB, 0 or more")
 }
 
 #[cfg(test)]
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn megabytes_are_binary() {
+    fn limits_are_in_mebibytes() {
         assert_eq!(mb_to_bytes(5.0), Some(5 << 20));
         assert_eq!(mb_to_bytes(0.5), Some(1 << 19));
         assert_eq!(mb_to_bytes(0.0), Some(0));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "`peak_mb` is -1, expected a number of megabytes")]
+    #[should_panic(expected = "`peak_mb` is -1, expected a number of MiB")]
     fn a_negative_limit_is_refused() {
         let _ = Options::new().peak_mb(-1.0);
     }

@@ -36,7 +36,7 @@ pub(crate) const VARIABLES: [&str; 17] = [
     "LEAK_TOP",
 ];
 
-const MEGABYTES: &str = "a number of megabytes, 0 or more, such as `5` or `0.5`";
+const MEBIBYTES: &str = "a number of MiB, 0 or more, such as `5` or `0.5`";
 const DEFAULT_TOP: u64 = 10;
 const DEFAULT_SETTLE_MS: u64 = 500;
 
@@ -119,7 +119,7 @@ impl Settings {
         }
         let mut kind_bytes = [None; 3];
         for (bytes, kind) in kind_bytes.iter_mut().zip(Kind::ALL) {
-            *bytes = variables.parse(kind.variable(), MEGABYTES, megabytes)?;
+            *bytes = variables.parse(kind.variable(), MEBIBYTES, mebibytes)?;
         }
         Ok(Self {
             mode: variables
@@ -137,7 +137,7 @@ impl Settings {
             lost_bytes: variables.parse("LEAK_LOST_BYTES", "a whole number of bytes", bytes)?,
             suppressions,
             unknown: variables.unknown(),
-            threshold_bytes: variables.parse("LEAK_THRESHOLD_MB", MEGABYTES, megabytes)?,
+            threshold_bytes: variables.parse("LEAK_THRESHOLD_MB", MEBIBYTES, mebibytes)?,
             kind_bytes,
             skip: variables
                 .text("LEAK_SKIP", "globs over test names, separated by commas")?
@@ -315,7 +315,7 @@ impl Variables {
     }
 }
 
-fn megabytes(text: &str) -> Option<u64> {
+fn mebibytes(text: &str) -> Option<u64> {
     text.parse().ok().and_then(mb_to_bytes)
 }
 
@@ -435,9 +435,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         for bad in ["abc", "-1", "NaN", "inf", "", "5MB"] {
-            refused("LEAK_THRESHOLD_MB", bad, MEGABYTES);
+            refused("LEAK_THRESHOLD_MB", bad, MEBIBYTES);
         }
-        refused("LEAK_THRESHOLD_MB_UNIT", "x", MEGABYTES);
+        refused("LEAK_THRESHOLD_MB_UNIT", "x", MEBIBYTES);
         refused("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`");
         refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
         refused("LEAK_LOST_BYTES", "-1", "a whole number of bytes");

@@ -1,7 +1,7 @@
-//! The same repeated test for every case, as a user would write it: leakcheck has to find out whether
-//! memory grows with every call of the trigger.
+//! The same repeated test for every case, as a user would write it. leakcheck has to find out whether
+//! memory grows in proportion to the calls of the trigger.
 
-mod neighbour;
+mod other_tests;
 
 #[leakcheck::leak_check(iterations = "auto")]
 #[test]
@@ -17,7 +17,7 @@ mod beside_others {
     }
 }
 
-/// Statics of a case are shared by them, as are the threads of global pools.
+/// These share the statics of the case and the threads of global pools.
 mod copies {
     #[leakcheck::leak_check(iterations = "auto")]
     #[test]

@@ -2,14 +2,14 @@
 
 use leakcheck_tests::{Fixture, Outcome};
 
-const SIGHT: Fixture = Fixture::new("leaks", "sight");
+const CHECKS: Fixture = Fixture::new("leaks", "blind");
 
 #[test]
 fn without_the_allocator_every_check_fails_and_says_how_to_install_it() {
-    let run = SIGHT.with_features("threads").run().go();
-    let need_no_sight = ["allowed_and_carried", "skipped"];
+    let run = CHECKS.with_features("threads").run().go();
+    let need_no_allocator = ["uses_allow_and_a_context", "skipped"];
     for (test, outcome) in run.outcomes() {
-        if need_no_sight.contains(&&**test) {
+        if need_no_allocator.contains(&&**test) {
             assert_eq!(*outcome, Outcome::Passed, "`{test}`");
             continue;
         }
@@ -24,21 +24,21 @@ fn without_the_allocator_every_check_fails_and_says_how_to_install_it() {
 
 #[test]
 fn a_check_sees_with_the_install_feature() {
-    check_seen(SIGHT);
+    check_sees(CHECKS);
 }
 
 #[test]
 fn a_check_sees_with_the_install_macro() {
-    check_seen(SIGHT.with_features("threads,by-hand"));
+    check_sees(CHECKS.with_features("threads,by-hand"));
 }
 
 #[test]
 fn a_check_sees_with_a_custom_allocator() {
-    check_seen(SIGHT.with_features("threads,mimalloc"));
+    check_sees(CHECKS.with_features("threads,mimalloc"));
 }
 
-fn check_seen(sight: Fixture) {
-    let run = sight.run().go();
+fn check_sees(fixture: Fixture) {
+    let run = fixture.run().go();
     for (test, outcome) in run.outcomes() {
         let expected = if test == "leaks" { Outcome::Failed } else { Outcome::Passed };
         assert_eq!(*outcome, expected, "`{test}`: {}", run.said(test));

@@ -5,76 +5,76 @@ use std::collections::BTreeMap;
 use leakcheck_tests::{Finished, Fixture, Outcome};
 
 #[test]
-fn of_threads() {
+fn threads_are_judged_alike() {
     check("threads", 16);
 }
 
 #[test]
-fn of_pools() {
+fn pools_are_judged_alike() {
     check("contexts", 1);
 }
 
 #[test]
-fn of_the_whole_process() {
+fn checks_of_process_scope_are_judged_alike() {
     check("process_scope", 1);
 }
 
 #[test]
-fn of_memory_that_outlives_its_test() {
+fn memory_that_outlives_its_test_is_judged_alike() {
     check("outliving", 1);
 }
 
 #[test]
-fn of_odd_places() {
-    check("odd_places", 1);
+fn unusual_contexts_are_judged_alike() {
+    check("unusual_contexts", 1);
 }
 
 #[test]
-fn of_odd_blocks() {
-    check("odd_blocks", 8);
+fn unusual_blocks_are_judged_alike() {
+    check("unusual_blocks", 8);
 }
 
 #[test]
-fn of_panics() {
+fn panics_are_judged_alike() {
     check("should_panic", 1);
 }
 
 #[test]
-fn of_what_goes_late() {
+fn settling_is_judged_alike() {
     check("settling", 1);
 }
 
 #[test]
-fn of_what_is_left_out() {
-    check("left_out", 8);
+fn exclusions_are_judged_alike() {
+    check("exclusions", 8);
 }
 
 fn check(target: &'static str, threads: usize) {
-    let systems = Fixture::new("leaks", target);
-    let own = systems.with_features("threads,mimalloc");
-    let [systems, own] = [systems, own].map(|fixture| fixture.run().threads(threads).go());
-    assert!(!systems.outcomes().is_empty());
-    assert_eq!(told(&systems), told(&own));
+    let default = Fixture::new("leaks", target);
+    let custom = default.with_features("threads,mimalloc");
+    let [default, custom] = [default, custom].map(|fixture| fixture.run().threads(threads).go());
+    assert!(!default.outcomes().is_empty());
+    assert_eq!(results(&default), results(&custom));
 }
 
 /// The parts that are the same in every run: outcomes, verdicts and the memory of the tests themselves.
 #[derive(Debug, PartialEq)]
-struct Told<'a> {
+struct TestResult<'a> {
     outcome: Option<Outcome>,
     verdict: Option<&'a str>,
     kept: Option<u64>,
 }
 
-fn told(run: &Finished) -> BTreeMap<&str, Told<'_>> {
+fn results(run: &Finished) -> BTreeMap<&str, TestResult<'_>> {
     let names = run.outcomes().keys().chain(run.reports().keys());
-    let told = names.map(|name| {
+    let results = names.map(|name| {
         let report = run.reports().get(name);
-        let told = Told {
+        let result = TestResult {
             outcome: run.outcomes().get(name).copied(),
             verdict: report.map(|report| &*report.verdict.is),
             kept: report.map(|report| report.retained_through("keep").bytes),
         };
-        (&**name, told)
+        (&**name, result)
     });
-    told.collect()
+    results.collect()
 }

@@ -4,7 +4,7 @@ use leakcheck_tests::{Allowed, Amount, Finished, Fixture, Growth, Outcome, Run};
 use serde_json::json;
 
 fn run(test: &str) -> Run {
-    Fixture::new("leaks", "left_out").run().only(test)
+    Fixture::new("leaks", "exclusions").run().only(test)
 }
 
 fn passes(test: &str) -> Finished {
@@ -48,44 +48,44 @@ fn memory_that_is_not_allowed_still_counts() {
 
 #[test]
 fn memory_that_is_allowed_twice_is_excluded_once() {
-    let run = passes("allowed_within_the_allowed");
-    let report = run.report("allowed_within_the_allowed");
+    let run = passes("allowed_twice");
+    let report = run.report("allowed_twice");
     assert_eq!(report.allowed, [allowed("outer", 1070, 2)]);
     assert_eq!(report.judged, Some(Growth::default()));
 }
 
 #[test]
 fn memory_of_threads_can_be_allowed() {
-    let run = passes("allowed_to_a_thread");
-    let allowed = &run.report("allowed_to_a_thread").allowed;
+    let run = passes("allowed_for_threads");
+    let allowed = &run.report("allowed_for_threads").allowed;
     let bytes: Vec<(&str, u64)> = allowed.iter().map(|one| (&*one.why, one.amount.bytes)).collect();
     assert_eq!(bytes, [("a sweeper's", 1000), ("in a thread", 70)]);
 }
 
 #[test]
 fn memory_allowed_in_an_inner_measurement_is_excluded_from_the_outer_one() {
-    let run = passes("allowed_within_a_measurement");
-    assert_eq!(run.report("allowed_within_a_measurement").allowed, [allowed("inner", 1000, 1)]);
+    let run = passes("allowed_in_an_inner_measurement");
+    assert_eq!(run.report("allowed_in_an_inner_measurement").allowed, [allowed("inner", 1000, 1)]);
 }
 
 #[test]
 fn growth_of_an_allowed_block_counts() {
-    let run = leaks("allowed_and_grown_by_the_test");
-    let judged = run.report("allowed_and_grown_by_the_test").judged;
+    let run = leaks("allowed_and_later_grown");
+    let judged = run.report("allowed_and_later_grown").judged;
     assert_eq!(judged, Some(Growth { bytes: 3000, blocks: 1 }));
 }
 
 /// Allowed memory did not count when it was allocated, so freeing it must not be subtracted.
 #[test]
 fn freeing_allowed_memory_hides_no_leak() {
-    let run = leaks("allowed_and_freed_by_the_test");
-    let judged = run.report("allowed_and_freed_by_the_test").judged;
+    let run = leaks("allowed_and_later_freed");
+    let judged = run.report("allowed_and_later_freed").judged;
     assert_eq!(judged, Some(Growth { bytes: 500, blocks: 1 }));
 }
 
 #[test]
 fn outside_of_checks_allow_has_no_effect() {
-    passes("allowed_by_nobody");
+    passes("allowed_outside_of_checks");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn printing_without_capture_is_not_a_leak() {
 
 #[test]
 fn the_message_of_a_panic_is_not_a_leak() {
-    for test in ["catches_panics", "catches_a_panic_of_a_thread"] {
+    for test in ["catches_panics", "catches_the_panic_of_a_thread"] {
         for backtrace in ["0", "1", "full"] {
             let run = run(test).env("RUST_BACKTRACE", backtrace).go();
             assert_eq!(
@@ -128,8 +128,11 @@ fn the_message_of_a_panic_is_not_a_leak() {
 
 #[test]
 fn a_leak_in_user_code_while_printing_is_a_leak() {
-    let run = leaks("prints_what_leaks");
-    assert_eq!(run.report("prints_what_leaks").judged, Some(Growth { bytes: 1000, blocks: 1 }));
+    let run = leaks("prints_a_value_that_leaks");
+    assert_eq!(
+        run.report("prints_a_value_that_leaks").judged,
+        Some(Growth { bytes: 1000, blocks: 1 })
+    );
 }
 
 /// The file is in the directory of the fixture, where tests run.
@@ -143,9 +146,9 @@ fn a_suppressions_file_excludes_what_it_names() {
     assert_eq!((&*noise.rule, &noise.why), ("legacy::cache", &None));
     assert_eq!(noise.amount, Amount { bytes: 1000, blocks: 1 });
 
-    let beside = with_file("leaks_in_legacy_code_and_beside");
-    assert_eq!(beside.outcome("leaks_in_legacy_code_and_beside"), Outcome::Failed);
-    let said = beside.said("leaks_in_legacy_code_and_beside");
+    let beside = with_file("leaks_in_legacy_code_and_elsewhere");
+    assert_eq!(beside.outcome("leaks_in_legacy_code_and_elsewhere"), Outcome::Failed);
+    let said = beside.said("leaks_in_legacy_code_and_elsewhere");
     assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
     assert!(said.contains("suppressed: 1,000 B in 1 block"), "{said}");
     leaks("leaks_in_legacy_code");

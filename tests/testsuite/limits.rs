@@ -24,56 +24,67 @@ fn by(variable: &str) -> Value {
 }
 
 fn under(test: &str, settings: &[(&str, &str)]) -> Finished {
-    let run = Fixture::new("leaks", "left_out").run().only(test);
+    let run = Fixture::new("leaks", "exclusions").run().only(test);
     settings.iter().fold(run, |run, (name, value)| run.env(name, value)).go()
 }
 
 #[test]
 fn the_kind_sets_the_default_limit() {
-    check("leaks_6_mb", &[], Outcome::Failed, default());
+    check("leaks_6_mib", &[], Outcome::Failed, default());
 }
 
 #[test]
 fn the_variable_of_a_kind_overrides_its_default() {
     let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
-    check("leaks_6_mb", &[(variable, "6")], Outcome::Passed, by(variable));
-    check("leaks_6_mb", &[(variable, "5.9")], Outcome::Failed, by(variable));
-    check("leaks_6_mb", &[("LEAK_THRESHOLD_MB_UNIT", "6")], Outcome::Failed, default());
+    check("leaks_6_mib", &[(variable, "6")], Outcome::Passed, by(variable));
+    check("leaks_6_mib", &[(variable, "5.9")], Outcome::Failed, by(variable));
+    check("leaks_6_mib", &[("LEAK_THRESHOLD_MB_UNIT", "6")], Outcome::Failed, default());
 }
 
 #[test]
 fn the_attribute_overrides_the_variable_of_the_kind() {
     let variable = "LEAK_THRESHOLD_MB_INTEGRATION";
-    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Failed, argument("threshold_bytes"));
-    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Passed, argument("threshold_mb"));
+    check(
+        "leaks_1000_with_a_limit_of_100",
+        &[(variable, "1")],
+        Outcome::Failed,
+        argument("threshold_bytes"),
+    );
+    check(
+        "leaks_1000_with_a_limit_of_1_mib",
+        &[(variable, "0")],
+        Outcome::Passed,
+        argument("threshold_mb"),
+    );
 }
 
 #[test]
 fn the_variable_for_all_kinds_overrides_everything() {
     let variable = "LEAK_THRESHOLD_MB";
     let kind = ("LEAK_THRESHOLD_MB_INTEGRATION", "10");
-    check("leaks_6_mb", &[(variable, "1"), kind], Outcome::Failed, by(variable));
-    check("leaks_6_mb", &[(variable, "6.0")], Outcome::Passed, by(variable));
-    check("leaks_1000_of_100", &[(variable, "1")], Outcome::Passed, by(variable));
-    check("leaks_1000_of_1_mb", &[(variable, "0")], Outcome::Failed, by(variable));
+    check("leaks_6_mib", &[(variable, "1"), kind], Outcome::Failed, by(variable));
+    check("leaks_6_mib", &[(variable, "6.0")], Outcome::Passed, by(variable));
+    check("leaks_1000_with_a_limit_of_100", &[(variable, "1")], Outcome::Passed, by(variable));
+    check("leaks_1000_with_a_limit_of_1_mib", &[(variable, "0")], Outcome::Failed, by(variable));
 }
 
 #[test]
 fn a_leak_in_warn_mode_is_printed_without_capture() {
-    let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "warn")]);
-    assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
+    let run = under("leaks_1000_with_a_limit_of_100", &[("LEAK_CHECK", "warn")]);
+    assert_eq!(run.outcome("leaks_1000_with_a_limit_of_100"), Outcome::Passed);
     assert!(
-        run.stderr().starts_with("leakcheck: `leaks_1000_of_100` leaked 1,000 B, limit 100 B"),
+        run.stderr()
+            .starts_with("leakcheck: `leaks_1000_with_a_limit_of_100` leaked 1,000 B, limit 100 B"),
         "{}",
         run.stderr()
     );
-    assert_eq!(run.report("leaks_1000_of_100").verdict.is, "leaked");
+    assert_eq!(run.report("leaks_1000_with_a_limit_of_100").verdict.is, "leaked");
 }
 
 #[test]
 fn a_disabled_check_prints_nothing() {
-    let run = under("leaks_1000_of_100", &[("LEAK_CHECK", "off")]);
-    assert_eq!(run.outcome("leaks_1000_of_100"), Outcome::Passed);
+    let run = under("leaks_1000_with_a_limit_of_100", &[("LEAK_CHECK", "off")]);
+    assert_eq!(run.outcome("leaks_1000_with_a_limit_of_100"), Outcome::Passed);
     assert_eq!(run.stderr(), "");
     assert!(run.reports().is_empty(), "{:?}", run.reports());
 }

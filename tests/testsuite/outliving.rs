@@ -12,7 +12,7 @@ fn memory_freed_at_exit_counts_as_retained() {
 
 #[test]
 fn thread_locals_of_the_test_thread_count_as_retained() {
-    let test = "freed_with_the_thread_of_the_test";
+    let test = "freed_by_the_end_of_the_test_thread";
     for threads in [1, 2] {
         let run = Fixture::new("leaks", "outliving").run().only(test).threads(threads).go();
         assert_eq!(run.outcome(test), Outcome::Failed);
@@ -22,7 +22,7 @@ fn thread_locals_of_the_test_thread_count_as_retained() {
 
 #[test]
 fn memory_freed_by_the_end_of_a_started_thread_is_not_a_leak() {
-    for test in ["freed_with_a_thread_that_is_joined", "freed_with_a_scoped_thread"] {
+    for test in ["freed_by_the_end_of_a_joined_thread", "freed_by_the_end_of_a_scoped_thread"] {
         assert_eq!(only(test).outcome(test), Outcome::Passed);
     }
 }
@@ -35,7 +35,7 @@ fn a_later_region_releases_what_an_earlier_one_kept() {
 #[test]
 fn parallel_regions_release_each_others_blocks() {
     assert_eq!(
-        only("freed_in_a_region_beside").outcome("freed_in_a_region_beside"),
+        only("freed_in_a_parallel_region").outcome("freed_in_a_parallel_region"),
         Outcome::Passed
     );
 }

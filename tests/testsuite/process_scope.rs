@@ -7,11 +7,11 @@ fn it_sees_threads_that_were_started_earlier() {
     for threads in [1, 2] {
         let run = Fixture::new("leaks", "process_scope")
             .run()
-            .only("the_worker_keeps")
+            .only("an_earlier_thread_leaks")
             .threads(threads)
             .go();
-        assert_eq!(run.outcome("the_worker_keeps"), Outcome::Failed);
-        let report = run.report("the_worker_keeps");
+        assert_eq!(run.outcome("an_earlier_thread_leaks"), Outcome::Failed);
+        let report = run.report("an_earlier_thread_leaks");
         assert_eq!(report.test.scope, "process");
         assert_eq!(report.retained_through("keep"), Amount { bytes: 1000, blocks: 1 });
         assert_eq!(report.figures().unattributed, Growth::default());
@@ -20,29 +20,29 @@ fn it_sees_threads_that_were_started_earlier() {
 
 #[test]
 fn it_passes_if_earlier_threads_keep_nothing() {
-    let run = only("the_worker_is_clean");
-    assert_eq!(run.outcome("the_worker_is_clean"), Outcome::Passed);
+    let run = only("an_earlier_thread_is_clean");
+    assert_eq!(run.outcome("an_earlier_thread_is_clean"), Outcome::Passed);
     assert_eq!(
-        run.report("the_worker_is_clean").figures().churn,
+        run.report("an_earlier_thread_is_clean").figures().churn,
         Amount { bytes: 1000, blocks: 1 }
     );
 }
 
 #[test]
 fn memory_that_any_thread_releases_is_subtracted() {
-    let run = only("the_worker_frees");
-    assert_eq!(run.outcome("the_worker_frees"), Outcome::Passed);
-    let figures = run.report("the_worker_frees").figures();
+    let run = only("an_earlier_thread_frees");
+    assert_eq!(run.outcome("an_earlier_thread_frees"), Outcome::Passed);
+    let figures = run.report("an_earlier_thread_frees").figures();
     assert_eq!(figures.released, Amount { bytes: 300, blocks: 1 });
     assert_eq!(figures.net_growth, Growth { bytes: -100, blocks: 0 });
 }
 
 #[test]
 fn it_sees_threads_that_are_started_inside() {
-    let run = only("started_inside");
-    assert_eq!(run.outcome("started_inside"), Outcome::Failed);
+    let run = only("a_thread_started_inside_leaks");
+    assert_eq!(run.outcome("a_thread_started_inside_leaks"), Outcome::Failed);
     assert_eq!(
-        run.report("started_inside").retained_through("keep"),
+        run.report("a_thread_started_inside_leaks").retained_through("keep"),
         Amount { bytes: 1000, blocks: 1 }
     );
 }
@@ -60,14 +60,14 @@ fn a_clean_test_passes_a_limit_of_0_on_a_thread_of_libtest() {
 
 #[test]
 fn a_clean_test_passes_a_limit_of_0_while_others_wait_to_start() {
-    let run = only("a_neighbour_waits");
-    assert_eq!(run.outcome("a_neighbour_waits"), Outcome::Passed, "{}", run.stdout());
-    assert_eq!(run.report("a_neighbour_waits").figures().retained, Amount::default());
+    let run = only("another_test_waits");
+    assert_eq!(run.outcome("another_test_waits"), Outcome::Passed, "{}", run.stdout());
+    assert_eq!(run.report("another_test_waits").figures().retained, Amount::default());
 }
 
 #[test]
 fn inside_another_check_it_is_rejected() {
-    for test in ["nested_in_a_check", "nested_in_its_like"] {
+    for test in ["nested_in_a_check", "nested_in_a_check_of_process_scope"] {
         let run = only(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
         let said = run.said(test);
@@ -88,8 +88,13 @@ fn memory_that_an_inner_check_keeps_counts_too() {
 /// `stats_alloc` counts all threads, and the ledger counts by owner.
 #[test]
 fn the_events_of_the_process_agree_with_the_ledger() {
-    let tests =
-        ["the_worker_keeps", "the_worker_is_clean", "the_worker_frees", "started_inside", "clean"];
+    let tests = [
+        "an_earlier_thread_leaks",
+        "an_earlier_thread_is_clean",
+        "an_earlier_thread_frees",
+        "a_thread_started_inside_leaks",
+        "clean",
+    ];
     for test in tests {
         let figures = only(test).report(test).figures();
         assert_eq!(figures.events.net_growth(), figures.net_growth, "`{test}`: {figures:?}");

@@ -151,7 +151,7 @@ fn growth_in_every_seventh_iteration_is_a_leak() {
 
 #[test]
 fn a_filling_cache_is_recognized() {
-    let test = "a_cache_with_a_bound";
+    let test = "a_bounded_cache";
     let run = only(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
     let report = run.report(test);
@@ -161,7 +161,7 @@ fn a_filling_cache_is_recognized() {
 
 #[test]
 fn the_report_says_what_still_grew_at_the_cap_of_iterations() {
-    let test = "a_cache_with_a_bound";
+    let test = "a_bounded_cache";
     let fixture = Fixture::new("leaks", "repeated");
     // The cache is full after 701 calls, in the last batch.
     let run = fixture.run().only(test).env("LEAK_ITERATIONS_MAX", "1023").go();
@@ -255,23 +255,23 @@ fn a_single_iteration_can_be_requested() {
     assert_eq!(run.outcome(test), Outcome::Failed);
     let hint = "if it cannot be called again, exempt it: #[leak_check(iterations = 1)]";
     assert!(run.said(test).contains(hint), "{}", run.said(test));
-    let says_so = "counts_in_a_static_and_says_so";
-    assert_eq!(repeated(says_so, "auto").outcome(says_so), Outcome::Passed);
+    let exempt = "counts_in_a_static_and_is_exempt";
+    assert_eq!(repeated(exempt, "auto").outcome(exempt), Outcome::Passed);
 }
 
 #[test]
 fn known_noise_does_not_prolong_the_repetition() {
-    let test = "lines_that_are_printed";
+    let test = "printed_lines";
     let repetition = only(test).report(test).repetition.clone().unwrap();
     assert_eq!((&*repetition.stopped, &*repetition.batches), ("certain", &[1, 2, 4][..]));
 }
 
 #[test]
 fn a_body_that_cannot_be_repeated_says_so() {
-    let test = "an_argument_by_value";
+    let test = "takes_an_argument_by_value";
     let run = repeated(test, "auto");
     assert_eq!(run.outcome(test), Outcome::Passed);
-    let told = "`uses_its_argument_up` is called once in spite of `LEAK_ITERATIONS`";
+    let told = "`consumes_its_argument` is called once in spite of `LEAK_ITERATIONS`";
     assert!(run.stderr().contains(told), "{}", run.stderr());
     assert!(!repeated(test, "1").stderr().contains(told));
 }
@@ -298,7 +298,7 @@ fn sampled_figures_are_not_judged_by_growth() {
         for (test, expected) in [
             ("a_vector_leaks", Outcome::Failed),
             ("a_cycle_leaks", Outcome::Failed),
-            ("a_cache_with_a_bound", Outcome::Passed),
+            ("a_bounded_cache", Outcome::Passed),
             ("a_lazy_static", Outcome::Passed),
         ] {
             assert_eq!(run.outcome(test), expected, "{stacks}: {}", run.said(test));

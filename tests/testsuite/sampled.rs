@@ -66,9 +66,9 @@ fn figures_of_tests_that_pass_blocks_to_each_other_are_the_same() {
     assert_eq!(figures("sampled"), full);
 }
 
-/// Of 4 MB in blocks of 100 bytes, 243 are sampled on average, and 24 of 0.4 MB in blocks of 1,000 bytes. The
-/// standard deviations of the split are therefore 78 kB and 85 blocks; the test allows four of them. The sample of a thread is
-/// the same in every run, so the test always passes or always fails.
+/// Of 4,000,000 bytes in blocks of 100 bytes, 243 blocks are sampled on average, and 24 of 400,000 bytes in blocks of
+/// 1,000 bytes. The standard deviations of the split are therefore 78,000 bytes and 85 blocks; the test allows four of
+/// them. The sample of a thread is the same in every run, so the test always passes or always fails.
 #[test]
 fn small_blocks_are_estimated() {
     for test in EVERYWHERE {
@@ -165,11 +165,11 @@ fn the_start_of_a_thread_is_always_recorded() {
     assert!(thread.started_at.iter().any(|frame| frame.is_in(test)), "{thread:#?}");
 }
 
-/// libtest keeps 32 kB of this test's output, and 128 kB of the other one's.
+/// libtest keeps 32 KiB of this test's output, and 128 KiB of the other one's.
 #[test]
 fn known_noise_in_large_blocks_is_excluded() {
     let noise = |stacks: &str, test: &str| {
-        let run = Fixture::new("leaks", "left_out").run().only(test).env("LEAK_STACKS", stacks);
+        let run = Fixture::new("leaks", "exclusions").run().only(test).env("LEAK_STACKS", stacks);
         run.go().report(test).clone()
     };
     for (stacks, small, large) in
@@ -181,8 +181,8 @@ fn known_noise_in_large_blocks_is_excluded() {
     let [sampled, off] = ["sampled", "off"].map(|stacks| noise(stacks, "prints_a_thousand_values"));
     assert_eq!(sampled.judged, off.judged);
     assert!(sampled.suppressed.is_empty(), "{sampled:#?}");
-    let [left_out] = &*noise("sampled", "prints_a_thousand_lines").suppressed else {
+    let [suppressed] = &*noise("sampled", "prints_a_thousand_lines").suppressed else {
         panic!("the buffer of captured output is large")
     };
-    assert!(left_out.amount.bytes >= LARGE && left_out.amount.blocks == 1, "{left_out:?}");
+    assert!(suppressed.amount.bytes >= LARGE && suppressed.amount.blocks == 1, "{suppressed:?}");
 }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use leakcheck_tests::{Finished, Fixture, Folder, Outcome};
 
 const FIXTURE: Fixture = Fixture::new("settings", "checks");
-const MEGABYTES: &str = "a number of megabytes, 0 or more, such as `5` or `0.5`";
+const MEBIBYTES: &str = "a number of MiB, 0 or more, such as `5` or `0.5`";
 
 #[test]
 fn without_settings_the_fixture_behaves_as_expected() {
@@ -25,7 +25,7 @@ fn without_settings_the_fixture_behaves_as_expected() {
 fn a_limit_that_is_not_a_number_fails_every_check() {
     for value in ["abc", "-1", "NaN", "", "inf", "5MB", "1,5", "0x10"] {
         for variable in ["", "_UNIT", "_INTEGRATION", "_LONG_RUNNING"] {
-            refused(&format!("LEAK_THRESHOLD_MB{variable}"), value, MEGABYTES);
+            refused(&format!("LEAK_THRESHOLD_MB{variable}"), value, MEBIBYTES);
         }
     }
 }
@@ -59,7 +59,7 @@ fn a_disabled_check_still_validates_its_other_settings() {
     let run = FIXTURE.run().env("LEAK_CHECK", "off").env("LEAK_THRESHOLD_MB", "abc").go();
     every_check_says(
         &run,
-        &format!("leakcheck: `LEAK_THRESHOLD_MB` is `abc`, expected {MEGABYTES}"),
+        &format!("leakcheck: `LEAK_THRESHOLD_MB` is `abc`, expected {MEBIBYTES}"),
     );
 }
 

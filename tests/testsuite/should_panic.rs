@@ -30,7 +30,7 @@ fn a_test_that_must_panic_and_does_not_leak_passes() {
 
 #[test]
 fn the_report_on_a_leak_is_not_the_panic_that_is_expected() {
-    let test = "is_expected_to_panic_with_a_word_of_leakchecks";
+    let test = "expects_a_word_of_the_report";
     fails_as_itself(test, "test did not panic as expected");
 }
 

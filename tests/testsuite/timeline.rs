@@ -98,8 +98,8 @@ fn the_child_of_a_fork_records_its_own_checks_and_no_other() {
 
 #[test]
 fn what_could_not_be_recorded_is_said() {
-    let run = recorded("has_no_room_for_a_thread");
-    assert_eq!(run.outcome("has_no_room_for_a_thread"), Outcome::Passed, "{}", run.stdout());
+    let run = recorded("has_no_memory_for_a_thread");
+    assert_eq!(run.outcome("has_no_memory_for_a_thread"), Outcome::Passed, "{}", run.stdout());
     let json = &run.report("without a recorder").json;
     let why = json["timeline_unknown"].as_str().expect("a reason");
     assert!(why.starts_with("cannot start a thread: "), "{why}");
@@ -112,7 +112,7 @@ fn what_could_not_be_recorded_is_said() {
 
 #[test]
 fn nothing_is_recorded_where_nobody_asks() {
-    let test = "there_is_no_thread_of_leakchecks_own";
+    let test = "no_thread_of_leakcheck_runs";
     for run in [TIMELINE.run(), TIMELINE.run().env("LEAK_TIMELINE", "off")] {
         let run = run.only(test).go();
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());

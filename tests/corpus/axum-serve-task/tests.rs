@@ -1,4 +1,4 @@
-//! The leaky version keeps 472 bytes a call in a static runtime, the fixed one none.
+//! The leaky version keeps 472 bytes per call in a static runtime, the fixed one none.
 
 use leakcheck::Options;
 

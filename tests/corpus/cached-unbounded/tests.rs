@@ -1,4 +1,4 @@
-//! The unbounded cache (the leaky variant) keeps some 400 bytes a call, the bounded one replaces
+//! The unbounded cache (the leaky variant) keeps about 400 bytes per call, the bounded one replaces
 //! what it has.
 
 use leakcheck::Options;

@@ -1,4 +1,4 @@
-//! The leaky version keeps 384 to 768 bytes a call in the heap of a thread-local event loop: no
+//! The leaky version keeps 384 to 768 bytes per call in the heap of a thread-local event loop: no
 //! block is added, one is reallocated, in steps that double.
 
 use leakcheck::Options;

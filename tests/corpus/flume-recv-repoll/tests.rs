@@ -1,4 +1,4 @@
-//! The leaky version keeps some 250 bytes a call in a static channel: no block is added, one is
+//! The leaky version keeps about 250 bytes per call in a static channel: no block is added, one is
 //! reallocated, in steps that double.
 
 use leakcheck::Options;

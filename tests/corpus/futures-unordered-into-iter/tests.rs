@@ -1,4 +1,4 @@
-//! The leaky version loses 256 bytes a call, the fixed one none.
+//! The leaky version loses 256 bytes per call, the fixed one none.
 
 #[leakcheck::leak_check(threshold_bytes = 12_800)]
 #[test]

@@ -1,4 +1,4 @@
-//! The leaky version loses 320 bytes a call, the fixed one none.
+//! The leaky version loses 320 bytes per call, the fixed one none.
 
 #[leakcheck::leak_check(threshold_bytes = 16_000)]
 #[test]

@@ -1,4 +1,5 @@
-//! The leaky version loses a descriptor a call, and no memory: a check of the heap passes on both.
+//! The leaky version loses one descriptor per call and no memory, so a check of the heap passes on
+//! both.
 
 #[leakcheck::leak_check(threshold_bytes = 1_000)]
 #[test]

@@ -1,5 +1,5 @@
-//! The leaky version loses 1,888 bytes a call. The fixed one is flat after some 110 calls, when the
-//! garbage of crossbeam-epoch has found its level.
+//! The leaky version loses 1,888 bytes per call. The fixed one stops growing after about 110 calls,
+//! when the garbage of crossbeam-epoch has reached its level.
 
 use leakcheck::Options;
 

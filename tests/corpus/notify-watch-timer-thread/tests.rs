@@ -1,5 +1,5 @@
-//! The leaky version leaves a thread and some 1,300 bytes behind on each call. The calls are few
-//! because so are the threads that a process may have.
+//! The leaky version leaves one thread and about 1,300 bytes behind per call. The test makes few
+//! calls, because the number of threads of a process is limited.
 
 #[leakcheck::leak_check(threshold_bytes = 26_000)]
 #[test]

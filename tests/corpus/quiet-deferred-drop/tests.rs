@@ -1,4 +1,4 @@
-//! At the end of the body some of the last 6 kB are still alive: another thread frees them a moment
+//! At the end of the body some of the last 6 KiB are still alive: another thread frees them a moment
 //! later.
 
 use leakcheck::Options;

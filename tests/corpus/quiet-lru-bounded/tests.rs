@@ -1,5 +1,5 @@
-//! The cache holds 64 entries of some 150 bytes. In the check it replaces all of them: what is
-//! retained and what is released even out. Its hash table may grow by 2 kB once, much later.
+//! The cache holds 64 entries of about 150 bytes. The check replaces all of them, so
+//! retained and released bytes cancel out. Its hash table may grow by 2 KiB once, much later.
 
 use leakcheck::Options;
 

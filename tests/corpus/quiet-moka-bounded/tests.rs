@@ -1,4 +1,4 @@
-//! The cache holds 64 entries, and garbage of crossbeam-epoch that wobbles by a few kB.
+//! The cache holds 64 entries, and garbage of crossbeam-epoch whose size varies by a few KiB.
 
 use leakcheck::Options;
 

@@ -1,5 +1,5 @@
-//! libtest keeps the output of a test in a buffer that grows by doubling, here to 64 kB. It
-//! is not the test that leaks them, so even a limit of nothing holds.
+//! libtest keeps the output of a test in a buffer that doubles as it grows, here to 64 KiB. This
+//! memory is known noise, so the test passes even a limit of 0.
 
 #[leakcheck::leak_check(threshold_bytes = 0)]
 #[test]

@@ -1,6 +1,6 @@
-//! The leaky version loses 1,512 bytes a call, allocated by the threads of the global pool. There
+//! The leaky version loses 1,512 bytes per call, allocated by the threads of the global pool. There
 //! is no warm-up: the check starts the pool, so its threads belong to the check, and so do the 19
-//! kB that both versions keep for it.
+//! KiB that both versions keep for it.
 
 #[leakcheck::leak_check(threshold_bytes = 151_000)]
 #[test]

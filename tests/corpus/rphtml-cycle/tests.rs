@@ -1,4 +1,4 @@
-//! The leaky version loses 5,872 bytes a call. Both keep 732 bytes on first use.
+//! The leaky version loses 5,872 bytes per call. Both keep 732 bytes on first use.
 
 #[leakcheck::leak_check(threshold_bytes = 146_000)]
 #[test]

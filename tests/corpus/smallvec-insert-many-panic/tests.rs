@@ -1,4 +1,4 @@
-//! The leaky version loses 176 bytes a call, the fixed one none. The hundred panic messages go to
+//! The leaky version loses 176 bytes per call, the fixed one none. The hundred panic messages go to
 //! the capture buffer of libtest, which grows past this limit and does not count.
 
 use leakcheck::Options;

@@ -1,4 +1,4 @@
-//! The leaky version loses 120 bytes a call: allocated here, lost by a worker thread. Both keep 88
+//! The leaky version loses 120 bytes per call: allocated here, lost by a worker thread. Both keep 88
 //! bytes on first use.
 
 #[leakcheck::leak_check(threshold_bytes = 6_000)]

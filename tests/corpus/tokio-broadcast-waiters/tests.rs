@@ -1,4 +1,4 @@
-//! The leaky version keeps 56 bytes a call in a static channel, the fixed one none.
+//! The leaky version keeps 56 bytes per call in a static channel, the fixed one none.
 
 use leakcheck::Options;
 

@@ -1,4 +1,4 @@
-//! The leaky version loses 20,840 bytes a call, most of them allocated by the worker threads that
+//! The leaky version loses 20,840 bytes per call, most of them allocated by the worker threads that
 //! each call starts, and three descriptors. The fixed one keeps 40 bytes on first use.
 
 #[leakcheck::leak_check(threshold_bytes = 208_000)]

@@ -47,7 +47,7 @@ impl Programs {
             Tool::Lsan => self.lsan.clone()?,
             Tool::Dhat | Tool::DhatRepeated => self.has_dhat.then(|| rival("dhat"))?,
             Tool::Mockalloc => rival("mockalloc"),
-            Tool::StatsAlloc | Tool::StatsAllocMegabyte => rival("stats_alloc"),
+            Tool::StatsAlloc | Tool::StatsAllocMebibyte => rival("stats_alloc"),
         })
     }
 }

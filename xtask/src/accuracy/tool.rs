@@ -19,7 +19,7 @@ pub(super) enum Tool {
     DhatRepeated,
     Mockalloc,
     StatsAlloc,
-    StatsAllocMegabyte,
+    StatsAllocMebibyte,
 }
 
 /// The result of one run of a tool.
@@ -46,7 +46,7 @@ impl Tool {
         Self::DhatRepeated,
         Self::Mockalloc,
         Self::StatsAlloc,
-        Self::StatsAllocMegabyte,
+        Self::StatsAllocMebibyte,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -59,7 +59,7 @@ impl Tool {
             Self::DhatRepeated => "dhat, 100 calls after one",
             Self::Mockalloc => "mockalloc, one call",
             Self::StatsAlloc => "stats_alloc, one call, 0 B",
-            Self::StatsAllocMegabyte => "stats_alloc, one call, 1 MB",
+            Self::StatsAllocMebibyte => "stats_alloc, one call, 1 MiB",
         }
     }
 
@@ -74,7 +74,7 @@ impl Tool {
             Self::DhatRepeated => "dhat 100",
             Self::Mockalloc => "mockalloc",
             Self::StatsAlloc => "stats 0 B",
-            Self::StatsAllocMegabyte => "stats 1 MB",
+            Self::StatsAllocMebibyte => "stats 1 MiB",
         }
     }
 
@@ -87,7 +87,7 @@ impl Tool {
         let few = case.name == "notify-watch-timer-thread";
         let arguments = match self {
             Self::Alone => "--test-threads=1 --exact alone",
-            Self::BesideOthers => "--test-threads=4 beside_others:: neighbour::",
+            Self::BesideOthers => "--test-threads=4 beside_others:: other_tests::",
             Self::Copies => "--test-threads=4 copies::",
             Self::Lsan if few => "26",
             Self::Lsan => "61",
@@ -96,7 +96,7 @@ impl Tool {
             Self::DhatRepeated => "1 100",
             Self::Mockalloc => "",
             Self::StatsAlloc => "0",
-            Self::StatsAllocMegabyte => "1048576",
+            Self::StatsAllocMebibyte => "1048576",
         };
         arguments.split_whitespace().map(str::to_owned).collect()
     }
