@@ -134,7 +134,7 @@
     byId("problems").append(el("p", { class: "problem" }, `Incomplete: ${problem}`));
   }
   for (const fixed of data.fixed) {
-    byId("problems").append(el("p", {}, `Fixed: ${fixed}. Take it out of the baseline.`));
+    byId("problems").append(el("p", {}, `Fixed: ${fixed}. Remove it from the baseline.`));
   }
 
   // The table of tests. Only the rows in view are in the page, so that thousands cost nothing.
@@ -429,7 +429,7 @@
     const words = [
       growth.class && String(growth.class).replaceAll("_", " "),
       growth.severity && `severity ${growth.severity}`,
-      Number.isFinite(growth.bytes_per_call) && `${bytes(Math.round(growth.bytes_per_call))} a call`,
+      Number.isFinite(growth.bytes_per_call) && `${bytes(Math.round(growth.bytes_per_call))} per call`,
     ].filter(Boolean).join(", ");
     return [
       el("p", {}, "Growth by batch", words ? `: ${words}` : ""),
@@ -445,7 +445,7 @@
       const growth = test.G && test.G[site.at];
       const holders = test.H && test.H[site.at];
       const perCall = growth && growth.severity && Number.isFinite(growth.bytes_per_call);
-      const tags = [site.known ? "known" : null, perCall ? `${bytes(Math.round(growth.bytes_per_call))} a call` : null]
+      const tags = [site.known ? "known" : null, perCall ? `${bytes(Math.round(growth.bytes_per_call))} per call` : null]
         .filter(Boolean).join(", ");
       const details = el("details", { class: "site" },
         el("summary", {},

@@ -1,6 +1,7 @@
-//! What an old code base is known to leak: `leakcheck-baseline.json`.
+//! The baseline: known leaks of an existing code base, in `leakcheck-baseline.json`.
 //!
-//! Leaks by fingerprint, and each test's figures. Only what is not in it, or is beyond its tolerance, fails.
+//! It lists leaks by fingerprint and the figures of each test. A leak fails only if it is not listed,
+//! and a figure only if it exceeds the listed one by more than its tolerance.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,27 +17,27 @@ use crate::model::{Compared, Fixed, Regression, Run, Site, Status, Test};
 /// The version of the file's schema.
 const SCHEMA: u32 = 1;
 
-/// Of a leaking test, call sites that retain less than this part of it are not listed: which test of a program is
-/// the first to fill a lazy static is up to the scheduler.
+/// Call sites that retain less than 1/`LEAST_PART` of what their test leaks are not listed: the
+/// scheduler decides which test of a program is the first to fill a lazy static.
 const LEAST_PART: u64 = 100;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Baseline {
     schema: u32,
-    /// By the ids of tests.
+    /// By test id.
     tests: BTreeMap<String, Known>,
 }
 
-/// What is known of a test.
+/// The known figures and leaks of a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     net_growth: i64,
     peak: u64,
     churn: u64,
-    /// How often the body of a repeated test was called. Its figures are held against others of as many calls only.
+    /// The number of calls of a repeated body. Figures are compared only if the numbers are equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calls: Option<u64>,
-    /// Figures besides the growth in bytes that are over their limits.
+    /// Figures other than the growth in bytes that exceed their limits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     over: BTreeMap<Figure, i64>,
     /// By fingerprint.
@@ -44,15 +45,16 @@ struct Known {
     leaks: BTreeMap<String, KnownLeak>,
 }
 
-/// A leak that is known.
+/// A known leak.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct KnownLeak {
-    /// For people: the function that allocates.
+    /// The function that allocates, for readers of the file.
     at: String,
     bytes: u64,
 }
 
-/// How much more than the baseline a figure may be: a part of it, in percent, and at least so many kilobytes.
+/// How much a figure may exceed the baseline: by a percentage of it, or by `at_least_kb` KiB if that
+/// is more.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tolerance {
@@ -84,7 +86,7 @@ impl fmt::Display for Tolerance {
 }
 
 impl Tolerance {
-    /// The name of a value that makes no sense.
+    /// The name of an invalid value.
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         let values = [
             ("net_growth_percent", self.net_growth_percent),
@@ -102,8 +104,8 @@ impl Tolerance {
         before.saturating_add(part.max(self.at_least_kb * 1024.0) as i64)
     }
 
-    /// The largest value of a figure over its limit that passes. Of threads, descriptors and children one more is a new
-    /// leak.
+    /// The largest value that passes, for a figure that exceeds its limit. One more thread, descriptor or
+    /// child is a new leak.
     pub(crate) fn most_over(&self, figure: Figure, before: i64) -> i64 {
         match figure {
             Figure::PeakBytes => self.most(before, self.peak_percent),
@@ -119,7 +121,7 @@ impl Tolerance {
         }
     }
 
-    /// The figures of a test that are beyond their tolerance.
+    /// The figures of a test that exceed their tolerance.
     pub(crate) fn regressions(
         &self,
         before: (i64, u64, u64),
@@ -140,11 +142,11 @@ impl Tolerance {
 }
 
 impl Baseline {
-    /// Reads a baseline; none where there is no file.
+    /// Reads a baseline. Returns `None` if the file does not exist.
     ///
     /// # Errors
     ///
-    /// When the file is no baseline, or one of a later version.
+    /// If the file is not a baseline, or was written by a later version.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -180,28 +182,29 @@ impl Baseline {
         serde_json::from_str(text).map_err(|error| format!("cannot be read: {error}"))
     }
 
-    /// As a file: sorted, a line a figure, so that people can read it and version control can merge it.
+    /// The text of the file: sorted, one figure per line, so that people can read it and version control
+    /// can merge it.
     pub(crate) fn render(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("maps with text as keys");
         text.push('\n');
         text
     }
 
-    /// What a run leaks today.
+    /// The baseline that accepts everything that a run leaks.
     pub(crate) fn of(run: &Run) -> Self {
         let judged = run.tests.iter().filter(|test| test.status.is_judged());
         let tests = judged.filter_map(|test| Some((test.id(), Known::of(run, test)?))).collect();
         Self { schema: SCHEMA, tests }
     }
 
-    /// A whole baseline after a run of a part of the tests: the others stay as they are.
+    /// Replaces the entries of the tests that ran and keeps the others.
     pub(crate) fn replaced_by(mut self, new: Self) -> Self {
         self.schema = SCHEMA;
         self.tests.extend(new.tests);
         self
     }
 
-    /// Takes out what a run no longer leaks, and lowers figures that are lower now; nothing is put in.
+    /// Removes what a run no longer leaks and lowers figures that are lower now. Adds nothing.
     pub(crate) fn updated_by(mut self, run: &Run) -> Self {
         let now = Self::of(run);
         let ran: Vec<String> = run.tests.iter().map(Test::id).collect();
@@ -229,15 +232,15 @@ impl Baseline {
         self
     }
 
-    /// How many leaks are known: call sites, and what else than memory is over its limit.
+    /// The number of known leaks: call sites, and figures other than memory that exceed their limits.
     pub(crate) fn leaks(&self) -> usize {
         let others =
             |known: &Known| known.over.keys().filter(|figure| !is_memory(**figure)).count();
         self.tests.values().map(|test| test.leaks.len() + others(test)).sum()
     }
 
-    /// Holds a run against it: what is known no longer fails, what has become worse does, and what is gone is
-    /// noted.
+    /// Compares a run with the baseline: known leaks no longer fail, regressions do, and leaks that are
+    /// gone are listed as fixed.
     pub(crate) fn hold(&self, run: &mut Run, tolerance: &Tolerance) {
         let mut tests = std::mem::take(&mut run.tests);
         for test in tests.iter_mut().filter(|test| test.status.is_judged()) {
@@ -256,7 +259,7 @@ impl Baseline {
             let test = now.get(id).copied();
             let is_gone = |gone: &dyn Fn(&Test) -> bool| match test {
                 Some(test) => test.status.is_judged() && gone(test),
-                // A test that is not there at all, though all were asked for, leaks nothing.
+                // A test that does not exist although all tests ran leaks nothing.
                 None => !run.meta.selected && run.problems.is_empty(),
             };
             for (site, leak) in &known.leaks {
@@ -340,13 +343,13 @@ impl Known {
         }
     }
 
-    /// Known figures over their limits that are beyond their tolerance.
+    /// Known excesses that exceed their tolerance.
     fn beyond(&self, excesses: &[Excess], tolerance: &Tolerance) -> Vec<Regression> {
         let beyond = excesses.iter().filter_map(|excess| {
             let (figure, now) = (excess.figure, excess.value);
             let before = *self.over.get(&figure)?;
             let tolerated = tolerance.most_over(figure, before);
-            // The peak of every test is held against the baseline.
+            // The peak of every test is compared with the baseline above.
             let is_beyond = now > tolerated && figure != Figure::PeakBytes;
             let figure = Compared::Excess(figure);
             is_beyond.then_some(Regression { figure, before, now, tolerated })
@@ -356,17 +359,17 @@ impl Known {
 }
 
 impl KnownLeak {
-    /// Whether a test no longer leaks at a call site.
+    /// Whether a test no longer leaks at the call site.
     fn is_gone(&self, test: &Test, site: &str) -> bool {
         let same = test.sites().iter().filter(|s| format!("{:016x}", s.fingerprint) == site);
         let bytes: u64 = same.map(|site| site.bytes).sum();
-        // A test that hovers about its limit has not mended its leak.
+        // A test whose growth varies around its limit still leaks.
         let passes = test.check.as_ref().is_some_and(|check| check.excesses.is_empty());
         bytes == 0 || (passes && bytes < self.bytes / 2)
     }
 }
 
-/// Whether a figure of a test was judged and is not over its limit.
+/// Whether a figure of a test was judged and does not exceed its limit.
 fn is_within(test: &Test, figure: Figure) -> bool {
     let Some(check) = &test.check else { return false };
     let is_unjudged = check.more.unjudged.iter().any(|unjudged| unjudged.figure == figure);

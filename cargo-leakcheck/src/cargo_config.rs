@@ -12,22 +12,22 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 
-/// The configuration that cargo finds from a directory on.
+/// The configuration that cargo finds in a directory and its ancestors.
 #[derive(Debug, Default)]
 pub(crate) struct CargoConfig {
-    /// What `--config` says, the last first.
+    /// The values of `--config`, the last one first.
     command_line: Vec<ConfigSource>,
-    /// The files, the nearest first.
+    /// The files, the nearest one first.
     files: Vec<ConfigSource>,
 }
 
-/// One place that configures cargo.
+/// A file or argument that configures cargo.
 #[derive(Debug)]
 pub(crate) struct ConfigSource {
-    /// The file, where it is one.
+    /// The path, if it is a file.
     pub(crate) path: Option<PathBuf>,
     pub(crate) table: Table,
-    /// Where relative paths begin.
+    /// The directory that relative paths start from.
     pub(crate) base: PathBuf,
 }
 
@@ -43,7 +43,7 @@ impl CargoConfig {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or is no TOML.
+    /// If a file cannot be read or is not TOML.
     pub(crate) fn read(directory: &Path, arguments: &[String]) -> Result<Self> {
         let mut command_line = Vec::new();
         for argument in arguments.iter().rev() {
@@ -58,17 +58,17 @@ impl CargoConfig {
         Ok(Self { command_line, files })
     }
 
-    /// The files, the nearest first.
+    /// The files, the nearest one first.
     pub(crate) fn files(&self) -> &[ConfigSource] {
         &self.files
     }
 
-    /// Every place, the one with the highest precedence first.
+    /// All sources, the one with the highest precedence first.
     fn sources(&self) -> impl Iterator<Item = &ConfigSource> {
         self.command_line.iter().chain(&self.files)
     }
 
-    /// The target triples that tests may be built for, that of this machine first.
+    /// The target triples that tests may be built for, the one of this machine first.
     pub(crate) fn triples(&self, asked_for: &[String]) -> Result<Vec<String>> {
         let mut triples = vec![host()?];
         let configured =
@@ -81,7 +81,7 @@ impl CargoConfig {
             asked_for => asked_for.to_vec(),
         };
         for target in more {
-            // The description of a target in a file is known by the file's name.
+            // A target that is described in a file is named after the file.
             let stem = Path::new(&target).file_stem().filter(|_| target.ends_with(".json"));
             let triple = stem.map_or(target.clone(), |stem| stem.to_string_lossy().into_owned());
             if triple != "host-tuple" && !triples.contains(&triple) {
@@ -133,14 +133,14 @@ impl CargoConfig {
         Ok(None)
     }
 
-    /// The value that `--config` gives to the runner of a target, which no variable overrides.
+    /// The runner of a target in `--config`, which no variable overrides.
     pub(crate) fn runner_of_command_line(&self, triple: &str) -> Option<&Value> {
         let keys = ["target", triple, "runner"];
         self.command_line.iter().find_map(|source| get(&source.table, &keys))
     }
 }
 
-/// The variable of cargo's that sets the runner of a target.
+/// The environment variable that sets the runner of a target.
 pub(crate) fn variable(triple: &str) -> String {
     format!("CARGO_TARGET_{}_RUNNER", triple.replace('-', "_").to_uppercase())
 }
@@ -149,19 +149,19 @@ impl ConfigSource {
     fn file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
         let table = text.parse().map_err(|error| Error::file("read", path, error))?;
-        // From the directory that has `.cargo` on.
+        // Relative to the directory that contains `.cargo`.
         let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
         Ok(Self { path: Some(path.to_owned()), table, base })
     }
 
-    /// What is set outside of files.
+    /// A source outside of files.
     fn here() -> Self {
         let base = env::current_dir().unwrap_or_default();
         Self { path: None, table: Table::new(), base }
     }
 
-    /// A text is divided at spaces, as cargo does it. A program with a slash is a path from the
-    /// configuration on, one without is looked for in `PATH`.
+    /// Splits a string at spaces, as cargo does. A program with a slash is a path relative to the
+    /// configuration; one without is looked up in `PATH`.
     fn runner(&self, value: &Value) -> Option<UserRunner> {
         let mut command = strings(value);
         let first = command.first_mut()?;
@@ -186,14 +186,14 @@ fn strings(value: &Value) -> Vec<String> {
     }
 }
 
-/// Where cargo looks for its configuration, the nearest first.
+/// Where cargo looks for its configuration, the nearest file first.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let folders = directory.ancestors().map(|directory| directory.join(".cargo")).chain(home);
     let mut found: Vec<PathBuf> = Vec::new();
     for folder in folders {
-        // The one without an ending is the older name, and weighs more where both are there.
+        // The name without an extension is older and wins if both exist.
         let named = ["config", "config.toml"].map(|name| folder.join(name));
         let file = named.into_iter().find(|path| path.is_file());
         found.extend(file.filter(|file| !found.contains(file)));

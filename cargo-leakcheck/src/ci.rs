@@ -1,4 +1,4 @@
-//! What CI systems want to hear, by themselves.
+//! Annotations and summaries for the CI system that the command runs on.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::model::Run;
 ///
 /// # Errors
 ///
-/// When the summary cannot be written.
+/// If the summary cannot be written.
 pub(crate) fn tell(run: &Run) -> Result<()> {
     let is = |name: &str| std::env::var(name).is_ok_and(|value| value == "true");
     if !is("GITHUB_ACTIONS") {

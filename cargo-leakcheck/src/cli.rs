@@ -8,7 +8,7 @@ use crate::formats::Target;
 use crate::iterations::Iterations;
 use crate::workspace::Query;
 
-/// As cargo calls it: `cargo-leakcheck leakcheck …`.
+/// cargo runs `cargo-leakcheck leakcheck …`.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo", disable_help_subcommand = true)]
 pub(crate) enum Cargo {
@@ -61,7 +61,7 @@ pub(crate) struct LeakArgs {
     /// Do not check tests whose names match the glob; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) skip: Vec<String>,
-    /// Number of times to run each test's body, or `auto`; tells leaks from caches that warm up
+    /// Number of times to run each test's body, or `auto`; distinguishes leaks from caches that warm up
     #[arg(long, value_name = "N")]
     pub(crate) iterations: Option<Iterations>,
     /// Record live blocks from the start of each test, so that reports show what keeps leaks alive; slower
@@ -109,7 +109,7 @@ pub(crate) struct OutputArgs {
     pub(crate) all: bool,
 }
 
-/// cargo's own flags, which are passed on.
+/// cargo's own flags, which are passed to cargo.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which tests (as for cargo test)")]
 pub(crate) struct SelectArgs {
@@ -264,7 +264,7 @@ pub(crate) enum RunnerArg {
     Nextest,
 }
 
-/// A number of MiB, as in the variables of leakcheck.
+/// Parses a number of MiB, as in the variables of leakcheck.
 fn mebibytes(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|mb: &f64| mb.is_finite() && *mb >= 0.0);
     number.ok_or_else(|| "expected a number of MiB, 0 or more, such as `5` or `0.5`".to_owned())
@@ -276,7 +276,7 @@ fn one_or_more(text: &str) -> Result<u64, String> {
 }
 
 impl SelectArgs {
-    /// The flags that decide what is built, as cargo knows them, but for `--config`.
+    /// The flags of cargo that decide what is built, except `--config`.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut each = |name: &str, values: &[String]| {
@@ -317,7 +317,7 @@ impl SelectArgs {
         flags
     }
 
-    /// The project that is meant.
+    /// The project that the flags select.
     pub(crate) fn project(&self) -> Query {
         Query {
             manifest_path: self.manifest_path.clone(),
@@ -328,7 +328,7 @@ impl SelectArgs {
         }
     }
 
-    /// Whether only a part of the tests is asked for.
+    /// Whether the flags select only some of the tests.
     pub(crate) fn narrows(&self) -> bool {
         let lists =
             [&self.package, &self.exclude, &self.bin, &self.test, &self.example, &self.filterset];

@@ -1,9 +1,10 @@
-//! Which commit a run is of.
+//! The commit of a run.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The commit, the first line of its message, and whether files differ from it; nothing outside of a repository.
+/// The commit, the first line of its message, and whether files differ from it. Nothing is known
+/// outside of a repository.
 pub(crate) fn of(directory: &Path) -> (Option<String>, Option<String>, bool) {
     let Some(head) = git(directory, &["log", "-1", "--format=%H%n%s"]) else {
         return (None, None, false);

@@ -3,7 +3,7 @@
 /// `2026-11-20 09:41`, in UTC.
 pub(crate) fn date(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, in eras of 400: the leap day is the last one of a year.
+    // Years start in March, in eras of 400 years, so that the leap day is the last day of a year.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

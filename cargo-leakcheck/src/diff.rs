@@ -1,4 +1,4 @@
-//! What is different between two runs.
+//! The differences between two runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use leakcheck_report::format::size;
 use crate::baseline::Tolerance;
 use crate::model::{Compared, Regression, Run, Status, Test};
 
-/// What is different between two runs.
+/// The differences between two runs.
 #[derive(Debug, Default)]
 pub(crate) struct Diff {
-    /// A test and the function that allocates, for leaks that one run has and the other one has not.
+    /// Leaks that only one of the runs has: test, allocating function, bytes.
     pub(crate) new: Vec<(String, String, u64)>,
     pub(crate) gone: Vec<(String, String, u64)>,
-    /// Tests whose figures are beyond their tolerance.
+    /// Tests whose figures exceed their tolerance.
     pub(crate) worse: Vec<(String, Vec<Regression>)>,
     pub(crate) better: Vec<(String, Vec<Regression>)>,
     pub(crate) only_before: Vec<String>,
     pub(crate) only_after: Vec<String>,
-    /// Tests that were judged before and were not after, such as those that failed.
+    /// Tests that were judged only in the earlier run, for example because they failed in the later one.
     pub(crate) unjudged: Vec<(String, Status)>,
 }
 
@@ -80,20 +80,20 @@ impl Diff {
             }
         }
         let unjudged = |(test, status): &(String, Status)| {
-            format!("{:9} {test}  it is {} now", "unknown", status.word())
+            format!("{:9} {test}  now {}", "unknown", status.word())
         };
         lines.extend(self.unjudged.iter().map(unjudged));
         lines.extend(self.only_before.iter().map(|test| format!("{:9} {test}", "removed")));
         lines.extend(self.only_after.iter().map(|test| format!("{:9} {test}", "added")));
         if lines.is_empty() {
-            lines.push("nothing is different beyond the tolerance".to_owned());
+            lines.push("no differences beyond the tolerance".to_owned());
         }
         let lines: Vec<String> = lines.iter().map(|line| crate::table::plain(line)).collect();
         lines.join("\n")
     }
 }
 
-/// Leaks by fingerprint: the function that allocates, and bytes.
+/// Leaks by fingerprint: the allocating function and its bytes.
 type Leaks = BTreeMap<u64, (String, u64)>;
 
 fn leaks_of(run: &Run, test: &Test) -> Leaks {
@@ -114,7 +114,8 @@ fn only(id: &str, leaks: &Leaks, others: &Leaks) -> Vec<(String, String, u64)> {
     named.map(|(at, bytes)| (id.to_owned(), at.clone(), *bytes)).collect()
 }
 
-/// The figures of a test that are beyond their tolerance over those of another run, where there was one.
+/// The figures of a test that exceed those of another run, if there was one, by more than their
+/// tolerance.
 fn beyond(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regression> {
     let mut beyond = Vec::new();
     if let Some((before, after)) = was.and_then(figures).zip(figures(now))
@@ -127,7 +128,7 @@ fn beyond(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regressi
         excesses.find(|excess| excess.figure == figure).map(|excess| excess.value)
     };
     for excess in now.check.iter().flat_map(|check| &check.excesses) {
-        // These are told by call site and in any case.
+        // Bytes are compared by call site, and peaks above.
         if matches!(excess.figure, Figure::Bytes | Figure::PeakBytes) {
             continue;
         }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaks_besides_bytes_is_told() {
+    fn resources_other_than_memory_are_compared() {
         let (none, two, three) =
             (with(|_| {}), with(over(Figure::Fds, 2)), with(over(Figure::Fds, 3)));
         let (said, worse) = diff(&none, &two);
@@ -190,10 +191,7 @@ mod tests {
             !worse && said.contains("better    app::tests::t10  open file descriptors 3 → 2"),
             "{said}"
         );
-        assert_eq!(
-            diff(&two, &two),
-            ("nothing is different beyond the tolerance".to_owned(), false)
-        );
+        assert_eq!(diff(&two, &two), ("no differences beyond the tolerance".to_owned(), false));
         let mut empty = none;
         empty.tests.clear();
         let (said, worse) = diff(&empty, &two);
@@ -208,7 +206,7 @@ mod tests {
         let leaks = with(over(Figure::Bytes, 3 << 20));
         let failed = with(|test| test.status = Status::Failed);
         let (said, _) = diff(&leaks, &failed);
-        assert_eq!(said, "unknown   app::tests::t10  it is failed now");
+        assert_eq!(said, "unknown   app::tests::t10  now failed");
         let regressed = with(|test| {
             over(Figure::Bytes, 3 << 20)(test);
             test.status = Status::Regressed;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 
-/// An error that stops the command, and the exit code that it leads to.
+/// An error that stops the command, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Error {
     pub(crate) exit: Exit,
@@ -28,16 +28,16 @@ impl Error {
         Self { exit: Exit::Incomplete, why: why.into() }
     }
 
-    /// Something cannot be done with a file.
+    /// A file cannot be read, written or made.
     pub(crate) fn file(what: &str, path: &Path, error: impl fmt::Display) -> Self {
         Self::unusable(format!("`{}` cannot be {what}: {error}", path.display()))
     }
 
-    /// Several errors as one, a line each, with the exit code of the first.
+    /// Joins errors into one, one line each, with the exit code of the first.
     ///
     /// # Errors
     ///
-    /// When there is at least one.
+    /// If there is at least one.
     pub(crate) fn all(errors: Vec<Self>) -> Result<()> {
         let whys: Vec<String> = errors.iter().map(ToString::to_string).collect();
         match errors.into_iter().next() {

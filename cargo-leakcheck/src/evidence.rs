@@ -1,4 +1,4 @@
-//! What the records of a run say: which tests ran, how they ended, and what is missing.
+//! Evaluates the records of a run: which tests ran, how they ended, and what is missing.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,28 +12,28 @@ pub(crate) struct Ran {
     /// The folder of its reports.
     pub(crate) target: String,
     pub(crate) name: String,
-    /// None where its process ended first.
+    /// `None` if its process ended first.
     pub(crate) outcome: Option<Outcome>,
     pub(crate) seconds: Option<f64>,
     /// Why there is no outcome.
     pub(crate) why: Option<String>,
 }
 
-/// What the records say.
+/// The contents of the records.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     /// The tests, and how they ended.
     pub(crate) ran: Vec<Ran>,
-    /// What is missing, for people.
+    /// Messages about what is missing.
     pub(crate) problems: Vec<String>,
-    /// The programs, without their tests. Of nextest's, which are as many as tests, those that did
-    /// not exit by themselves with 0.
+    /// The programs, without their tests. nextest starts one per test; of these, only the ones that did
+    /// not exit with 0 are kept.
     pub(crate) programs: Vec<Program>,
     /// Whether a program without libtest failed.
     pub(crate) failed: bool,
 }
 
-/// What `cargo test` has run. Each expected program must have a record.
+/// Evaluates a run of `cargo test`. Each expected program must have a record.
 pub(crate) fn of_cargo_test(records: &[Program], expected: &Programs) -> Evidence {
     let mut evidence = Evidence::default();
     for (path, program) in expected {
@@ -59,7 +59,8 @@ pub(crate) fn of_cargo_test(records: &[Program], expected: &Programs) -> Evidenc
     evidence
 }
 
-/// What nextest has run: it told the outcomes, and the last record of a test can contradict `passed`.
+/// Evaluates a run of nextest, which reports outcomes itself. The last record of a test can contradict
+/// `passed`.
 pub(crate) fn of_nextest(records: &[Program], mut ran: Vec<Ran>) -> Evidence {
     let mut evidence = Evidence::default();
     let mut last = HashMap::new();
@@ -77,7 +78,7 @@ pub(crate) fn of_nextest(records: &[Program], mut ran: Vec<Ran>) -> Evidence {
         }
     }
     for record in records {
-        // nextest itself tells of programs that failed.
+        // nextest reports programs that failed.
         if record.end.as_ref().is_some_and(|end| *end == End::ExitCode(0)) {
             evidence.add(record);
         } else {
@@ -161,7 +162,7 @@ fn why_missing(record: &Program, test: &str) -> String {
     format!("{state} when its process {}", how_it_ended(record))
 }
 
-/// The names with their verb: "`a` was", "`a`, `b` and 3 more were".
+/// Names with a verb: "`a` was", "`a`, `b` and 3 more were".
 fn were(names: &[String]) -> String {
     const MOST: usize = 3;
     let mut listed: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();

@@ -1,14 +1,14 @@
 //! The exit codes of the command.
 
-/// The outcome of the command, as its exit code.
+/// The exit code of the command.
 ///
 /// If several apply, the first of [`Exit::BY_WEIGHT`] wins: codes that make the others unreliable come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// Every test passed and nothing leaked that was not known.
+    /// Every test passed, and every leak is known.
     Clean = 0,
-    /// A test leaked, or a figure is beyond its tolerance over the baseline.
+    /// A test leaked, or a figure exceeds the baseline by more than its tolerance.
     Leaks = 1,
     /// The command line is not valid.
     Usage = 2,
@@ -30,7 +30,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Every code except that of success, the weightiest first.
+    /// Every code except success, the most important first.
     pub(crate) const BY_WEIGHT: [Self; 9] = [
         Self::Usage,
         Self::Unusable,
@@ -43,7 +43,7 @@ impl Exit {
         Self::StaleBaseline,
     ];
 
-    /// The number that the process ends with.
+    /// The number of the exit code.
     pub(crate) fn code(self) -> u8 {
         self as u8
     }
@@ -72,7 +72,7 @@ impl Exit {
         }
     }
 
-    /// The weightiest of several; success where there is none.
+    /// The most important of several codes; success if there is none.
     pub(crate) fn weightiest(exits: &[Self]) -> Self {
         Self::BY_WEIGHT.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Clean)
     }

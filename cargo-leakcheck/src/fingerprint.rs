@@ -1,30 +1,31 @@
-//! What a leak is known by from one build to the next.
+//! Fingerprints identify a leak from one build to the next.
 //!
-//! The path of functions from the allocation to the test, in the user's code and that of dependencies. Lines, files,
-//! addresses, versions and the hashes that a compiler puts into names are left out, and so is the standard library,
-//! whose inner functions change with the toolchain.
+//! A fingerprint is a hash of the functions from the allocation to the test, in the user's code and in
+//! dependencies. It excludes lines, files, addresses, versions, the hashes that a compiler puts into
+//! names, and the standard library, whose inner functions change with the toolchain.
 
 use leakcheck_report::{Class, Frame};
 
 use crate::model::Run;
 
-/// The fingerprints of a run's stacks. What is left of a frame's name is kept, since few frames make many stacks.
+/// Computes the fingerprints of a run's stacks. Caches the relevant part of each frame's name, because
+/// few frames make many stacks.
 #[derive(Debug, Default)]
 pub(crate) struct Fingerprints {
-    /// As the run has the frames.
+    /// By index in the frames of the run.
     names: Vec<Name>,
 }
 
-/// What counts of a frame.
+/// The part of a frame that counts.
 #[derive(Debug)]
 struct Name {
     plain: String,
-    /// Whether it is of the user's code or of a dependency's.
+    /// Whether it belongs to the user's code or to a dependency.
     is_theirs: bool,
 }
 
 impl Fingerprints {
-    /// That of a stack of the run; the stacks of one run only may be asked for.
+    /// The fingerprint of a stack. All stacks must belong to the same run.
     pub(crate) fn of(&mut self, run: &Run, stack: u32) -> u64 {
         let new = run.frames.iter().skip(self.names.len()).map(Name::of);
         self.names.extend(new);
@@ -36,7 +37,7 @@ impl Name {
     fn of(frame: &Frame) -> Self {
         let plain = match (&frame.function, &frame.module) {
             (Some(function), _) => plain(function),
-            // The offset moves with every build.
+            // The offset changes with every build.
             (None, Some(module)) => plain(module),
             (None, None) => "?".to_owned(),
         };
@@ -44,7 +45,7 @@ impl Name {
     }
 }
 
-/// Of the names of a stack, the allocation first.
+/// The fingerprint of the names of a stack, the allocation first.
 fn hash<'a>(names: impl Iterator<Item = &'a Name>) -> u64 {
     let (mut all, mut theirs) = (Path::new(), Path::new());
     for name in names {
@@ -68,7 +69,7 @@ impl<'a> Path<'a> {
     }
 
     fn add(&mut self, name: &'a str) {
-        // However deep a recursion goes, it is the same leak.
+        // A leak is the same at every depth of a recursion.
         if self.last != Some(name) {
             self.hash.add(name.as_bytes());
             self.hash.add(b"\n");
@@ -77,8 +78,8 @@ impl<'a> Path<'a> {
     }
 }
 
-/// A function's name without what a compiler puts into it: `::h0123456789abcdef` at the end, `[0123456789abcdef]`
-/// behind a crate, the number of a closure.
+/// A function's name without what a compiler adds: `::h0123456789abcdef` at the end,
+/// `[0123456789abcdef]` after a crate, and the number of a closure.
 fn plain(name: &str) -> String {
     let name = match name.rsplit_once("::h") {
         Some((path, hash)) if is_hash(hash) => path,
@@ -109,7 +110,7 @@ fn is_hash(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// FNV-1a: the same on every machine and in every version, which the standard library's hash does not promise.
+/// FNV-1a. Unlike the standard library's hash, it is the same on every machine and in every version.
 struct Fnv(u64);
 
 impl Fnv {
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(fingerprint(&[at(1), at(2)]), fingerprint(&[at(7)]));
     }
 
-    /// A baseline outlives this version.
+    /// Baselines are kept across versions.
     #[test]
     fn it_is_the_same_in_every_version() {
         let frames = [frame("app::cache::insert", ("src/cache.rs", 12), Class::User)];

@@ -1,4 +1,4 @@
-//! The formats of reports: each a function from a run to bytes, which knows nothing of files.
+//! The formats of reports. Each is a function from a run to bytes and knows nothing of files.
 
 mod dhat;
 mod folded;
@@ -29,29 +29,29 @@ use crate::model::{Check, Regression, Run, Site, Status, Test};
 /// A format of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
-    /// One file for people, in a browser.
+    /// A page for a browser, in one file.
     Html,
-    /// The run as it is.
+    /// The complete run.
     Json,
     /// For CI systems that list tests.
     Junit,
     /// For code scanning.
     Sarif,
-    /// GitLab's code quality.
+    /// For GitLab's code quality reports.
     Gitlab,
     /// For a comment on a change.
     Markdown,
-    /// A line a stack, for flame graphs.
+    /// One line per stack, for flame graphs.
     Folded,
     /// For speedscope.app.
     Speedscope,
     /// For DHAT's viewer.
     Dhat,
-    /// For `pprof` and what reads it.
+    /// For `pprof` and tools that read its profiles.
     Pprof,
 }
 
-/// The words for formats, and how names of files end that are taken for them; the first that fits is it.
+/// The names of formats and the file name endings that imply them. The first match wins.
 const FORMATS: [(Format, &str, &[&str]); 10] = [
     (Format::Html, "html", &[".html", ".htm"]),
     (Format::Speedscope, "speedscope", &[".speedscope.json"]),
@@ -65,23 +65,23 @@ const FORMATS: [(Format, &str, &[&str]); 10] = [
     (Format::Pprof, "pprof", &[".pb.gz", ".pprof"]),
 ];
 
-/// A report to be written: `html=report.html`, or a file whose name tells its format.
+/// A report to write: `html=report.html`, or a file whose extension implies the format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) format: Format,
     pub(crate) path: PathBuf,
 }
 
-/// What reports show besides the run.
+/// What reports show in addition to the run.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
-    /// By `file:line`, the number of the first line and the lines around it.
+    /// Excerpts by `file:line`: the number of the first line, and the lines.
     pub(crate) sources: BTreeMap<String, (u32, Vec<String>)>,
     /// Earlier runs, the oldest first.
     pub(crate) history: Vec<Past>,
 }
 
-/// What is kept of an earlier run.
+/// The figures of an earlier run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, serde::Deserialize)]
 pub(crate) struct Past {
     pub(crate) date: String,
@@ -154,13 +154,13 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// With its path from a directory on.
+    /// Resolves the path against a directory.
     pub(crate) fn below(self, directory: &Path) -> Self {
         Self { path: directory.join(self.path), ..self }
     }
 }
 
-/// A leak to be shown at a line.
+/// A leak that is shown at a line of code.
 struct Leak<'a> {
     test: &'a Test,
     site: &'a Site,
@@ -169,10 +169,10 @@ struct Leak<'a> {
     known: bool,
 }
 
-/// How many call sites of a test are shown one by one.
+/// The number of call sites that are shown for each test.
 const MOST_OF_A_TEST: usize = 10;
 
-/// The leaks of a run, the largest of each test first. Those that the baseline knows come too, and say so.
+/// The leaks of a run, the largest of each test first. Known leaks are included and marked.
 fn leaks(run: &Run) -> impl Iterator<Item = Leak<'_>> {
     let leaking = |test: &&Test| matches!(test.status, Status::Leaked | Status::Known);
     run.by_weight().into_iter().filter(leaking).flat_map(move |test| {
@@ -186,7 +186,7 @@ fn leaks(run: &Run) -> impl Iterator<Item = Leak<'_>> {
 }
 
 impl Leak<'_> {
-    /// The line in the project that allocates, else that of the test.
+    /// The line in the project that allocates, or the line of the test.
     fn place(&self) -> Option<(&str, u32)> {
         let of_user = self.leaf.filter(|frame| frame.class == Class::User);
         let leaf = of_user.and_then(|frame| Some((frame.file.as_deref()?, frame.line?)));
@@ -210,7 +210,7 @@ impl Leak<'_> {
     }
 }
 
-/// Why a test counts as leaking, in a line.
+/// Why a test counts as leaking, in one line.
 fn headline(test: &Test) -> String {
     let check = test.check.as_ref();
     match (test.status, check.and_then(|check| check.excesses.first())) {
@@ -230,7 +230,7 @@ fn headline(test: &Test) -> String {
     }
 }
 
-/// The figures over their limits, in words.
+/// The figures that exceed their limits, in words.
 fn excesses(check: &Check) -> impl Iterator<Item = String> {
     let repetition = check.more.repetition.as_ref();
     check.excesses.iter().map(move |excess| text::excess(excess, repetition))

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprints;
 use crate::model::{Check, FrameIn, Interner, Run, Sections, Site, Status, Test, Thread};
 
-/// A [report](leakcheck_report::Report) as a file has it, whose frames are not copied out of it: a run may have half
-/// a million call sites, and most of their frames are known already.
+/// A [report](leakcheck_report::Report) whose frames borrow from the text of its file: a run may have
+/// half a million call sites, and most of their frames are known already.
 #[derive(Debug, Deserialize)]
 struct Report<'a> {
     schema: u32,
@@ -65,7 +65,7 @@ struct ReportThread<'a> {
     started_at: Vec<FrameIn<'a>>,
 }
 
-/// What is to be known of a report that cannot be read.
+/// The parts of a report that every version can read.
 #[derive(Deserialize)]
 struct Head {
     schema: u32,
@@ -73,11 +73,11 @@ struct Head {
     leakcheck: String,
 }
 
-/// Puts every report below a directory into the run. What cannot be read is a problem of the run.
+/// Adds every report below a directory to the run. Unreadable reports become problems of the run.
 ///
 /// # Errors
 ///
-/// When the directory itself cannot be read.
+/// If the directory itself cannot be read.
 pub(crate) fn gather(directory: &Path, run: &mut Run) -> Result<()> {
     let mut tests = Tests { interner: Interner::of(run), fingerprints: Fingerprints::default() };
     for path in files(directory)? {
@@ -114,7 +114,7 @@ fn read(text: &str) -> std::result::Result<Report<'_>, String> {
         return report.map_err(|error| error.to_string());
     }
     let head: Head = serde_json::from_str(text)
-        .map_err(|error| format!("is not whole or no report: {error}"))?;
+        .map_err(|error| format!("is cut off or not a report: {error}"))?;
     if is_newer(head.schema) {
         return Err(format!(
             "has schema {}, and this cargo-leakcheck knows schemas up to {}: leakcheck {} wrote it, update cargo-leakcheck",
@@ -126,7 +126,7 @@ fn read(text: &str) -> std::result::Result<Report<'_>, String> {
     report.map_err(|error| format!("is no report: {error}"))
 }
 
-/// Every file below a directory, in the order of their names.
+/// Every file below a directory, sorted by path.
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut directories = vec![directory.to_owned()];
@@ -148,7 +148,7 @@ fn with_slashes(path: &Path) -> String {
     parts.join("/")
 }
 
-/// Makes tests of reports.
+/// Converts reports into tests.
 struct Tests {
     interner: Interner,
     fingerprints: Fingerprints,
@@ -168,7 +168,7 @@ impl Tests {
             Verdict::NotJudged { reason: NotJudged::Blind | NotJudged::Limits { .. } } => {
                 (Status::Blind, None, Vec::new())
             }
-            // A verdict that this command does not know is none.
+            // A verdict that this command does not know.
             _ => (Status::NotJudged, None, Vec::new()),
         };
         let site = |site: ReportSite<'_>| {

@@ -1,4 +1,4 @@
-//! Runs over time: a directory with a small file for each.
+//! The history of runs: a directory with a small file for each run.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::output;
 
 const SCHEMA: u32 = 1;
 
-/// The most runs that a page shows.
+/// The maximum number of runs on a page.
 const MOST: usize = 200;
 
 #[derive(Serialize, Deserialize)]
@@ -24,15 +24,15 @@ struct File {
     past: Past,
 }
 
-/// Keeps a run.
+/// Adds a run to the history.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub(crate) fn keep(directory: &Path, run: &Run) -> Result<()> {
     let commit = run.meta.commit.as_deref().unwrap_or("none");
     let commit = commit.get(..12).unwrap_or(commit);
-    // Two runs may begin in the same second.
+    // Two runs may start in the same second.
     let name = |number| format!("{:012}-{number:03}-{commit}.json", run.meta.started);
     let is_taken = |number: &u32| {
         let prefix = format!("{:012}-{number:03}-", run.meta.started);
@@ -57,11 +57,11 @@ pub(crate) fn keep(directory: &Path, run: &Run) -> Result<()> {
     output::write(&path, &text)
 }
 
-/// The runs that were kept, the oldest first.
+/// The runs of the history, the oldest first.
 ///
 /// # Errors
 ///
-/// When the directory or a file in it cannot be read.
+/// If the directory or a file in it cannot be read.
 pub(crate) fn read(directory: &Path) -> Result<Vec<Past>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -83,7 +83,10 @@ pub(crate) fn read(directory: &Path) -> Result<Vec<Past>> {
         let file: File =
             serde_json::from_slice(&text).map_err(|error| Error::file("read", path, error))?;
         if file.schema > SCHEMA {
-            let known = format!("it has schema {}, known are those up to {SCHEMA}", file.schema);
+            let known = format!(
+                "it has schema {}, and this cargo-leakcheck knows schemas up to {SCHEMA}",
+                file.schema
+            );
             return Err(Error::file("read", path, known));
         }
         runs.push((file.started, file.past));

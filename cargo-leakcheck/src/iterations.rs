@@ -1,23 +1,23 @@
-//! How often bodies are repeated.
+//! How often test bodies are repeated.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// As `--iterations`, `LEAK_ITERATIONS` and the manifest have it.
+/// The value of `--iterations`, `LEAK_ITERATIONS` and the key in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub(crate) enum Iterations {
     /// Until it is clear what grows.
     Auto,
-    /// So many times, at least once.
+    /// This many times, at least once.
     Exactly(u64),
 }
 
 pub(crate) const EXPECTED: &str = "`auto` or a whole number, 1 or more";
 
-/// In a manifest.
+/// The value in a manifest.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {

@@ -1,4 +1,4 @@
-//! Brings reports and outcomes together, and applies what the manifest says of single tests.
+//! Joins reports and outcomes, and applies the rules of the manifest to single tests.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::model::{Run, Status, Test};
 use crate::settings::{SettingSource, Settings, Skip};
 use leakcheck_report::run::Outcome;
 
-/// Joins how the tests ended to what the reports say.
+/// Adds the outcomes of the tests to their reports.
 pub(crate) fn join(run: &mut Run, ran: &[Ran]) {
     let mut places: HashMap<(String, String), usize> = HashMap::new();
     for (place, test) in run.tests.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn join(run: &mut Run, ran: &[Ran]) {
         }
     }
     for test in &mut run.tests {
-        // As rustdoc calls the program that it makes of examples in the documentation.
+        // `rust_out` is the program that rustdoc makes of examples in the documentation.
         if let Some(package) = test.target.strip_suffix("/rust_out") {
             test.target = format!("{package}/doc");
         }
@@ -47,7 +47,7 @@ pub(crate) fn join(run: &mut Run, ran: &[Ran]) {
     run.tests.sort_by(|a, b| (&a.target, &a.name).cmp(&(&b.target, &b.name)));
 }
 
-/// What becomes of a test that has no report.
+/// The status of a test without a report.
 fn without_report(outcome: Option<Outcome>) -> Status {
     match outcome {
         Some(Outcome::Passed) => Status::Unchecked,
@@ -57,7 +57,7 @@ fn without_report(outcome: Option<Outcome>) -> Status {
     }
 }
 
-/// Applies limits and skips by the names of tests, and the reasons that the manifest has for suppressions.
+/// Applies limits and skips by test name, and adds the reasons for suppressions from the manifest.
 pub(crate) fn apply(run: &mut Run, settings: &Settings) {
     for test in &mut run.tests {
         let id = test.id();
@@ -72,7 +72,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
         let rule = settings.limit_of(&id, &test.name);
         if let (Some(rule), Some(check)) = (rule, &mut test.check)
             && let (Some(limits), Some(judged)) = (&mut check.limits, check.judged)
-            // Where a body was repeated, growth decides, and there may be no limit.
+            // If the body was repeated, growth decides, and there may be no limit.
             && let Some(bytes) = &mut limits.bytes
             && is_of_kind(&bytes.source)
         {
@@ -97,7 +97,7 @@ pub(crate) fn apply(run: &mut Run, settings: &Settings) {
     }
 }
 
-/// Limits reach the tests as variables. Restores the sources that set them.
+/// Restores the sources of limits, which reach the tests as variables.
 pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
     let mut sources: Vec<(&str, &SettingSource)> = Vec::new();
     sources.extend(settings.threshold_mb.iter().map(|set| ("LEAK_THRESHOLD_MB", &set.source)));
@@ -116,7 +116,7 @@ pub(crate) fn name_sources(run: &mut Run, settings: &Settings) {
     }
 }
 
-/// Whether a limit is the one for all tests of a kind.
+/// Whether a limit applies to all tests of a kind.
 fn is_of_kind(source: &LimitSource) -> bool {
     let of_kind = |kind: &Kind| source.is_variable(kind.variable());
     matches!(source, LimitSource::Default { .. }) || Kind::ALL.iter().any(of_kind)
@@ -126,7 +126,7 @@ fn covers(skip: &Skip, test: &Test) -> bool {
     skip.tests.matches(&test.name) || skip.tests.matches(&test.id())
 }
 
-/// What a run comes to.
+/// The exit code of a run.
 pub(crate) fn exit(run: &Run, failed_otherwise: bool) -> Exit {
     let has = |status: Status| run.count(&[status]) > 0;
     let is_checked = |test: &Test| {
@@ -140,7 +140,7 @@ pub(crate) fn exit(run: &Run, failed_otherwise: bool) -> Exit {
     let leaks = run.tests.iter().any(|test| test.status.is_leak());
     when(leaks && !run.meta.warn_only, Exit::Leaks);
     when(has(Status::Failed) || failed_otherwise, Exit::TestsFailed);
-    // A shard's part of a small suite may be none; whether anything is checked shows when all are joined.
+    // A shard of a small suite may be empty. Merging the shards shows whether anything is checked.
     when(!checked && run.meta.shard.is_none(), Exit::NothingChecked);
     when(!run.fixed.is_empty() && !run.meta.warn_only, Exit::StaleBaseline);
     Exit::weightiest(&exits)

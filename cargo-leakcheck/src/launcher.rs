@@ -17,7 +17,7 @@ use crate::setup::{DIRECTORY, Setup, VERB};
 use leakcheck_report::journal::VARIABLE;
 use leakcheck_report::run::{End, Harness, Program, Test};
 
-/// Runs what stands behind [`VERB`]: a target triple, a program and its arguments.
+/// Runs the program that follows [`VERB`] and a target triple.
 pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let launch = arguments
         .next()
@@ -27,7 +27,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match launch {
         Ok(launch) => launch.run(),
         Err(problem) => {
-            eprintln!("leakcheck: `cargo leakcheck {VERB}` is started by cargo: {problem}");
+            eprintln!("leakcheck: only cargo runs `cargo leakcheck {VERB}`: {problem}");
             ExitCode::from(crate::exit::Exit::Usage.code())
         }
     }
@@ -70,8 +70,8 @@ impl Launch {
         let (arguments, log_of_user) = libtest::without_logfile(&self.arguments, logged);
         command.args(arguments).env(VARIABLE, &files.journal);
         if record.harness == Harness::Doctest {
-            // rustdoc sets it where there is no target runner: examples that were compiled
-            // together then run in processes of their own.
+            // Without a target runner, rustdoc sets this variable, so that examples that were
+            // compiled together run in separate processes.
             command.env("RUSTDOC_DOCTEST_BIN_PATH", &self.program);
         }
         files.keep(&record);
@@ -80,7 +80,7 @@ impl Launch {
             libtest::read_outcomes(&files.outcomes, tests);
         }
         if let Some(copy) = log_of_user {
-            // As libtest would have written it.
+            // libtest would have written this file.
             _ = fs::copy(&files.outcomes, copy);
         }
         let process = process.filter(|_| self.setup.runner(&self.triple).is_empty());
@@ -106,7 +106,7 @@ impl Launch {
         }
     }
 
-    /// Asks libtest which tests it is about to run. nextest names the only one.
+    /// Asks libtest which tests it is about to run. nextest names a single test.
     fn list(&self, files: &Files, record: &mut Program) {
         let names = match self.named_by_nextest() {
             Some(name) => Some(vec![name]),

@@ -1,6 +1,6 @@
-//! What libtest writes to the file that `--logfile` names: its list of tests, and their outcomes.
+//! Reads the file that libtest writes with `--logfile`: the list of tests, or their outcomes.
 //!
-//! Tests cannot write to that file, unlike to the standard output.
+//! Unlike standard output, tests do not write to this file.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,7 +12,7 @@ use leakcheck_report::run::{Outcome, Test};
 pub(crate) const TESTS: &str = "tests";
 pub(crate) const OUTCOMES: &str = "outcomes";
 
-/// The arguments without `--logfile`, which libtest accepts once, and the file that it names.
+/// Splits the arguments into those without `--logfile`, which libtest accepts only once, and its file.
 pub(crate) fn without_logfile(
     arguments: &[OsString],
     remove: bool,
@@ -35,7 +35,7 @@ pub(crate) fn without_logfile(
     (kept, file)
 }
 
-/// The names of the tests that `--list` has written, none where it has written no file.
+/// The names of the tests that `--list` has written, or `None` if there is no file.
 pub(crate) fn read_list(path: &Path) -> Option<Vec<String>> {
     let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
     let name = |line: &str| {
@@ -49,14 +49,14 @@ fn is_kind(word: &str) -> bool {
     matches!(word, "test" | "benchmark")
 }
 
-/// Gives the tests their outcomes.
+/// Adds the outcomes to the tests.
 pub(crate) fn read_outcomes(path: &Path, tests: &mut [Test]) {
     let Ok(text) = fs::read(path) else { return };
     outcomes(&String::from_utf8_lossy(&text), tests);
 }
 
-/// A line has the outcome, perhaps a message behind a colon, and the name. The message may have
-/// lines of its own.
+/// A line has the outcome, an optional message after a colon, and the name. The message may span
+/// several lines.
 fn outcomes(text: &str, tests: &mut [Test]) {
     let mut open = None;
     for line in text.lines() {

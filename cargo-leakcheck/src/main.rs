@@ -1,5 +1,5 @@
-//! `cargo leakcheck`: runs a test suite under `leakcheck`, shows all tests' memory in one table and one page, and fails
-//! on leaks that are new.
+//! `cargo leakcheck` runs a test suite under `leakcheck`, shows the memory of all tests in one table and
+//! one page, and fails on new leaks.
 
 #![forbid(unsafe_code)]
 

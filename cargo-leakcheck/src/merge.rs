@@ -1,4 +1,4 @@
-//! The runs of several machines as one.
+//! Merges the runs of several machines into one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -10,13 +10,13 @@ use leakcheck_report::format::counted;
 use crate::error::{Error, Result};
 use crate::model::{FrameIn, Interner, Run, SCHEMA, Shard, Status};
 
-/// Reads a run that this command has written.
+/// Reads a run from its JSON report.
 ///
 /// # Errors
 ///
-/// When it is not whole, no run, or one of a later version.
+/// If the file is incomplete, not a run, or was written by a later version.
 pub(crate) fn read(path: &Path) -> Result<Run> {
-    /// What is to be known of a run that cannot be read.
+    /// The parts of a run that every version can read.
     #[derive(serde::Deserialize)]
     struct Head {
         schema: u32,
@@ -48,11 +48,11 @@ pub(crate) fn read(path: &Path) -> Result<Run> {
     run.map_err(not_whole)
 }
 
-/// The files of runs: those given, and those in directories given.
+/// The files of runs: the given files, and the JSON files in given directories.
 ///
 /// # Errors
 ///
-/// When a directory cannot be read or has none.
+/// If a directory cannot be read or contains no JSON file.
 pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in given {
@@ -86,7 +86,7 @@ fn gather(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Joins runs. What is missing or there twice is a problem of the whole.
+/// Joins runs. Missing and duplicate shards and tests become problems of the merged run.
 pub(crate) fn join(runs: Vec<Run>, shards: Option<u32>) -> Run {
     let mut runs = runs.into_iter();
     let Some(mut all) = runs.next() else { return Run::default() };
@@ -112,9 +112,9 @@ pub(crate) fn join(runs: Vec<Run>, shards: Option<u32>) -> Run {
     }
     all.problems.extend(missing(&present, shards));
     all.meta.shard = None;
-    // A shard knows a part of the tests, all of them together every one; a baseline is held against the whole again.
+    // All shards together ran every test, so the baseline is compared with all of them again.
     all.meta.selected = present.iter().any(Option::is_none) && all.meta.selected;
-    // Who left a test out says so on each machine.
+    // Every machine lists the tests that are ignored.
     let mut ignored = BTreeSet::new();
     all.tests.retain(|test| test.status != Status::Ignored || ignored.insert(test.id()));
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -151,7 +151,7 @@ fn add_tests(all: &mut Run, mut run: Run, interner: &mut Interner) {
     }
 }
 
-/// What is missing of the shards, or there twice.
+/// The missing and duplicate shards.
 fn missing(present: &[Option<Shard>], expected: Option<u32>) -> Vec<String> {
     let shards: Vec<Shard> = present.iter().flatten().copied().collect();
     let counts: BTreeSet<u32> = shards.iter().map(|shard| shard.count).chain(expected).collect();
@@ -162,7 +162,7 @@ fn missing(present: &[Option<Shard>], expected: Option<u32>) -> Vec<String> {
     }
     let Some(count) = counts.into_iter().next() else { return problems };
     if shards.is_empty() && present.len() != count as usize {
-        problems.push(format!("{} of {count} shards are there", present.len()));
+        problems.push(format!("only {} of {count} shards are present", present.len()));
     }
     if shards.is_empty() {
         return problems;
@@ -171,7 +171,7 @@ fn missing(present: &[Option<Shard>], expected: Option<u32>) -> Vec<String> {
         match shards.iter().filter(|shard| shard.index == index).count() {
             0 => problems.push(format!("shard {index} of {count} is missing")),
             1 => {}
-            number => problems.push(format!("shard {index} of {count} is there {number} times")),
+            number => problems.push(format!("shard {index} of {count} appears {number} times")),
         }
     }
     problems
@@ -187,20 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_is_missing_or_there_twice_is_a_problem() {
+    fn a_missing_or_duplicate_shard_is_a_problem() {
         assert!(missing(&[shard(1, 2), shard(2, 2)], None).is_empty());
         assert_eq!(missing(&[shard(1, 2)], None), ["shard 2 of 2 is missing"]);
         assert_eq!(
             missing(&[shard(1, 2), shard(1, 2), shard(2, 2)], None),
-            ["shard 1 of 2 is there 2 times"]
+            ["shard 1 of 2 appears 2 times"]
         );
         assert_eq!(missing(&[shard(1, 2), shard(2, 3)], None).len(), 1);
-        assert_eq!(missing(&[None, None], Some(3)), ["2 of 3 shards are there"]);
+        assert_eq!(missing(&[None, None], Some(3)), ["only 2 of 3 shards are present"]);
         assert!(missing(&[None, None], None).is_empty());
     }
 
     #[test]
-    fn stacks_stay_what_they_were() {
+    fn merging_keeps_call_stacks() {
         let one = a_run();
         let mut other = a_run();
         for test in &mut other.tests {

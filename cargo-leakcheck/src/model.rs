@@ -1,8 +1,8 @@
-//! What a run came to: the one model that every report is made from.
+//! The result of a run: the model that every report is made from.
 //!
-//! Its parts are those of a report, from `leakcheck-report`. Only frames and call stacks are kept in another way:
-//! once, however many call sites have them, so that thousands of tests with a hundred call sites each fit into a few
-//! dozen megabytes. The JSON form is described in `docs/run-schema.md`.
+//! Its parts are those of a report, from `leakcheck-report`, except for frames and call stacks. Each is
+//! stored only once, so that thousands of tests with a hundred call sites each take a few dozen MiB.
+//! `docs/run-schema.md` describes the JSON form.
 
 mod intern;
 mod status;
@@ -20,33 +20,35 @@ use serde::{Deserialize, Serialize};
 pub(crate) use intern::{FrameIn, Interner};
 pub(crate) use status::{Status, Tone};
 
-/// The version of the run's schema. It changes when a reader of the last one would misread a run.
+/// The version of the run's schema. It changes when a reader of the previous version would misread a
+/// run.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// A run of a suite, or several that were joined.
+/// A run of a suite, or several merged runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) schema: u32,
     /// The version of the command.
     pub(crate) cargo_leakcheck: String,
     pub(crate) meta: Meta,
-    /// What is missing or cannot be read: the verdict is not to be relied on.
+    /// What is missing or cannot be read. With problems, the verdict is unreliable.
     pub(crate) problems: Vec<String>,
     pub(crate) tests: Vec<Test>,
-    /// The test programs that were started, and how each ended. Their tests are in [`tests`](Self::tests).
+    /// The test programs that were started, and how each ended. Their tests are in
+    /// [`tests`](Self::tests).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) programs: Vec<Program>,
-    /// What the baseline names and is gone.
+    /// Entries of the baseline that are fixed.
     #[serde(default)]
     pub(crate) fixed: Vec<Fixed>,
     /// Every distinct frame.
     pub(crate) frames: Vec<Frame>,
-    /// Every distinct stack: that of its caller, an index into this list counted from 1 with 0 for none, and the
-    /// frame on top of it.
+    /// Every distinct stack: the stack of its caller, an index into this list counted from 1 with 0 for
+    /// none, and the frame on top of it.
     pub(crate) stacks: Vec<(u32, u32)>,
 }
 
-/// How and of what a run was made.
+/// How a run was made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Meta {
     /// Seconds since 1970.
@@ -61,16 +63,16 @@ pub(crate) struct Meta {
     /// Whether files differed from the commit.
     #[serde(default)]
     pub(crate) dirty: bool,
-    /// Whether only a part of the tests was asked for.
+    /// Whether only some of the tests were selected.
     #[serde(default)]
     pub(crate) selected: bool,
-    /// Which part of a suite, where several machines share it.
+    /// The part of the suite, if several machines share it.
     #[serde(default)]
     pub(crate) shard: Option<Shard>,
-    /// Whether leaks fail the run.
+    /// Whether leaks are reported without failing the run.
     #[serde(default)]
     pub(crate) warn_only: bool,
-    /// The baseline's file, where there was one.
+    /// The file of the baseline, if there was one.
     #[serde(default)]
     pub(crate) baseline: Option<String>,
 }
@@ -82,7 +84,7 @@ pub(crate) struct Shard {
     pub(crate) count: u32,
 }
 
-/// One test and what became of it.
+/// A test and its result.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Test {
     /// Its target's folder: `app`, `app/bin/tool` or `app/tests/api`.
@@ -91,16 +93,16 @@ pub(crate) struct Test {
     pub(crate) status: Status,
     /// The reason of a status that has one.
     pub(crate) why: Option<String>,
-    /// The check's own words for why it was skipped.
+    /// Why the check was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) skip: Option<Skip>,
-    /// How long its check, or else the test, took.
+    /// The duration of its check, or of the test if there is none.
     pub(crate) seconds: Option<f64>,
-    /// What its check has measured and judged; none for a test without one.
+    /// The result of its check, if it has one.
     pub(crate) check: Option<Check>,
 }
 
-/// What a check has measured and judged.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Check {
     pub(crate) kind: Kind,
@@ -109,11 +111,11 @@ pub(crate) struct Check {
     pub(crate) file: Option<String>,
     pub(crate) line: Option<u32>,
     pub(crate) limits: Option<Limits>,
-    /// The figures over their limits.
+    /// The figures that exceed their limits.
     pub(crate) excesses: Vec<Excess>,
     pub(crate) judged: Option<Growth>,
     pub(crate) figures: Option<Figures>,
-    /// Those that retain memory, the largest first.
+    /// Call sites that retain memory, the largest first.
     pub(crate) sites: Vec<Site>,
     pub(crate) omitted_sites: u64,
     pub(crate) omitted: Amount,
@@ -123,15 +125,15 @@ pub(crate) struct Check {
     pub(crate) threads: Vec<Thread>,
     pub(crate) call_stacks: Stacks,
     pub(crate) symbols: Symbols,
-    /// Figures beyond their tolerance over the baseline.
+    /// Figures that exceed the baseline by more than their tolerance.
     #[serde(default)]
     pub(crate) regressions: Vec<Regression>,
-    /// Sections that most reports do not have.
+    /// Sections that most reports lack.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) more: Sections,
 }
 
-/// Sections of a report that most reports do not have, as they are there.
+/// Sections that most reports lack, as in the report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Sections {
@@ -158,33 +160,33 @@ pub(crate) struct Sections {
 pub(crate) struct Site {
     pub(crate) bytes: u64,
     pub(crate) blocks: u64,
-    /// The stack's place in [`Run::stacks`], counted from 1; 0 where it was not captured.
+    /// The index of the stack in [`Run::stacks`], counted from 1; 0 if it was not captured.
     pub(crate) stack: u32,
-    /// What stays the same over moved lines, other folders and other builds.
+    /// Stays the same when lines move, in other folders and in other builds.
     #[serde(with = "hex")]
     pub(crate) fingerprint: u64,
-    /// Whether the baseline has it.
+    /// Whether the baseline lists it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) known: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) omitted_frames: u64,
-    /// How it grew from batch to batch, where the body was repeated.
+    /// Growth by batch, if the body was repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) growth: Option<Growing>,
-    /// What keeps its blocks alive, where that is known.
+    /// What keeps its blocks alive, if known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) holders: Vec<Holder>,
 }
 
-/// A thread that still ran.
+/// A thread that was still running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Thread {
     pub(crate) name: String,
-    /// The stack that started it, as in [`Site::stack`].
+    /// The stack that started it; see [`Site::stack`].
     pub(crate) stack: u32,
 }
 
-/// A figure that is beyond its tolerance over the baseline.
+/// A figure that exceeds the baseline by more than its tolerance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Regression {
     pub(crate) figure: Compared,
@@ -201,24 +203,24 @@ pub(crate) enum Compared {
     NetGrowth,
     Peak,
     Churn,
-    /// Another one that is over its limit in both runs.
+    /// Another figure, which exceeds its limit.
     #[serde(untagged)]
     Excess(Figure),
 }
 
-/// A leak of the baseline that is gone.
+/// An entry of the baseline that is fixed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fixed {
     pub(crate) test: String,
     pub(crate) fingerprint: String,
     pub(crate) at: String,
-    /// What is within its limit again, where it is no call site that is gone.
+    /// The figure that is within its limit again; `None` if a call site no longer leaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) figure: Option<Figure>,
 }
 
 impl Run {
-    /// An empty one.
+    /// An empty run.
     pub(crate) fn new(meta: Meta) -> Self {
         Self {
             schema: SCHEMA,
@@ -233,28 +235,28 @@ impl Run {
         self.places(stack).filter_map(|frame| self.frames.get(frame as usize))
     }
 
-    /// The same by their places in [`Run::frames`].
+    /// The same as indices into [`Run::frames`].
     pub(crate) fn places(&self, mut stack: u32) -> impl Iterator<Item = u32> {
         std::iter::from_fn(move || {
             let (caller, frame) = *self.stacks.get(stack.checked_sub(1)? as usize)?;
-            // A caller comes before those that it calls; what says otherwise is no stack.
+            // A caller has a lower index than its callees. Anything else is invalid.
             stack = if caller < stack { caller } else { 0 };
             Some(frame)
         })
     }
 
-    /// The frame that a reader looks at first: the first of the user's own code, else of a dependency, else any.
+    /// The most relevant frame: the first of the user's code, else of a dependency, else any.
     pub(crate) fn leaf(&self, stack: u32) -> Option<&Frame> {
         let of = |class: Class| self.stack(stack).find(|frame| frame.class == class);
         of(Class::User).or_else(|| of(Class::Dependency)).or_else(|| self.stack(stack).next())
     }
 
-    /// How many tests have one of these statuses.
+    /// The number of tests with one of these statuses.
     pub(crate) fn count(&self, statuses: &[Status]) -> usize {
         self.tests.iter().filter(|test| statuses.contains(&test.status)).count()
     }
 
-    /// The tests with what matters most first: by status, then by growth.
+    /// The tests by importance: by status, then by growth.
     pub(crate) fn by_weight(&self) -> Vec<&Test> {
         let mut tests: Vec<&Test> = self.tests.iter().collect();
         tests.sort_by_cached_key(|test| {
@@ -265,24 +267,24 @@ impl Run {
 }
 
 impl Test {
-    /// What tells it from all other tests of the workspace.
+    /// Identifies the test in the workspace.
     pub(crate) fn id(&self) -> String {
         format!("{}::{}", self.target, self.name)
     }
 
-    /// What was held against the limit.
+    /// The growth that was compared with the limit.
     pub(crate) fn growth(&self) -> Option<i64> {
         let check = self.check.as_ref()?;
         let net = || check.figures.map(|figures| figures.net_growth);
         check.judged.or_else(net).map(|growth| growth.bytes)
     }
 
-    /// Whether a figure is over its limit, known or not.
+    /// Whether a figure exceeds its limit, known or not.
     pub(crate) fn is_over(&self) -> bool {
         self.check.as_ref().is_some_and(|check| !check.excesses.is_empty())
     }
 
-    /// How often its body was called, where it was repeated.
+    /// The number of calls of its body, if it was repeated.
     pub(crate) fn calls(&self) -> Option<u64> {
         let repetition = self.check.as_ref()?.more.repetition.as_ref()?;
         Some(repetition.calls() + repetition.warmup)
@@ -298,7 +300,7 @@ impl Test {
 }
 
 impl Site {
-    /// Bytes that every further call of a repeated body leaves behind here, where it leaks.
+    /// Bytes per call of a repeated body, if this call site leaks.
     pub(crate) fn per_call(&self) -> Option<i64> {
         let growth = self.growth.as_ref().filter(|growth| growth.severity.is_some())?;
         Some(growth.bytes_per_call as i64)
@@ -306,7 +308,7 @@ impl Site {
 }
 
 impl Run {
-    /// The function that allocated and its `file:line`, as far as they are known.
+    /// The function that allocated and its `file:line`, as far as known.
     pub(crate) fn allocated_at(&self, stack: u32) -> (String, String) {
         let leaf = self.leaf(stack);
         let name = leaf.map_or_else(|| "unknown".into(), Frame::short_name).into_owned();
@@ -323,7 +325,7 @@ impl Regression {
         format!("{what}{name} was {before}, is {now}, tolerated up to {tolerated}")
     }
 
-    /// What was, what is, and what would be tolerated.
+    /// The values before and now, and the largest tolerated value.
     pub(crate) fn shown(&self) -> [String; 3] {
         let of =
             |value| if self.figure.is_bytes() { signed_size(value) } else { value.to_string() };
@@ -364,7 +366,7 @@ impl Fixed {
     }
 }
 
-/// Figures as people call them.
+/// The name of a figure in tables and messages.
 fn words(figure: Figure) -> &'static str {
     match figure {
         Figure::PeakBytes => "peak",
@@ -373,16 +375,16 @@ fn words(figure: Figure) -> &'static str {
         Figure::Children => "child processes",
         Figure::CHeapBytes => "growth of the C heap",
         Figure::LostBytes => "lost memory",
-        Figure::BytesPerCall => "memory at every call",
-        Figure::ThreadsPerCall => "running threads at every call",
-        Figure::FdsPerCall => "open file descriptors at every call",
-        Figure::ChildrenPerCall => "child processes at every call",
-        Figure::CHeapBytesPerCall => "growth of the C heap at every call",
+        Figure::BytesPerCall => "memory per call",
+        Figure::ThreadsPerCall => "running threads per call",
+        Figure::FdsPerCall => "open file descriptors per call",
+        Figure::ChildrenPerCall => "child processes per call",
+        Figure::CHeapBytesPerCall => "growth of the C heap per call",
         other => other.name(),
     }
 }
 
-/// A text that is not copied out of the file that it is read from, where it has no escapes.
+/// A text that borrows from its file unless it contains escapes.
 #[derive(Clone, Debug, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -398,7 +400,7 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// Fingerprints as people and other tools write them.
+/// Fingerprints in hexadecimal digits.
 mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de};
 

@@ -1,4 +1,4 @@
-//! Files that the command writes: beside their place and renamed, so that a reader never sees half a file.
+//! Writes files under a temporary name and renames them, so that a reader never sees half a file.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Writes a file, and the directories around it.
+/// Writes a file and creates its parent directories.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     write_with(path, |out| {
         out.write_all(content).map_err(|error| Error::file("written", path, error))
     })
 }
 
-/// The same with what somebody writes bit by bit.
+/// The same for content that is written in parts.
 pub(crate) fn write_with(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> Result<()>,
@@ -35,13 +35,13 @@ pub(crate) fn write_with(
         fs::rename(&beside, path).map_err(cannot)
     });
     if written.is_err() {
-        // What was begun must not stay; that it may not even have been begun is no second error.
+        // Removes a partial file. It may not exist, so a failure is not an error.
         _ = fs::remove_file(&beside);
     }
     written
 }
 
-/// A path as the user would write it, from where the command was called.
+/// A path relative to the working directory, if it is inside.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let inside = here.as_deref().and_then(|here| path.strip_prefix(here).ok());

@@ -1,4 +1,4 @@
-//! The progress line on a terminal, overwritten while the tests run.
+//! The progress line, which is overwritten while the tests run.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::records::Count;
 use leakcheck_report::run::Outcome;
 
-/// The shortest time between two writes of the line.
+/// The minimum time between two updates of the line.
 pub(crate) const PAUSE: Duration = Duration::from_millis(80);
 const WIDTH: usize = 78;
 
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// On stderr, if that is a terminal.
+    /// On stderr, if it is a terminal.
     pub(crate) fn new(verbose: bool) -> Self {
         Self { shown: !verbose && stderr().is_terminal(), ..Self::hidden() }
     }
@@ -33,7 +33,7 @@ impl Progress {
         self.shown
     }
 
-    /// How far the run has come.
+    /// The progress of the run.
     pub(crate) fn is_at(&mut self, count: Count) {
         let is_further = count.ended > self.ended;
         (self.expected, self.ended, self.failed) = (count.tests, count.ended, count.failed);
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Counts tests that are to come.
+    /// Adds tests that will run.
     pub(crate) fn expect(&mut self, tests: usize) {
         self.expected += tests;
     }

@@ -1,5 +1,5 @@
-//! The records of the test programs of a run, in files: the target runner writes them, and the
-//! command reads them.
+//! The records of the test programs of a run. The target runner writes them to files, and the command
+//! reads them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use crate::libtest;
 /// The folder of the records, in the directory of a run.
 const FOLDER: &str = "programs";
 
-/// Makes the folder of the records, where test programs write before there is a record.
+/// Creates the folder of the records. Test programs write there before they have a record.
 pub(crate) fn make_folder(directory: &Path) -> Result<()> {
     let folder = directory.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|error| Error::file("made", &folder, error))
 }
 
-/// Reads all records, the first program first.
+/// Reads all records in the order in which the programs started.
 pub(crate) fn read(directory: &Path) -> Vec<Program> {
     let mut records: Vec<Program> = files(directory).filter_map(|path| read_one(&path)).collect();
     records.sort_by(|a, b| (a.started_ms, &a.path).cmp(&(b.started_ms, &b.path)));
     records
 }
 
-/// The files of the records. The directory is missing where no program was started.
+/// The files of the records. The directory is missing if no program was started.
 fn files(directory: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(directory.join(FOLDER)).into_iter().flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -36,13 +36,13 @@ fn read_one(path: &Path) -> Option<Program> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     pub(crate) tests: usize,
     pub(crate) ended: usize,
     pub(crate) failed: usize,
-    /// A test that has ended.
+    /// The last test that has ended.
     pub(crate) last: Option<String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn new(directory: &Path, started_ms: u64) -> Self {
-        // A process id can come again in a long run, but not in the same millisecond.
+        // A process id can recur in a long run, but not in the same millisecond.
         let stem = format!("{started_ms}-{}", std::process::id());
         let file = |extension| directory.join(FOLDER).join(&stem).with_extension(extension);
         Self {
@@ -89,8 +89,8 @@ impl Files {
         }
     }
 
-    /// Writes the record beside its place and renames it. A program without a record makes the run
-    /// incomplete, so that this cannot be written needs no message.
+    /// Writes the record under a temporary name and renames it. A failure needs no message, because a
+    /// program without a record makes the run incomplete.
     pub(crate) fn keep(&self, record: &Program) {
         let json = serde_json::to_vec(record).unwrap_or_default();
         _ = crate::output::write(&self.record, &json);

@@ -1,4 +1,4 @@
-//! Runs the tests, by `cargo test` or by nextest.
+//! Runs the tests with `cargo test` or nextest.
 
 pub(crate) mod cargo_test;
 pub(crate) mod nextest;
@@ -13,7 +13,7 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::target_runner::Invocation;
 
-/// What is run, by either runner.
+/// What either runner runs.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// cargo's own flags, without `--config`.
@@ -27,16 +27,15 @@ pub(crate) struct Plan {
     pub(crate) verbose: bool,
 }
 
-/// What cargo and the tests print, in a file. It is for people only: the records of the programs
-/// decide.
+/// The output of cargo and the tests, in a file. It is only shown; nothing is decided by it.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
-    /// How much of it was shown.
+    /// How many bytes were shown.
     shown: usize,
 }
 
-/// `cargo` as the one that called this command.
+/// The `cargo` that called this command.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -50,7 +49,7 @@ impl Plan {
         }
     }
 
-    /// The flags of a run, whose programs are started by this command.
+    /// The flags of a run whose programs are started by this command.
     fn run(&self, command: &mut Command, invocation: &Invocation) {
         command.args(&self.flags);
         invocation.apply(command);
@@ -68,7 +67,7 @@ impl Output {
         Ok((Self { path, shown: 0 }, out, also))
     }
 
-    /// Shows what was not shown yet.
+    /// Shows the output that was not shown yet.
     fn show(&mut self) {
         let all = self.read();
         let new = all.as_bytes().get(self.shown..).unwrap_or_default();
@@ -78,7 +77,7 @@ impl Output {
 
     fn read(&self) -> String {
         let bytes = fs::read(&self.path).unwrap_or_default();
-        // Not for people: this command gives libtest the option.
+        // The command gives libtest this option, not the user, so its warning is removed.
         String::from_utf8_lossy(&bytes).replace("warning: `--logfile` is deprecated", "")
     }
 }

@@ -1,4 +1,5 @@
-//! The effective settings: the command line overrides the environment, which overrides the manifest and the defaults.
+//! The effective settings. The command line overrides the environment, which overrides the manifest,
+//! which overrides the defaults.
 
 mod env;
 mod manifest;
@@ -44,7 +45,7 @@ pub(crate) struct Settings {
     pub(crate) tests: Vec<TestLimit>,
     pub(crate) skip: Vec<Skip>,
     pub(crate) suppressions: Vec<Suppression>,
-    /// `LEAK_SUPPRESSIONS`.
+    /// The file that `LEAK_SUPPRESSIONS` names.
     pub(crate) suppressions_file: Option<Setting<String>>,
     pub(crate) iterations: Option<Setting<Iterations>>,
     pub(crate) stacks: Setting<Stacks>,
@@ -69,7 +70,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When a value is not valid.
+    /// If a value is invalid.
     pub(crate) fn read(
         leaks: &LeakArgs,
         output: &OutputArgs,
@@ -179,7 +180,7 @@ impl Settings {
         })
     }
 
-    /// The limit that a test has by its name, where it has none of its own.
+    /// The limit for a test by its name. It applies if the test has no limit of its own.
     pub(crate) fn limit_of(&self, id: &str, name: &str) -> Option<&TestLimit> {
         self.tests.iter().find(|rule| rule.tests.matches(name) || rule.tests.matches(id))
     }
@@ -229,7 +230,7 @@ impl Environment {
         })
     }
 
-    /// Whether leaks fail the run, by `LEAK_CHECK`.
+    /// Whether leaks only warn, by `LEAK_CHECK`.
     fn warn_only(&self) -> Result<Option<Setting<bool>>> {
         let mode =
             self.parse("LEAK_CHECK", "`on`, `warn`, `record` or `off`", |text| match text {
@@ -247,7 +248,7 @@ impl Environment {
         Ok(Some(set(warn_only, source)))
     }
 
-    /// What only the tests read: every one of them would fail for it.
+    /// Checks variables that only the tests read. An invalid value would fail every test.
     fn check(&self) -> Result<()> {
         let one_of = |name, expected, words: &[&str]| {
             self.parse(name, expected, |text| words.contains(&text).then_some(()))

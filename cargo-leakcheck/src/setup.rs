@@ -1,4 +1,4 @@
-//! What the target runner has to know, which the command writes into the directory of a run.
+//! The settings of the target runner, which the command writes to the directory of a run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 /// The first argument that makes this command a target runner, followed by the target triple.
 pub(crate) const VERB: &str = "__run-program";
 
-/// The variable that tells the target runner where the files of the run are.
+/// The variable that names the directory of the run for the target runner.
 pub(crate) const DIRECTORY: &str = "CARGO_LEAKCHECK_RUN";
 
 const FILE: &str = "setup.json";
 
-/// What the target runner has to know.
+/// The settings of the target runner.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Setup {
     /// The user's target runners, by target triple.
     pub(crate) runners: BTreeMap<String, Vec<String>>,
-    /// The variables that make cargo use this command, and what they were before.
+    /// The variables that make cargo use this command, and their previous values.
     pub(crate) variables: BTreeMap<String, Option<String>>,
     /// The test programs, by the path of the executable.
     pub(crate) programs: Programs,
@@ -39,7 +39,7 @@ pub(crate) struct TestProgram {
 }
 
 impl Setup {
-    /// The user's target runner, empty where there is none.
+    /// The user's target runner; empty if there is none.
     pub(crate) fn runner(&self, triple: &str) -> &[String] {
         self.runners.get(triple).map_or(&[], Vec::as_slice)
     }

@@ -1,4 +1,4 @@
-//! The lines of code around allocations, for the page.
+//! Excerpts of the source code around allocations, for the page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,17 +8,17 @@ use leakcheck_report::Class;
 use crate::model::{Run, Status};
 use crate::workspace::Workspace;
 
-/// How many lines are shown before and after.
+/// The number of lines before and after an allocation.
 const AROUND: u32 = 4;
-/// So that a page stays a page: places in all, and call sites of a test.
+/// Limits the size of the page: the number of excerpts, and of call sites per test.
 const MOST_PLACES: usize = 4000;
 const MOST_SITES: usize = 40;
 const LONGEST_LINE: usize = 300;
 
-/// The number of the first line and the lines.
+/// The number of the first line, and the lines.
 pub(crate) type Excerpt = (u32, Vec<String>);
 
-/// The lines around the frames of the user's own code, where tests leak or nearly do: by `file:line`.
+/// Excerpts by `file:line` around the frames of the user's code, for tests that leak or nearly do.
 pub(crate) fn around(run: &Run, workspace: &Workspace) -> BTreeMap<String, Excerpt> {
     let mut excerpts = BTreeMap::new();
     let mut files: BTreeMap<&str, Option<Vec<String>>> = BTreeMap::new();

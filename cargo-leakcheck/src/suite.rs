@@ -27,13 +27,13 @@ const REPORTS: &str = "reports";
 /// A finished run, before it is compared with a baseline.
 pub(crate) struct Finished {
     pub(crate) run: Run,
-    /// Whether something failed that has no row of its own.
+    /// Whether something failed that has no row in the table.
     pub(crate) failed_otherwise: bool,
-    /// What cargo and the tests printed.
+    /// The output of cargo and the tests.
     pub(crate) output: String,
 }
 
-/// Builds the tests, runs them and reads what they have reported.
+/// Builds the tests, runs them and reads their reports.
 pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> Result<Finished> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let with_nextest = uses_nextest(args, settings, workspace)?;
@@ -80,13 +80,13 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, workspace: &Workspace) ->
     Ok(Finished { run, failed_otherwise, output: session.output })
 }
 
-/// Tests that were run.
+/// The result of running the tests.
 struct Session {
     evidence: Evidence,
-    /// Whether cargo or nextest ended with success.
+    /// Whether cargo or nextest succeeded.
     success: bool,
     took: Duration,
-    /// What was printed, for people.
+    /// The output, which is only shown.
     output: String,
 }
 
@@ -101,7 +101,7 @@ impl Session {
             true => Programs::new(),
             false => cargo_test::build(plan, workspace)?,
         };
-        // A list is no run, so it leaves no records.
+        // `--list` runs no tests, so it leaves no records.
         let lists = args.libtest.iter().any(|argument| argument == "--list");
         let invocation = install(plan, args, &programs, directory)?;
         let clock = Instant::now();
@@ -133,8 +133,7 @@ impl Session {
         Ok(Self { evidence, success, took: clock.elapsed(), output })
     }
 
-    /// Whether something failed that has no row in the table, such as an example in the
-    /// documentation.
+    /// Whether something failed that has no row in the table, such as a doctest.
     fn failed_otherwise(&self, run: &Run) -> bool {
         use crate::model::Status::{Blind, Failed};
         let has_row = run.count(&[Blind, Failed]) > 0;
@@ -170,14 +169,14 @@ fn uses_nextest(args: &RunArgs, settings: &Settings, workspace: &Workspace) -> R
     }
 }
 
-/// The flags that only nextest has.
+/// The flags that only nextest accepts.
 fn of_nextest(select: &SelectArgs) -> Vec<String> {
     let part = select.partition.iter().map(|part| ("--partition", part));
     let filter = select.filterset.iter().map(|filter| ("-E", filter));
     part.chain(filter).flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
 }
 
-/// The part in `hash:2/3`, `count:2/3` and `slice:2/3`.
+/// Parses the part in `hash:2/3`, `count:2/3` or `slice:2/3`.
 fn shard(partition: &str) -> Result<Shard> {
     let parse = || {
         let (_, part) = partition.split_once(':')?;
@@ -190,7 +189,7 @@ fn shard(partition: &str) -> Result<Shard> {
     })
 }
 
-/// cargo's flags as they were given.
+/// The given flags for cargo.
 fn flags(select: &SelectArgs, with_nextest: bool) -> Vec<String> {
     let mut flags = select.flags();
     if let Some(profile) = &select.cargo_profile {
@@ -200,7 +199,7 @@ fn flags(select: &SelectArgs, with_nextest: bool) -> Vec<String> {
     flags
 }
 
-/// The values of `--config`: those that were given, and those that optimize what slows checks down.
+/// The values of `--config`: the given ones, and those that optimize the crates that slow checks down.
 fn config(select: &SelectArgs, settings: &Settings, workspace: &Workspace) -> Vec<String> {
     let mut config = select.config.clone();
     let profile = match select.cargo_profile.as_deref() {
@@ -255,7 +254,7 @@ fn variables(
     Ok(variables)
 }
 
-/// The suppressions of the manifest and of the environment in one file.
+/// Writes the suppressions of the manifest and of the environment to one file.
 fn suppressions(settings: &Settings, folder: &Path) -> Result<PathBuf> {
     let mut text = match &settings.suppressions_file {
         Some(path) => {
@@ -272,7 +271,7 @@ fn suppressions(settings: &Settings, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The directory of one run's reports; several runs may go on in one target directory.
+/// The directory of a run. Several runs may use one target directory at the same time.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -283,7 +282,7 @@ impl Folder {
         for number in 0..1000 {
             let path = runs.join(format!("{process}-{number}"));
             match fs::create_dir(&path) {
-                // Tests run in their packages' directories.
+                // Absolute, because tests run in the directories of their packages.
                 Ok(()) => {
                     let path = fs::canonicalize(&path)
                         .map_err(|error| Error::file("read", &runs, error))?;

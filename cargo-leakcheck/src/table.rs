@@ -1,4 +1,4 @@
-//! The run on a terminal: a table of tests, leaks first, with the call sites that matter most.
+//! The table of tests on a terminal: leaks first, with their largest call sites.
 
 mod rows;
 
@@ -12,19 +12,19 @@ use leakcheck_report::{Excess, Figure, text};
 use crate::model::{Run, Status, Test, Tone};
 use crate::output::shown;
 
-/// How many tests are listed that are in order, unless all are asked for.
+/// The maximum number of rows, unless more tests failed or `--all` is given.
 const MOST_ROWS: usize = 50;
 const WIDEST_NAME: usize = 60;
 
-/// How much is shown.
+/// How much the table shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     pub(crate) all: bool,
-    /// How many call sites of each leak.
+    /// The number of call sites per leak.
     pub(crate) top: usize,
 }
 
-/// The whole table, with colors that a terminal understands.
+/// Renders the table, with colors for a terminal.
 pub(crate) fn render(run: &Run, extent: Extent) -> String {
     let tests = run.by_weight();
     let in_order =
@@ -42,7 +42,7 @@ pub(crate) fn render(run: &Run, extent: Extent) -> String {
     if !rest.is_empty() {
         let _ = writeln!(
             out,
-            "  … and {} in order (--all lists them)",
+            "  … and {} without problems (--all lists them)",
             counted(rest.len() as u64, "more test")
         );
     }
@@ -109,7 +109,7 @@ fn write_leak(out: &mut String, run: &Run, test: &Test, top: usize) {
     let sites = rows::of(run, &check.sites);
     for site in sites.iter().take(top) {
         let known = if site.known { " (known)" } else { "" };
-        let per_call = site.per_call.map(|bytes| format!(", {} a call", signed_size(bytes)));
+        let per_call = site.per_call.map(|bytes| format!(", {} per call", signed_size(bytes)));
         let per_call = per_call.unwrap_or_default();
         let blocks = counted(site.blocks, "block");
         let (name, place) = (plain(&site.name), plain(&site.place));
@@ -151,7 +151,7 @@ fn write_fixed(out: &mut String, run: &Run) {
     if let Some(baseline) = run.meta.baseline.as_ref().filter(|_| !run.fixed.is_empty()) {
         let _ = writeln!(
             out,
-            "  take {} out of `{}`: cargo leakcheck baseline --update",
+            "  remove {} from `{}`: cargo leakcheck baseline --update",
             if run.fixed.len() == 1 { "it" } else { "them" },
             shown(std::path::Path::new(baseline))
         );
@@ -191,12 +191,12 @@ fn name(test: &Test, with_target: bool) -> String {
     plain(&if with_target { test.id() } else { test.name.clone() })
 }
 
-/// Without what a terminal would take for an order.
+/// Replaces control characters, which a terminal would interpret.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// Cut in the middle where it is too long, and filled up where it is short.
+/// Truncates a text in the middle, or pads it with spaces, to the width.
 fn fit(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {

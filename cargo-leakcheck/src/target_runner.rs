@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::records;
 use crate::setup::{DIRECTORY, Programs, Setup, VERB};
 
-/// How cargo is called so that it uses this command as target runner.
+/// Arguments and variables that make cargo use this command as target runner.
 #[derive(Debug, Default)]
 pub(crate) struct Invocation {
     /// Values for cargo's `--config`.
@@ -21,16 +21,16 @@ pub(crate) struct Invocation {
     variables: BTreeMap<String, String>,
 }
 
-/// Prepares a run in `directory`, whose tests are built for `targets` and by the flags of
-/// `--config`.
+/// Prepares a run in `directory`. Its tests are built for `targets` with the values of `--config`.
 pub(crate) fn install(
     directory: &Path,
     programs: Programs,
     targets: &[String],
     flags: &[String],
 ) -> Result<Invocation> {
-    let here = env::current_dir()
-        .map_err(|error| Error::unusable(format!("the working directory is gone: {error}")))?;
+    let here = env::current_dir().map_err(|error| {
+        Error::unusable(format!("the working directory cannot be read: {error}"))
+    })?;
     let cargo = CargoConfig::read(&here, flags)?;
     let command = env::current_exe().map_err(|error| {
         Error::unusable(format!("the path of this command is unknown: {error}"))
@@ -42,14 +42,14 @@ pub(crate) fn install(
         if let Some(runner) = cargo.runner(&triple)? {
             setup.runners.insert(triple.clone(), runner.command);
         }
-        // What stands alone in `--config` is taken out, so that the variable holds.
+        // A runner in `--config` would override the variable, so it is removed.
         invocation.config.retain(|flag| !sets_only_the_runner(flag, &triple));
         let before = env::var(variable(&triple)).ok();
         setup.variables.insert(variable(&triple), before);
         let words = [&*command, VERB, &triple];
         let rest = CargoConfig::read(&here, &invocation.config)?;
         match rest.runner_of_command_line(&triple) {
-            // A value of another type could not be merged.
+            // cargo cannot merge values of different types.
             Some(Value::Array(_)) => invocation.config.push(as_list(&triple, &words)),
             Some(_) => invocation.config.push(as_text(&triple, &divisible(&words)?)),
             None if command.contains(char::is_whitespace) => {
@@ -76,7 +76,7 @@ fn sets_only_the_runner(flag: &str, triple: &str) -> bool {
     true
 }
 
-/// A text, which cargo divides at spaces.
+/// A string, which cargo splits at spaces.
 fn divisible(words: &[&str; 3]) -> Result<String> {
     if words[0].contains(char::is_whitespace) {
         return Err(Error::unusable(format!(
@@ -88,7 +88,7 @@ fn divisible(words: &[&str; 3]) -> Result<String> {
     Ok(words.join(" "))
 }
 
-// Strings and lists of JSON are ones of TOML too.
+// JSON strings and lists are valid TOML.
 
 fn as_text(triple: &str, command: &str) -> String {
     format!("target.{triple}.runner={}", serde_json::Value::from(command))
@@ -99,7 +99,7 @@ fn as_list(triple: &str, words: &[&str; 3]) -> String {
 }
 
 impl Invocation {
-    /// Gives a call of cargo what makes it use this command.
+    /// Adds the arguments and variables to a call of cargo.
     pub(crate) fn apply(&self, command: &mut Command) {
         for flag in &self.config {
             command.arg("--config").arg(flag);

@@ -47,7 +47,7 @@ fn environment() -> Result<Environment> {
 /// `cargo leakcheck`
 fn check(args: &RunArgs) -> Result<Exit> {
     let (workspace, settings) = read(args)?;
-    // An unreadable baseline is an error before the tests run for an hour.
+    // Read first, so that an unreadable baseline is reported before the tests run.
     let baseline = read_baseline(&settings)?;
     let past = past(settings.history.as_ref().map(|set| set.value.as_path()))?;
     let mut finished = suite::run(args, &settings, &workspace)?;
@@ -78,7 +78,7 @@ fn past(directory: Option<&Path>) -> Result<Vec<formats::Past>> {
     directory.map_or_else(|| Ok(Vec::new()), history::read)
 }
 
-/// The output of cargo and the tests, if a test failed or did not finish and it was not shown yet.
+/// Shows the output of cargo and the tests if a test failed or did not finish.
 fn show_failures(finished: &Finished, settings: &Settings) {
     let failed = finished.failed_otherwise
         || finished.run.count(&[Status::Failed, Status::Blind, Status::CutOff]) > 0
@@ -89,10 +89,10 @@ fn show_failures(finished: &Finished, settings: &Settings) {
     }
 }
 
-/// What is shown and written of a finished run.
+/// What the command shows and writes at the end of a run.
 struct Conclusion<'a> {
     workspace: &'a Workspace,
-    /// Where the reports go that every run writes; none where only those are written that were asked for.
+    /// The directory of the reports that every run writes. `None` writes only the requested ones.
     always: Option<&'a Path>,
     extent: Extent,
     reports: Vec<Target>,
@@ -113,11 +113,11 @@ impl<'a> Conclusion<'a> {
         }
     }
 
-    /// Shows the table, and writes the reports and what a CI system reads.
+    /// Shows the table and writes the reports and the annotations for CI.
     fn draw(self, run: &Run, past: Vec<formats::Past>) -> Result<()> {
         print!("{}", table::render(run, self.extent));
         let mut context = Context { sources: sources::around(run, self.workspace), history: past };
-        // An output that cannot be written does not prevent the others.
+        // If one report cannot be written, the others still are.
         let mut problems = Vec::new();
         if let Some(directory) = self.history {
             match history::keep(directory, run).and_then(|()| history::read(directory)) {
@@ -147,7 +147,7 @@ fn extent(all: bool, top: u64) -> Extent {
     Extent { all, top: usize::try_from(top).unwrap_or(usize::MAX) }
 }
 
-/// The reason of an exit code that the table alone does not explain.
+/// Explains an exit code that the table does not explain.
 fn say_why(run: &Run, exit: Exit) {
     match exit {
         Exit::Clean | Exit::Leaks => {}
@@ -180,7 +180,7 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
     let mut finished = suite::run(&args.run, &settings, &workspace)?;
     show_failures(&finished, &settings);
     finished.run.meta.warn_only = true;
-    // An incomplete run is no basis for a baseline.
+    // An incomplete run must not become a baseline.
     let exit = judge::exit(&finished.run, finished.failed_otherwise);
     let baseline = match known {
         Some(known) if args.update => known.updated_by(&finished.run),

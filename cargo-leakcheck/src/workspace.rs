@@ -9,7 +9,7 @@ use crate::setup::TestProgram;
 use leakcheck_report::file::{self, Target};
 use leakcheck_report::run::Harness;
 
-/// Crates that take part in every check or in naming its call sites.
+/// The crates that every check runs, or that resolve the names of call sites.
 const TRACKING: [&str; 12] = [
     "leakcheck",
     "leakcheck-holders",
@@ -25,7 +25,7 @@ const TRACKING: [&str; 12] = [
     "miniz_oxide",
 ];
 
-/// Which project is meant, and what cargo may do to describe it.
+/// Selects a project, and what cargo may do to describe it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
     pub(crate) manifest_path: Option<PathBuf>,
@@ -39,11 +39,11 @@ pub(crate) struct Query {
 #[derive(Clone, Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Where this command keeps what it makes.
+    /// The directory for the files of this command.
     pub(crate) output: PathBuf,
-    /// Those of [`TRACKING`] that the project builds.
+    /// The crates of [`TRACKING`] that the project builds.
     pub(crate) tracking: Vec<&'static str>,
-    /// `[workspace.metadata.leakcheck]`, and the manifest that has it.
+    /// `[workspace.metadata.leakcheck]`, and its manifest.
     pub(crate) settings: serde_json::Value,
     pub(crate) manifest: PathBuf,
     pub(crate) members: Vec<Member>,
@@ -58,7 +58,7 @@ pub(crate) struct Member {
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// Runs `cargo metadata`.
     pub(crate) fn find(query: &Query) -> Result<Self> {
         let mut command = MetadataCommand::new();
         if let Some(manifest) = &query.manifest_path {
@@ -97,7 +97,8 @@ impl Workspace {
         })
     }
 
-    /// The project around, or just the directory where there is none: results can be joined anywhere.
+    /// The project of the working directory. Without a project it is the directory alone, because runs
+    /// can be merged anywhere.
     pub(crate) fn find_or_here() -> Self {
         Self::find(&Query::default()).unwrap_or_else(|_| Self {
             root: PathBuf::from("."),
@@ -109,14 +110,14 @@ impl Workspace {
         })
     }
 
-    /// A test program of a target that cargo has built. None for a package outside the workspace.
+    /// A test program that cargo has built. `None` if its package is outside of the workspace.
     pub(crate) fn program(&self, id: &PackageId, kind: &str, target: &str) -> Option<TestProgram> {
         let member = self.members.iter().find(|member| member.id == *id)?;
         let harness = member.harness(kind, target);
         Some(TestProgram { folder: folder(&member.name, kind, target), harness })
     }
 
-    /// A file of the project, by the path that a report has.
+    /// A file of the project, by its path in a report.
     pub(crate) fn source(&self, file: &str) -> Option<PathBuf> {
         let path = Path::new(file);
         let inside = !path.is_absolute() && path.iter().all(|part| part != "..");

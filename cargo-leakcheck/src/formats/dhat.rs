@@ -1,4 +1,4 @@
-//! DHAT's viewer, version 2 of its format. It gets what is retained, not how long blocks lived.
+//! The format of DHAT's viewer, version 2. It contains retained memory, but no lifetimes of blocks.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,7 +15,7 @@ struct File {
     version: u32,
     mode: &'static str,
     verb: &'static str,
-    /// Whether lifetimes of blocks, and accesses to them, were recorded.
+    /// Whether lifetimes of blocks and accesses to them were recorded.
     bklt: bool,
     bkacc: bool,
     tu: &'static str,
@@ -28,7 +28,7 @@ struct File {
     ftbl: Vec<String>,
 }
 
-/// A program point: bytes, blocks and the places of frames in the table.
+/// A program point: bytes, blocks and the indices of its frames in the table.
 #[derive(Serialize)]
 struct Point {
     tb: u64,

@@ -1,4 +1,5 @@
-//! Folded stacks: a line a call site, the test first, with the bytes that it retains; what flame graph tools read.
+//! Folded stacks for flame graph tools: one line per call site, from the test to the allocation, with
+//! the retained bytes.
 
 use std::io::Write;
 
@@ -24,7 +25,7 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     Ok(())
 }
 
-/// A name without what parts names and lines; some readers take U+2028 for the end of a line too.
+/// Replaces the characters that separate names and lines. Some readers end a line at U+2028 too.
 fn part(name: &str) -> String {
     let odd = |c: char| c == ';' || c.is_control() || (c.is_whitespace() && c != ' ');
     name.chars().map(|c| if odd(c) { '_' } else { c }).collect()

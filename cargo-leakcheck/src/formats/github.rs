@@ -2,10 +2,10 @@
 
 use crate::model::{Run, Status};
 
-/// GitHub shows ten of a step; the summary has the rest.
+/// GitHub shows ten annotations per step. The summary has the rest.
 const MOST: usize = 10;
 
-/// The workflow commands, a line each.
+/// The workflow commands, one per line.
 pub(crate) fn annotations(run: &Run) -> String {
     let mut lines = Vec::new();
     let level = if run.meta.warn_only { "warning" } else { "error" };
@@ -31,12 +31,12 @@ pub(crate) fn annotations(run: &Run) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A message, as workflow commands want it.
+/// Escapes a message for a workflow command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The value of a property.
+/// Escapes the value of a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! GitLab's code quality: a list of what is found at which line.
+//! GitLab's code quality report: a list of issues, each at a line.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,7 +9,7 @@ use super::rendered::Rendered;
 use crate::model::Run;
 
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
-    // Of several with one fingerprint, GitLab keeps one.
+    // GitLab keeps one issue per fingerprint.
     let mut times: HashMap<String, usize> = HashMap::new();
     let issues: Vec<Value> = super::leaks(run)
         .filter_map(|leak| {

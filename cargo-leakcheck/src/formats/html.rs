@@ -1,4 +1,4 @@
-//! The page: one file that opens from disk, with everything in it.
+//! The page: one self-contained file that opens from disk.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const STYLE: &str = include_str!("../../assets/report.css");
 const SCRIPT: &str = include_str!("../../assets/report.js");
 const TIMELINE: &str = include_str!("../../assets/timeline.js");
 
-/// The data of the page, with short names: there may be hundreds of thousands of call sites.
+/// The data of the page. Names are short, because there may be hundreds of thousands of call sites.
 #[derive(Serialize)]
 struct Data<'a> {
     meta: &'a Meta,
@@ -31,13 +31,13 @@ struct Data<'a> {
     targets: Vec<&'a str>,
     tests: Vec<PageTest<'a>>,
     frames: Vec<PageFrame<'a>>,
-    /// Caller and frame of each stack, one after the other.
+    /// The caller and the frame of each stack, in turn.
     stacks: Vec<u32>,
     sources: BTreeMap<String, (u32, &'a [String])>,
     history: &'a [super::Past],
 }
 
-/// Function, file, line and the number of the class.
+/// Function, file, line, and the number of the class.
 type PageFrame<'a> = (Cow<'a, str>, Option<&'a str>, Option<u32>, u8);
 
 /// A test. Fields without a value are omitted.
@@ -64,7 +64,7 @@ struct PageCheck<'a> {
     f: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     l: Option<u32>,
-    /// Limit of bytes with its source; what was held against it.
+    /// The limit of bytes and its source. `g` is the growth that was compared with it.
     #[serde(rename = "L", skip_serializing_if = "Option::is_none")]
     limit: Option<(u64, String)>,
     /// The same for the peak.
@@ -78,15 +78,15 @@ struct PageCheck<'a> {
     /// Descriptors, children and bytes of the C heap.
     #[serde(skip_serializing_if = "Option::is_none")]
     e: Option<[Option<i64>; 3]>,
-    /// Other limits that are exceeded, and regressions, in words.
+    /// Other exceeded limits, and regressions in `r`, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     x: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     r: Vec<String>,
-    /// Of each call site bytes, blocks, stack and whether it is known, one after the other.
+    /// Bytes, blocks, stack and whether it is known, for each call site in turn.
     #[serde(rename = "S", skip_serializing_if = "Vec::is_empty")]
     sites: Vec<u64>,
-    /// By the places of call sites: growth, holder, omitted frames.
+    /// Growth, holders and omitted frames by the index of the call site.
     #[serde(rename = "G", skip_serializing_if = "BTreeMap::is_empty")]
     growth: BTreeMap<usize, &'a Growing>,
     #[serde(rename = "H", skip_serializing_if = "BTreeMap::is_empty")]
@@ -103,13 +103,13 @@ struct PageCheck<'a> {
     u: Vec<(&'a str, &'a str, u64, u64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<&'a Timeline>,
-    /// Why there is none, where one was asked for.
+    /// Why the timeline is missing although it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline_unknown: Option<&'a str>,
     more: PageSections<'a>,
 }
 
-/// The sections that have a title of their own.
+/// The sections with a title of their own.
 #[derive(Serialize)]
 struct PageSections<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +128,7 @@ struct PageSections<'a> {
 
 pub(super) fn render(run: &Run, context: &Context, out: &mut dyn Write) -> Rendered {
     let nonce = nonce();
-    // One pass over the page alone, so that nothing in the data is taken for a place to be filled in.
+    // Placeholders are replaced in one pass over the template, so that data cannot contain one.
     for (at, part) in PAGE.split('%').enumerate() {
         match (at % 2, part) {
             (1, "STYLE") => out.write_all(STYLE.as_bytes())?,
@@ -144,13 +144,13 @@ pub(super) fn render(run: &Run, context: &Context, out: &mut dyn Write) -> Rende
     Ok(())
 }
 
-/// What no text in the data can know before, so that only the page's own script runs.
+/// A random value that no text in the data can predict, so that only the script of the page runs.
 fn nonce() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
 }
 
-/// JSON that means the same and has nothing in it that ends a script or begins a comment.
+/// Escapes characters in JSON that could end a script or start a comment.
 struct Escaping<'a>(&'a mut dyn Write);
 
 impl Write for Escaping<'_> {
@@ -281,8 +281,8 @@ fn page_check<'a>(test: &'a Test, check: &'a Check) -> PageCheck<'a> {
     }
 }
 
-/// What a reader of the page has a use for: how to distinguish a leak where there is one, and of what was not judged
-/// that which has a limit.
+/// The sections that are relevant: the command that decides about a leak only if there is one, and
+/// unjudged figures only if they have a limit.
 fn sections<'a>(test: &Test, check: &'a Check) -> PageSections<'a> {
     let leaks = matches!(test.status, Status::Leaked | Status::Known);
     let is_limited = |unjudged: &&Unjudged| {
@@ -298,7 +298,7 @@ fn sections<'a>(test: &Test, check: &'a Check) -> PageSections<'a> {
     }
 }
 
-/// As the page's script counts them.
+/// The number of a class in the script of the page.
 fn class(class: Class) -> u8 {
     match class {
         Class::User => 0,

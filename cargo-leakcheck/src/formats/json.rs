@@ -1,4 +1,4 @@
-//! The run as it is: `docs/run-schema.md` describes it.
+//! The complete run. `docs/run-schema.md` describes the format.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! JUnit's XML: a suite a target, a case a test; a leak is a failure of the type `leak`.
+//! JUnit's XML: one suite per target, one case per test. A leak is a failure of the type `leak`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -34,8 +34,8 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     Ok(())
 }
 
-/// Without the number of all skipped tests in the first tag, with which Jenkins' xUnit plugin refuses the file. Each
-/// suite has its own.
+/// Omits the number of skipped tests in the root element, because Jenkins' xUnit plugin rejects it.
+/// Each suite has its own number.
 fn without_skipped(xml: &str) -> String {
     let tag = xml.find("<testsuites").unwrap_or(0);
     let end = xml[tag..].find('>').map_or(xml.len(), |end| tag + end);
@@ -84,7 +84,7 @@ fn case(run: &Run, test: &Test) -> TestCase {
     case
 }
 
-/// The largest call sites, a line each.
+/// The largest call sites, one per line.
 fn sites(run: &Run, test: &Test) -> String {
     let mut lines = vec![super::headline(test)];
     for site in test.sites().iter().take(super::MOST_OF_A_TEST) {

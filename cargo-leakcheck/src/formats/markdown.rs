@@ -1,4 +1,5 @@
-//! Markdown: a table of what is not in order, for a comment on a change or the summary of a job.
+//! Markdown: a table of the tests that did not pass, for a comment on a change or the summary of a
+//! job.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -84,7 +85,7 @@ fn sites(run: &Run, test: &Test) -> String {
     sites.collect::<Vec<_>>().join("<br>")
 }
 
-/// Text that Markdown and the HTML in it leave alone.
+/// Escapes text for Markdown and the HTML in it.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
@@ -104,7 +105,7 @@ fn plain(text: &str) -> String {
     plain
 }
 
-/// A name in code. A backtick or a bar in it would end the code or the cell.
+/// Formats a name as code. A backtick or a bar in it would end the code or the cell.
 fn code(text: &str) -> String {
     if text.contains(['`', '|']) || text.chars().any(char::is_control) {
         plain(text)

@@ -1,4 +1,4 @@
-//! pprof's profile: bytes and blocks in use, the test as a label and as the outermost frame.
+//! The format of pprof: bytes and blocks in use, with the test as a label and as the outermost frame.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use prost::Message;
 use super::rendered::Rendered;
 use crate::model::Run;
 
-/// The messages of `profile.proto` that are used; the numbers are its.
+/// The messages of `profile.proto` that are used, with its numbers.
 pub(super) mod proto {
     use prost::Message;
 
@@ -97,7 +97,7 @@ pub(super) mod proto {
 
 use proto::{Function, Label, Line, Location, Profile, Sample, ValueType};
 
-/// Messages that stand one after the other are read as one, so that the samples need not be in memory together.
+/// Concatenated messages are read as one, so the samples need not be in memory together.
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let mut gzip = GzEncoder::new(out, Compression::fast());
     let mut strings = Strings::new();
@@ -144,17 +144,18 @@ fn head(run: &Run, strings: &mut Strings) -> Profile {
 }
 
 impl Profile {
-    /// A function with a location of its own, and the id of both.
+    /// Adds a function with a location of its own, and returns their id.
     fn add_function(&mut self, name: i64, filename: i64, line: i64, address: u64) -> u64 {
         let id = self.function.len() as u64 + 1;
-        // pprof takes a name that is the system's too for one of C++, and cuts out all that is between angle brackets.
+        // pprof treats a name that is also the system name as C++ and removes angle brackets and their
+        // contents.
         self.function.push(Function { id, name, system_name: 0, filename });
         self.location.push(Location { id, address, line: vec![Line { function_id: id, line }] });
         id
     }
 }
 
-/// Each text once; the first is the empty one.
+/// Each string once. The first one is empty.
 struct Strings {
     all: Vec<String>,
     places: HashMap<String, i64>,

@@ -1,6 +1,7 @@
 //! SARIF 2.1.0: a result for each leaking call site, at the line that allocates.
 //!
-//! Written with serde from the few objects that it takes; a test holds it against the standard's schema.
+//! Written with serde from the few objects that are needed. A test validates it against the schema of
+//! the standard.
 
 use std::io::Write;
 
@@ -14,10 +15,10 @@ use crate::model::{Run, Status, Test};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// The most results: code scanning shows no more of a file, and refuses larger ones.
+/// The maximum number of results. Code scanning shows no more per file and rejects larger files.
 const MOST_RESULTS: usize = 5_000;
 
-/// The most frames of a stack.
+/// The maximum number of frames in a stack.
 const MOST_FRAMES: usize = 30;
 
 #[derive(Serialize)]
@@ -38,7 +39,7 @@ struct RunOfTool<'a> {
     results: Results<'a>,
 }
 
-/// Made one by one as they are written.
+/// Results, which are created one by one as they are written.
 struct Results<'a>(&'a Run);
 
 impl Serialize for Results<'_> {
@@ -56,12 +57,12 @@ fn results(run: &Run) -> impl Iterator<Item = Value> {
 pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     let regressed = run.tests.iter().filter(|test| test.status == Status::Regressed).count();
     let number = super::leaks(run).count() + regressed;
-    let left_out = number.saturating_sub(MOST_RESULTS);
-    let left_out = (left_out > 0).then(|| format!("{left_out} more results are left out"));
+    let omitted = number.saturating_sub(MOST_RESULTS);
+    let omitted = (omitted > 0).then(|| format!("{omitted} more results are omitted"));
     let notes = run
         .problems
         .iter()
-        .chain(&left_out)
+        .chain(&omitted)
         .map(|problem| json!({ "level": "error", "message": { "text": problem } }));
     let log = Log {
         schema: SCHEMA,
@@ -72,8 +73,8 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
                 "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": [
-                    rule("leak", "A test leaves more memory behind than its limit"),
-                    rule("regression", "A test's memory is beyond its tolerance over the baseline"),
+                    rule("leak", "A test leaks more memory than its limit"),
+                    rule("regression", "A test's memory exceeds the baseline by more than its tolerance"),
                 ],
             }}),
             original_uri_base_ids: json!({
@@ -143,7 +144,7 @@ fn result(run: &Run, leak: &Leak<'_>) -> Value {
     }
     if leak.known {
         result["suppressions"] =
-            json!([{ "kind": "external", "justification": "known to the baseline" }]);
+            json!([{ "kind": "external", "justification": "listed in the baseline" }]);
     }
     result
 }
@@ -165,7 +166,7 @@ fn location((file, line): (&str, u32), name: Option<&str>) -> Value {
     location
 }
 
-/// A path as a relative reference.
+/// A path as a relative URI reference.
 fn uri(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     for byte in path.replace('\\', "/").bytes() {

@@ -1,4 +1,5 @@
-//! speedscope's file: one profile with every test at its root, and one for each of the tests that leak most.
+//! The format of speedscope: one profile with every test at its root, and one for each of the tests
+//! that leak most.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -10,7 +11,7 @@ use crate::model::{Run, Status, Test};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
-/// The most profiles of single tests.
+/// The maximum number of profiles of single tests.
 const MOST_PROFILES: usize = 50;
 
 #[derive(Serialize)]
@@ -83,7 +84,7 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     Ok(())
 }
 
-/// A sample is a call site; its weight is the bytes that it retains.
+/// A sample is a call site. Its weight is the retained bytes.
 fn profile<'a>(name: &str, run: &Run, tests: impl Iterator<Item = (&'a Test, u32)>) -> Profile {
     let (mut samples, mut weights) = (Vec::new(), Vec::new());
     for (test, root) in tests {

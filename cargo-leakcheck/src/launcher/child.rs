@@ -1,5 +1,5 @@
-//! The process of a test program: it gets the signals that are sent to this process, and this
-//! process ends as it did.
+//! The process of a test program. Signals to this process are passed on to it, and this process ends
+//! in the same way.
 
 use std::io;
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -21,7 +21,7 @@ pub(crate) fn run(mut command: Command) -> (End, Option<u32>) {
     })
 }
 
-/// The same where only the end counts.
+/// The same without the process id.
 pub(crate) fn wait_for(command: Command) -> End {
     run(command).0
 }
@@ -40,7 +40,7 @@ fn end(status: ExitStatus) -> End {
     End::ExitCode(status.code().unwrap_or(1))
 }
 
-/// Ends this process as another has ended.
+/// Ends this process in the way in which another one ended.
 pub(crate) fn end_as(end: &End) -> ExitCode {
     match end {
         End::ExitCode(code) => std::process::exit(*code),
@@ -49,7 +49,7 @@ pub(crate) fn end_as(end: &End) -> ExitCode {
             die_of(*signal);
             std::process::exit(128 + signal)
         }
-        // As a shell ends where there is no such program.
+        // The exit code of a shell that does not find a program.
         End::NotStarted(_) => ExitCode::from(127),
     }
 }
@@ -57,11 +57,11 @@ pub(crate) fn end_as(end: &End) -> ExitCode {
 #[cfg(unix)]
 fn die_of(signal: i32) {
     use nix::sys::resource::{Resource, setrlimit};
-    // The program has left a core file already, where that was wanted.
+    // The program has already written a core file, if that is enabled.
     _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     _ = signal_hook::low_level::emulate_default_handler(signal);
-    // Where that knows no such signal. The standard library's handler for stack overflow takes the
-    // first SIGSEGV or SIGBUS, and restores the default action.
+    // If the signal did not end this process. The standard library's handler for stack overflows
+    // receives the first SIGSEGV or SIGBUS and restores the default action.
     if let Ok(signal) = nix::sys::signal::Signal::try_from(signal) {
         for _ in 0..2 {
             _ = nix::sys::signal::raise(signal);
@@ -69,13 +69,13 @@ fn die_of(signal: i32) {
     }
 }
 
-/// The signals that are meant for the test program.
+/// The signals that are passed on to the test program.
 #[cfg(unix)]
 struct Signals(signal_hook::iterator::Signals);
 
 #[cfg(unix)]
 impl Signals {
-    /// From here on they no longer end this process. Programs that are started do not inherit that.
+    /// Stops these signals from ending this process. Started programs do not inherit that.
     fn hold() -> io::Result<Self> {
         use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
         let signals = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
@@ -87,15 +87,15 @@ impl Signals {
         use signal_hook::consts::{SIGCHLD, SIGINT, SIGQUIT};
         let process =
             nix::unistd::Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-        // It may have ended before it was asked for.
+        // It may already have ended.
         let mut status = child.try_wait()?;
         while status.is_none() {
             for signal in self.0.wait() {
                 match signal {
                     // A child that has ended keeps its process id until this call, so no signal
-                    // goes to another process.
+                    // reaches another process.
                     SIGCHLD => status = child.try_wait()?,
-                    // From a terminal, which sends them to the test program too.
+                    // The terminal sends these to the test program too.
                     SIGINT | SIGQUIT => {}
                     signal if status.is_none() => kill(process, Signal::try_from(signal)?)?,
                     _ => {}
@@ -106,7 +106,7 @@ impl Signals {
     }
 }
 
-/// Elsewhere there are no signals to pass on.
+/// Other platforms have no signals to pass on.
 #[cfg(not(unix))]
 struct Signals;
 

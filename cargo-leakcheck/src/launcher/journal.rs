@@ -1,4 +1,4 @@
-//! Reads the journal that a test process has kept, once the process is gone.
+//! Reads the journal of a test process after the process has ended.
 
 use std::fs;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use leakcheck_report::journal::{Event, Line, Unwritten};
 use leakcheck_report::run::{Program, Test};
 
-/// Puts into the record what the journal of its process says. Where the process is not known,
-/// because another target runner stands between, it is the one that wrote first.
+/// Adds the contents of the journal to the record. With another target runner in between, the process
+/// is unknown; the one that wrote first is used.
 pub(crate) fn read(path: &Path, process: Option<u32>, record: &mut Program) {
     let Ok(text) = fs::read(path) else { return };
     let text = String::from_utf8_lossy(&text);
-    // The last line of a process that was killed may not be whole.
+    // The last line of a killed process may be incomplete.
     let lines: Vec<Line> =
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let process = process.or_else(|| lines.first().map(|line| line.process));
@@ -25,7 +25,7 @@ pub(crate) fn read(path: &Path, process: Option<u32>, record: &mut Program) {
 #[derive(Default)]
 struct Journal {
     checks_all: bool,
-    /// Checks that have begun and not ended.
+    /// Checks that have started and not ended.
     open: Vec<(u64, Option<String>)>,
     unwritten: Vec<Unwritten>,
 }
@@ -45,8 +45,8 @@ impl Journal {
     }
 }
 
-/// The names of the open checks. A check of `check_all!` begins before its test has a name, so
-/// its test is one that has begun and not ended: libtest begins tests in the order of its list.
+/// The names of the open checks. A check of `check_all!` starts before its test has a name, so its
+/// test is one that has started and not ended. libtest starts tests in the order of its list.
 fn running(open: Vec<(u64, Option<String>)>, record: &Program) -> Vec<String> {
     let nameless = open.iter().filter(|(_, name)| name.is_none()).count();
     let mut names: Vec<String> = open.into_iter().filter_map(|(_, name)| name).collect();

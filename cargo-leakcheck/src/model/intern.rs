@@ -1,4 +1,4 @@
-//! Keeps frames and stacks once.
+//! Stores each frame and stack once.
 
 use leakcheck_report::{Class, Frame};
 use rustc_hash::FxHashMap;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Run, Text};
 
-/// A frame whose texts are somebody else's, as in a file that is being read: most frames are known already.
+/// A frame that borrows its texts, for example from a file. Most frames are known already.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct FrameIn<'a> {
     #[serde(borrow, default)]
@@ -20,20 +20,20 @@ pub(crate) struct FrameIn<'a> {
     class: Class,
 }
 
-/// A frame with its texts by their places.
+/// A frame whose texts are indices.
 type Key = (u32, u32, Option<u32>, u32, Option<u64>, Class);
 
-/// Puts frames and stacks into a run, each once.
+/// Adds frames and stacks to a run, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    /// Counted from 1; 0 is none.
+    /// Counted from 1; 0 stands for none.
     texts: FxHashMap<Box<str>, u32>,
     frames: FxHashMap<Key, u32>,
     stacks: FxHashMap<(u32, u32), u32>,
 }
 
 impl Interner {
-    /// One that knows what a run has already.
+    /// An interner that knows the frames and stacks of a run.
     pub(crate) fn of(run: &Run) -> Self {
         let mut interner = Self::default();
         for (frame, place) in run.frames.iter().zip(0..) {
@@ -44,7 +44,7 @@ impl Interner {
         interner
     }
 
-    /// The place of a stack, given with the allocation first.
+    /// The index of a stack, which is given with the allocation first.
     pub(crate) fn stack<'a>(
         &mut self,
         run: &mut Run,

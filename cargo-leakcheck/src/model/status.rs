@@ -1,39 +1,40 @@
-//! What became of a test.
+//! The result of a test.
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a test, what matters most first.
+/// The result of a test, the most important first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
-    /// Its check could not see, or a limit that somebody wrote cannot be judged.
+    /// Its check was blind: the counting allocator is not installed, or an explicit limit cannot be
+    /// judged.
     Blind,
-    /// It leaves more behind than its limit, and not only what the baseline knows.
+    /// It exceeds a limit, and not only by known leaks.
     Leaked,
-    /// A figure is beyond its tolerance over the baseline.
+    /// A figure exceeds the baseline by more than its tolerance.
     Regressed,
-    /// It failed for a reason of its own.
+    /// It failed for a reason other than a leak.
     Failed,
-    /// Its process ended before it did.
+    /// Its process ended before the test.
     CutOff,
-    /// It leaks what the baseline knows.
+    /// All its leaks are in the baseline.
     Known,
-    /// Its check came to no verdict.
+    /// Its check reached no verdict.
     NotJudged,
-    /// Its check was asked not to look.
+    /// Its check was skipped.
     Skipped,
     /// It has no check.
     Unchecked,
-    /// libtest was asked to leave it out.
+    /// libtest ignored it.
     Ignored,
     /// Everything is within its limits.
     #[default]
     Passed,
 }
 
-/// How good or bad a status is, which decides its color.
+/// The severity of a status, which decides its color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Tone {
@@ -83,7 +84,7 @@ impl Status {
         }
     }
 
-    /// Whether it fails a run for what the command is there for.
+    /// Whether it fails a run because of a leak.
     pub(crate) fn is_leak(self) -> bool {
         matches!(self, Self::Leaked | Self::Regressed)
     }

@@ -35,7 +35,7 @@ pub(crate) fn build(plan: &Plan, workspace: &Workspace) -> Result<Programs> {
     if status.success() { Ok(programs) } else { Err(Error::build_failed()) }
 }
 
-/// Runs the tests, and returns whether cargo was content and what was printed.
+/// Runs the tests. Returns whether cargo succeeded, and the output.
 pub(crate) fn run(
     plan: &Plan,
     invocation: &Invocation,

@@ -1,4 +1,4 @@
-//! `cargo nextest run`: its events, a JSON object a line.
+//! `cargo nextest run`, whose events are JSON objects, one per line.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +16,8 @@ use crate::target_runner::Invocation;
 use crate::workspace::{Workspace, folder};
 use leakcheck_report::run::Outcome;
 
-/// What nextest ends with when there are no tests, when tests failed and when they cannot be listed.
+/// The exit codes of nextest when there are no tests, when tests failed, and when tests cannot be
+/// listed.
 const NO_TESTS: i32 = 4;
 const TESTS_FAILED: i32 = 100;
 const NO_LIST: i32 = 104;
@@ -88,7 +89,7 @@ fn programs(plan: &Plan, workspace: &Workspace) -> Result<Programs> {
     command.arg("--cargo-quiet").stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().map_err(cannot_run)?;
     let list: Binaries = serde_json::from_slice(&output.stdout).map_err(|error| {
-        Error::unusable(format!("`cargo nextest list` has no list of programs: {error}"))
+        Error::unusable(format!("`cargo nextest list` did not list the test programs: {error}"))
     })?;
     let program = |binary: Binary| {
         let program = workspace.program(&binary.package_id, &binary.kind, &binary.binary_name);
@@ -101,15 +102,15 @@ fn cannot_run(error: std::io::Error) -> Error {
     Error::unusable(format!("cargo nextest cannot be run: {error}"))
 }
 
-/// The events of nextest, summed up.
+/// A summary of the events of nextest.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) ran: Vec<Ran>,
-    /// Tests that began and never ended.
+    /// Messages about tests that started and never ended.
     pub(crate) problems: Vec<String>,
-    /// Whether nextest was content.
+    /// Whether nextest succeeded.
     pub(crate) success: bool,
-    /// What it printed for people.
+    /// Its output, which is only shown.
     pub(crate) output: String,
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn run(
     let mut listener = Listener::default();
     for line in BufReader::new(stdout).lines() {
         if let Ok(event) = serde_json::from_str::<Event>(&line.map_err(lost)?) {
-            listener.hear(event, progress);
+            listener.handle(event, progress);
         }
     }
     let status = child.wait().map_err(lost)?;
@@ -149,7 +150,7 @@ pub(crate) fn run(
     }
 }
 
-/// Reads all, and shows it where that is asked for.
+/// Reads all output, and shows it if requested.
 fn tee(from: &mut impl Read, show: bool) -> String {
     let mut all = Vec::new();
     let mut part = [0; 4096];
@@ -165,19 +166,19 @@ fn tee(from: &mut impl Read, show: bool) -> String {
 #[derive(Default)]
 struct Listener {
     summary: Summary,
-    /// The folders of reports, by what stands in front of the `$` in a test's name.
+    /// The folders of reports, by the part of a test's name before the `$`.
     targets: HashMap<String, String>,
-    /// Tests that have begun and not ended.
+    /// Tests that have started and not ended.
     running: Vec<String>,
     /// Number of ignored tests by target, which nextest does not always report one by one.
     ignored: HashMap<String, usize>,
 }
 
 impl Listener {
-    fn hear(&mut self, event: Event, progress: &mut Progress) {
+    fn handle(&mut self, event: Event, progress: &mut Progress) {
         if event.of == "suite" {
             if let Some(suite) = &event.nextest {
-                self.hear_of_target(suite, &event, progress);
+                self.handle_target(suite, &event, progress);
             }
             return;
         }
@@ -191,7 +192,7 @@ impl Listener {
         };
         self.running.retain(|name| *name != full);
         let (binary, name) = full.split_once('$').unwrap_or(("", &full));
-        // nextest tells a test that was retried by `#2`; `r#fn` is a name.
+        // nextest adds `#2` to the name of a retried test. `r#fn` is a name.
         let retried = name.rsplit_once('#').filter(|(_, times)| times.parse::<u32>().is_ok());
         let name = retried.map_or(name, |(name, _)| name);
         progress.ended(name, outcome);
@@ -205,20 +206,21 @@ impl Listener {
         });
     }
 
-    fn hear_of_target(&mut self, suite: &Suite, event: &Event, progress: &mut Progress) {
+    fn handle_target(&mut self, suite: &Suite, event: &Event, progress: &mut Progress) {
         let binary = format!("{}::{}", suite.package, suite.test_binary);
         if let Some(ignored) = event.ignored {
             let known = self.ignored.entry(binary.clone()).or_default();
             *known = (*known).max(ignored);
         }
-        // nextest reports a target again where its tests do not run in one go.
+        // nextest reports a target again if its tests do not run in one go.
         if let Entry::Vacant(place) = self.targets.entry(binary) {
             progress.expect(event.test_count.unwrap_or(0));
             place.insert(folder(&suite.package, &suite.kind, &suite.test_binary));
         }
     }
 
-    /// Tests that started and have no end: up to the number of ignored tests of a target, they were ignored.
+    /// Tests that started and have not ended. As many of them were ignored as nextest counted for their
+    /// target.
     fn end(&mut self) {
         for full in std::mem::take(&mut self.running) {
             let (binary, name) = full.split_once('$').unwrap_or(("", &full));
@@ -231,7 +233,7 @@ impl Listener {
                 self.summary.ran.push(Ran { target, name, outcome, seconds: None, why: None });
             } else {
                 let test = full.replace('$', " ");
-                self.summary.problems.push(format!("`{test}` began and never ended"));
+                self.summary.problems.push(format!("`{test}` started and never ended"));
             }
         }
     }
@@ -248,11 +250,11 @@ impl Listener {
 mod tests {
     use super::*;
 
-    fn hear(lines: &str) -> Summary {
+    fn summary_of(lines: &str) -> Summary {
         let mut listener = Listener::default();
         let mut progress = Progress::hidden();
         for line in lines.lines() {
-            listener.hear(serde_json::from_str(line).unwrap(), &mut progress);
+            listener.handle(serde_json::from_str(line).unwrap(), &mut progress);
         }
         listener.finish(true, String::new())
     }
@@ -264,9 +266,9 @@ mod tests {
 "#;
 
     #[test]
-    fn a_test_that_was_left_out_without_a_word_is_ignored() {
+    fn an_ignored_test_may_have_no_event() {
         let end = r#"{"type":"suite","event":"ok","ignored":1,"nextest":{"crate":"app","test_binary":"my-api","kind":"test"}}"#;
-        let summary = hear(&format!("{BEGIN}{end}"));
+        let summary = summary_of(&format!("{BEGIN}{end}"));
         let ran = |name: &str, outcome, seconds| Ran {
             target: "app/tests/my_api".into(),
             name: name.into(),
@@ -281,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_test_that_never_ended_is_a_problem() {
-        let summary = hear(BEGIN);
-        assert_eq!(summary.problems, ["`app::my-api b` began and never ended"]);
+        let summary = summary_of(BEGIN);
+        assert_eq!(summary.problems, ["`app::my-api b` started and never ended"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The environment that tests run in: this process's, and the table `[env]` of cargo's configuration.
+//! The environment of the tests: the one of this process, and `[env]` of cargo's configuration.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,16 +38,16 @@ enum Entry {
         #[serde(default)]
         relative: bool,
     },
-    /// Whatever cargo takes besides is no variable of ours.
+    /// Other values that cargo accepts.
     Other(serde::de::IgnoredAny),
 }
 
 impl Environment {
-    /// As tests find it that cargo runs from a directory.
+    /// The environment of tests that cargo runs from a directory.
     ///
     /// # Errors
     ///
-    /// When a configuration of cargo's cannot be read.
+    /// If cargo's configuration cannot be read.
     pub(crate) fn of_tests(directory: &Path) -> Result<Self> {
         let mut found = Self::default();
         for (name, value) in std::env::vars_os() {
@@ -69,7 +69,7 @@ impl Environment {
         self.0.get(name).map(|variable| (variable.value.as_str(), &variable.source))
     }
 
-    /// Adds what a configuration sets that nobody nearer has set.
+    /// Adds the variables of a configuration that are not set yet.
     fn read(&mut self, source: &ConfigSource) -> Result<()> {
         let path = source.path.as_deref().unwrap_or(Path::new(""));
         let config: Config =

@@ -83,7 +83,7 @@ struct Suppress {
 impl Manifest {
     /// # Errors
     ///
-    /// When a key or a value makes no sense, with its place.
+    /// If a key or a value is invalid. The error names its place.
     pub(super) fn read(workspace: &Workspace) -> Result<Self> {
         if workspace.settings.is_null() {
             return Ok(Self::default());
@@ -97,7 +97,7 @@ impl Manifest {
         };
         let manifest: Self =
             serde_path_to_error::deserialize(&workspace.settings).map_err(|error| {
-                // Of types that people who write a manifest have never heard of.
+                // Replaces the names of Rust types.
                 let why = error.inner().to_string();
                 let why = why.replace("expected f64", "expected a number");
                 let why = why.replace("expected u64", "expected a whole number");
@@ -131,7 +131,7 @@ impl Manifest {
         }
         for (at, suppress) in self.suppress.iter().enumerate() {
             if suppress.leak.trim().is_empty() || suppress.leak.contains('\n') {
-                return expected(format!("suppress[{at}].leak"), "a pattern of LeakSanitizer's");
+                return expected(format!("suppress[{at}].leak"), "a LeakSanitizer pattern");
             }
         }
         if self.top == Some(0) {
@@ -169,7 +169,7 @@ impl Manifest {
         suppressions.map(|s| Suppression { leak: s.leak.clone(), why: s.why.clone() }).collect()
     }
 
-    /// The reports that every run writes; their paths begin at the workspace.
+    /// The reports that every run writes. Their paths are relative to the workspace.
     pub(super) fn reports(&self, root: &Path) -> Result<Vec<Target>> {
         let target = |text: &String| {
             let target: Target = text.parse().map_err(|why| {

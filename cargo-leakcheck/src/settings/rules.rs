@@ -1,4 +1,4 @@
-//! Rules for tests by their names, and limits by their kinds.
+//! Rules that apply to tests by name, and suppressions.
 
 use leakcheck_report::pattern::Glob;
 
@@ -12,7 +12,7 @@ pub(crate) struct Skip {
     pub(crate) source: SettingSource,
 }
 
-/// A limit for some tests that have none of their own.
+/// A limit for tests by name. It applies to tests without a limit of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestLimit {
     pub(crate) tests: Glob,

@@ -15,7 +15,7 @@ pub(crate) fn show(settings: &Settings) -> String {
     };
     match &settings.threshold_mb {
         Some(limit) => line("threshold_mb", format!("{} (every test)", limit.value), &limit.source),
-        None => line("threshold_mb", "none for every test".to_owned(), &SettingSource::Default),
+        None => line("threshold_mb", "not set".to_owned(), &SettingSource::Default),
     }
     for (kind, limit) in Kind::ALL.iter().zip(&settings.kinds) {
         line(&format!("limits.{}", kind.name()), format!("{} MiB", limit.value), &limit.source);
@@ -36,7 +36,7 @@ pub(crate) fn show(settings: &Settings) -> String {
     }
     match &settings.iterations {
         Some(n) => line("iterations", n.value.to_string(), &n.source),
-        None => line("iterations", "as the tests say".to_owned(), &SettingSource::Default),
+        None => line("iterations", "set by each test".to_owned(), &SettingSource::Default),
     }
     line("stacks", settings.stacks.value.name().to_owned(), &settings.stacks.source);
     line("timeline", settings.timeline.value.to_string(), &settings.timeline.source);
@@ -46,8 +46,8 @@ pub(crate) fn show(settings: &Settings) -> String {
     line("runner", runner, &settings.runner.source);
     line("optimize", settings.optimize.value.to_string(), &settings.optimize.source);
     let baseline = settings.baseline.value.as_deref().map_or("none".to_owned(), |path| {
-        let there = if path.is_file() { "" } else { " (not there)" };
-        format!("{}{there}", shown(path))
+        let missing = if path.is_file() { "" } else { " (does not exist)" };
+        format!("{}{missing}", shown(path))
     });
     line("baseline", baseline, &settings.baseline.source);
     line("tolerance", settings.tolerance.value.to_string(), &settings.tolerance.source);

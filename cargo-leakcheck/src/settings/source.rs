@@ -15,7 +15,7 @@ pub(crate) enum SettingSource {
     CargoConfig { file: String, variable: String },
     /// `[workspace.metadata.leakcheck]`.
     Manifest(Place),
-    /// Nobody has set it.
+    /// The built-in default.
     Default,
 }
 
@@ -42,7 +42,7 @@ impl SettingSource {
         matches!(self, Self::Variable(_) | Self::CargoConfig { .. })
     }
 
-    /// The same for a limit.
+    /// The source of a limit.
     pub(crate) fn limit(&self) -> LimitSource {
         match self {
             Self::Variable(name) => LimitSource::variable(name),

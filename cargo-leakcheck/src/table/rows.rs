@@ -1,4 +1,4 @@
-//! The call sites of a leak as a table lists them: those that read the same are one.
+//! The call sites of a leak in the table. Call sites that look the same are merged.
 
 use leakcheck_report::{Holder, reference_path};
 
@@ -12,13 +12,14 @@ pub(super) struct Row {
     pub(super) place: String,
     pub(super) known: bool,
     pub(super) per_call: Option<i64>,
-    /// What keeps most of it, in words.
+    /// What keeps most of it alive, in words.
     pub(super) holder: Option<String>,
-    /// How much that is.
+    /// How many bytes that is.
     held: u64,
 }
 
-/// New leaks first; among them the order of the report, where what leaks call after call comes first.
+/// New leaks come first. Otherwise the order is that of the report, in which growth per call comes
+/// first.
 pub(super) fn of(run: &Run, sites: &[Site]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for site in sites {
@@ -64,7 +65,7 @@ impl Row {
     }
 }
 
-/// What keeps it alive: the start of the reference path, or why there is none.
+/// The start of the reference path, or why there is none.
 fn words(holder: &Holder) -> String {
     let label = reference_path::label(holder.class);
     if holder.class.is_lost() {
@@ -74,7 +75,7 @@ fn words(holder: &Holder) -> String {
     format!("{label} {root}")
 }
 
-/// The most letters of a holder; a cycle of many blocks has hundreds.
+/// The maximum length of a reference path. The text for a cycle of many blocks has hundreds of letters.
 const MOST: usize = 100;
 
 fn cut(text: &str) -> String {

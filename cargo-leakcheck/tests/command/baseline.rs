@@ -278,7 +278,7 @@ fn figures_besides_bytes_are_known_and_ratcheted() {
     // What is gone has to be taken out, and then may not come back.
     let said = run("", &[]).ends_with(STALE_BASELINE);
     for (test, figure) in [
-        ("grows", "memory at every call"),
+        ("grows", "memory per call"),
         ("opens", "open file descriptors"),
         ("starts", "running threads"),
         ("leaves_children", "child processes"),

@@ -44,7 +44,7 @@ fn a_process_that_ends_before_its_tests_is_no_pass() {
 #[test]
 fn reports_that_cannot_be_read_are_no_pass() {
     let said = visit("half", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
-    assert!(said.stdout.contains("half.json` is not whole"), "{}", said.stdout);
+    assert!(said.stdout.contains("half.json` is cut off"), "{}", said.stdout);
     let said = visit("newer", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
     assert!(said.stdout.contains("has schema 99"), "{}", said.stdout);
     assert!(

@@ -25,7 +25,7 @@ fn shards_of_several_machines_are_one_run() {
     let said = merge(&["1.json"]).ends_with(INCOMPLETE);
     assert!(said.stdout.contains("incomplete: shard 2 of 2 is missing"), "{}", said.stdout);
     let said = merge(&["1.json", "2.json", "2.json"]).ends_with(INCOMPLETE);
-    assert!(said.stdout.contains("shard 2 of 2 is there 2 times"), "{}", said.stdout);
+    assert!(said.stdout.contains("shard 2 of 2 appears 2 times"), "{}", said.stdout);
     let whole = folder.read("2.json");
     folder.write("cut.json", &whole[..whole.len() / 2]);
     let said = merge(&["1.json", "cut.json"]).ends_with(INCOMPLETE);

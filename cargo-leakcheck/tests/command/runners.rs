@@ -94,7 +94,7 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
         };
     }
     let Ok(output) = script.current_dir(shop().path()).output() else {
-        return eprintln!("skipped: `script` is not there, so there was no terminal");
+        return eprintln!("skipped: `script` is not installed, so there was no terminal");
     };
     let said = Said::of(output).ends_with(CLEAN);
     assert!(is_shown(&said.stdout), "{}", said.stdout);

@@ -26,5 +26,7 @@ pub(crate) fn program(name: &'static str) -> Option<&'static str> {
 
 fn missing(name: &str) {
     assert!(std::env::var_os("CI").is_none(), "CI has to run .ci/readers, which brings `{name}`");
-    eprintln!("skipped: `{name}` is not there, so its format was not read; `.ci/readers` gets it");
+    eprintln!(
+        "skipped: `{name}` is not installed, so its format was not read; `.ci/readers` downloads it"
+    );
 }
