@@ -1,4 +1,4 @@
-//! A call of cargo in the workspace of the fixtures.
+//! Calls of cargo in the workspace of the fixtures.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,8 +7,8 @@ use std::process::Command;
 use crate::fixture::{fixtures, forget, target};
 use crate::{Finished, Folder};
 
-/// A call to be made, with a clean environment: passing tests are recorded, backtraces are off, and
-/// nothing is passed on of what concerns leakcheck, nextest or the profiles of this build.
+/// A call that is about to be made, in a clean environment: passing tests are recorded, backtraces
+/// are off, and variables of leakcheck, nextest and the profiles of this build are removed.
 #[derive(Debug)]
 #[must_use = "nothing runs before `go`"]
 pub struct Cargo {
@@ -16,14 +16,14 @@ pub struct Cargo {
     folder: Folder,
 }
 
-/// A call that is over.
+/// A finished call.
 #[derive(Debug)]
 pub struct Suite {
-    /// Whether cargo was content.
+    /// Whether cargo succeeded.
     pub success: bool,
-    /// What the tests said and did.
+    /// The output and the reports of the tests.
     pub tests: Finished,
-    /// Where the reports are.
+    /// The folder of the reports.
     pub folder: Folder,
 }
 
@@ -37,7 +37,7 @@ impl Cargo {
     ///
     /// # Panics
     ///
-    /// When rustc does not say so.
+    /// If rustc does not print its host.
     pub fn host() -> String {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
         let output = Command::new(rustc).arg("-vV").output().expect("rustc can be run");
@@ -46,12 +46,12 @@ impl Cargo {
         host.expect("rustc names its host").to_owned()
     }
 
-    /// The fixtures' workspace, which is where cargo is called.
+    /// The workspace of the fixtures, where cargo is called.
     pub fn workspace() -> PathBuf {
         fixtures()
     }
 
-    /// The fixtures' target directory.
+    /// The target directory of the fixtures.
     pub fn target() -> PathBuf {
         target()
     }
@@ -74,19 +74,19 @@ impl Cargo {
         Self { command, folder }
     }
 
-    /// More arguments.
+    /// Adds arguments.
     pub fn args(mut self, args: &[&str]) -> Self {
         self.command.args(args);
         self
     }
 
-    /// One more variable of the environment.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Without a variable that is set by default.
+    /// Removes a variable that is set by default.
     pub fn env_remove(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self

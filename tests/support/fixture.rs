@@ -1,4 +1,4 @@
-//! A test program below `tests/fixtures`.
+//! Test programs of the packages in `tests/fixtures`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::Run;
 
-/// An integration test of a fixture, built with a choice of its features.
+/// A test program of a fixture, built with some of its features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fixture {
     package: &'static str,
     target: &'static str,
     features: Option<&'static str>,
-    /// The tests beside the library's code.
+    /// Whether these are the unit tests of the library.
     unit: bool,
 }
 
@@ -25,27 +25,27 @@ impl Fixture {
         Self { package, target, features: None, unit: false }
     }
 
-    /// The tests beside the code of a package's library.
+    /// The unit tests of a package's library.
     pub const fn unit_tests(package: &'static str) -> Self {
         Self { unit: true, ..Self::new(package, package) }
     }
 
-    /// With these features, separated by commas, instead of the default ones.
+    /// Replaces the default features with these, separated by commas.
     pub const fn with_features(self, features: &'static str) -> Self {
         Self { features: Some(features), ..self }
     }
 
-    /// A run of all its tests, to be narrowed down.
+    /// A run of all its tests, which can be narrowed down.
     pub fn run(self) -> Run {
         Run::new(self)
     }
 
-    /// The package's directory, which is where cargo would run the program.
+    /// The package's directory, where cargo would run the program.
     pub(crate) fn directory(self) -> PathBuf {
         fixtures().join(self.package)
     }
 
-    /// The path of the program. It is built the first time that a process asks for it.
+    /// The path of the program, which is built on the first call in a process.
     pub fn program(self) -> PathBuf {
         type Programs = HashMap<Fixture, Arc<OnceLock<PathBuf>>>;
         static PROGRAMS: Mutex<Option<Programs>> = Mutex::new(None);
@@ -63,7 +63,8 @@ impl Fixture {
             .args(["-p", self.package])
             .current_dir(fixtures())
             .env("CARGO_TARGET_DIR", target())
-            // As users build, whatever is set around these tests: units are called otherwise then.
+            // As in the builds of users, whatever is set for these tests: it changes the names of
+            // code generation units.
             .env("CARGO_INCREMENTAL", "1");
         if self.unit {
             cargo.arg("--lib");
@@ -85,7 +86,7 @@ impl Fixture {
         built.expect("cargo says what it has built")
     }
 
-    /// The program, if a line of cargo's JSON is about it.
+    /// The program, if a line of cargo's JSON names it.
     fn executable(self, line: &str) -> Option<PathBuf> {
         let message: Value = serde_json::from_str(line).ok()?;
         let kind = if self.unit { "lib" } else { "test" };
@@ -95,7 +96,7 @@ impl Fixture {
     }
 }
 
-/// Takes the variables with these prefixes out of the environment of a command.
+/// Removes variables with these prefixes from the environment of a command.
 pub(crate) fn forget(command: &mut Command, prefixes: &[&str]) {
     for (name, _) in std::env::vars_os() {
         if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
@@ -109,11 +110,10 @@ pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// Where the fixtures are built: below the target directory that this program was built in, which
-/// is marked by a file.
+/// Where the fixtures are built: inside the target directory of this program, which a file marks.
 pub(crate) fn target() -> PathBuf {
     let program = std::env::current_exe().expect("the program knows its path");
-    // The first is missing where the directory was there before cargo.
+    // The first is missing if the directory is older than the build.
     let marks = ["CACHEDIR.TAG", ".rustc_info.json"];
     let is_marked = |directory: &&Path| marks.iter().any(|mark| directory.join(mark).is_file());
     let marked = program.ancestors().skip(1).find(is_marked);

@@ -1,4 +1,4 @@
-//! A directory for the reports of one run.
+//! A temporary directory for the reports of one run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fixture::target;
 
-/// A fresh directory, removed when it is dropped.
+/// A fresh directory, which is removed when the value is dropped.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
@@ -20,23 +20,23 @@ impl Default for Folder {
 }
 
 impl Folder {
-    /// An empty one that no other run writes to.
+    /// Creates an empty directory that no other run writes to.
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = target().join("folders").join(format!("{}-{number}", std::process::id()));
-        // Another program may have had the same process id once, and been killed.
+        // An earlier process with the same id may have been killed.
         _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a directory for reports can be made");
         Self(path)
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Every JSON file below it, by its path from here. A file that is not whole is a failure.
+    /// Every JSON file in the directory, by relative path. Panics if a file is incomplete.
     #[track_caller]
     pub fn reports(&self) -> BTreeMap<String, Value> {
         let json = |path: &String| path.ends_with(".json");
@@ -49,7 +49,7 @@ impl Folder {
         self.files().into_iter().filter(json).map(read).collect()
     }
 
-    /// Every file below it, by its path from here.
+    /// The relative path of every file in the directory, sorted.
     pub fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         self.gather(&self.0, &mut found);

@@ -1,4 +1,4 @@
-//! Which modules of a crate import which others.
+//! The imports between the modules of a crate.
 
 mod circles;
 mod paths;
@@ -16,17 +16,17 @@ pub use circles::circles;
 
 use paths::Import;
 
-/// A module by its path from the crate's root, which is empty itself.
+/// The path of a module from the crate's root. The root has an empty path.
 pub type ModulePath = Vec<String>;
 
-/// One module of a file uses something of another's.
+/// A file uses an item that is defined in another file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Whose file it is.
+    /// The module that imports.
     pub from: ModulePath,
-    /// Where the thing is defined.
+    /// The module that defines the item.
     pub to: ModulePath,
-    /// The file and the path as it is written there.
+    /// The file, and the path as written there.
     pub evidence: String,
 }
 
@@ -53,11 +53,12 @@ struct Module {
 }
 
 impl Crate {
-    /// Reads the crate whose root file is in this folder. Tests are left out: they may use all.
+    /// Reads the crate whose root file is in this folder. Tests are excluded, because they may use
+    /// everything.
     ///
     /// # Panics
     ///
-    /// When a file cannot be read.
+    /// If a file cannot be read.
     pub fn read(source: &Path) -> Self {
         let mut files = Vec::new();
         collect(source, &mut files);
@@ -69,7 +70,7 @@ impl Crate {
         Self::of(texts)
     }
 
-    /// The crate that these files make, whose paths begin in the folder of the root file.
+    /// The crate that consists of these files. Their paths are relative to the folder of the root file.
     pub fn of(files: impl IntoIterator<Item = (PathBuf, String)>) -> Self {
         let mut modules = BTreeMap::new();
         for (file, text) in files {
@@ -81,7 +82,7 @@ impl Crate {
         Self { modules }
     }
 
-    /// All uses of one file's items in another.
+    /// All uses of a file's items in other files.
     pub fn edges(&self) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (from, module) in &self.modules {
@@ -99,7 +100,7 @@ impl Crate {
         edges
     }
 
-    /// The same between top-level modules, the root aside: it imports from all of them.
+    /// The same between top-level modules, without the root, which imports from all of them.
     pub fn top_level_edges(&self) -> Vec<Edge> {
         let mut edges = Vec::new();
         for edge in self.edges() {
@@ -114,7 +115,7 @@ impl Crate {
         edges
     }
 
-    /// A path from the crate's root on. `None` for one into another crate.
+    /// A path from the crate's root. `None` if it leads to another crate.
     fn absolute(&self, module: &ModulePath, path: &[String]) -> Option<ModulePath> {
         let first = path.first()?;
         let mut base = module.clone();
@@ -141,7 +142,7 @@ impl Crate {
         Some(base)
     }
 
-    /// The module of the file that defines what is at a path, through re-exports.
+    /// The module that defines the item at a path, through re-exports.
     fn defined_in(&self, path: &[String], depth: usize) -> ModulePath {
         let prefixes = (0..=path.len()).rev().map(|length| &path[..length]);
         let module = prefixes.into_iter().find(|prefix| self.modules.contains_key(*prefix));
@@ -150,7 +151,7 @@ impl Crate {
         let Some(found) = self.modules.get(&module) else { return module };
         let reexports = found.imports.iter().filter(|import| import.is_use && import.name == *name);
         let targets = reexports.filter_map(|import| self.absolute(&module, &import.path));
-        // A module that names one of its own items through `self` would be found again.
+        // A module that names its own item through `self` would be found again.
         match targets.into_iter().find(|target| target.as_slice() != path) {
             Some(target) => self.defined_in(&target, depth + 1),
             None => module,
@@ -158,7 +159,7 @@ impl Crate {
     }
 }
 
-/// The module that a file is. `None` for build scripts and for files of tests.
+/// The module of a file. `None` for build scripts and tests.
 fn module_of(file: &Path) -> Option<ModulePath> {
     let parts: Vec<String> =
         file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();

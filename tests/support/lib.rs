@@ -1,7 +1,7 @@
-//! Builds the fixtures, runs their tests and reads what they say.
+//! Builds the fixtures, runs their tests and reads their output and reports.
 //!
-//! A fixture is a package below `tests/fixtures` whose tests leak on purpose. It is built once, and
-//! its test program is then run as often as a test here likes, each time in a process of its own.
+//! A fixture is a package in `tests/fixtures` whose tests leak on purpose. It is built once. Tests run
+//! its program as often as they need, each time in a new process.
 
 mod cargo;
 mod fixture;

@@ -1,4 +1,4 @@
-//! What a run came to: libtest's words and leakcheck's reports.
+//! The result of a run: the output of libtest and the reports of leakcheck.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::Report;
 
-/// What libtest says of a test.
+/// The outcome of a test, as libtest prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// `ok`
@@ -15,7 +15,7 @@ pub enum Outcome {
     Failed,
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub struct Finished {
     stdout: String,
@@ -58,7 +58,7 @@ impl Finished {
         &self.reports
     }
 
-    /// What libtest shows of a test's output: of a failing one, unless asked otherwise.
+    /// The output of a test that libtest shows: by default, only that of failing tests.
     pub fn said(&self, test: &str) -> &str {
         let begin = format!("---- {test} stdout ----\n");
         let Some((_, after)) = self.stdout.split_once(&begin) else { return "" };
@@ -73,12 +73,12 @@ impl Finished {
         self.code.unwrap_or_else(|| panic!("a signal ended it:\n{}\n{}", self.stdout, self.stderr))
     }
 
-    /// All that went to stdout.
+    /// The standard output.
     pub fn stdout(&self) -> &str {
         &self.stdout
     }
 
-    /// All that went to stderr, past libtest.
+    /// The standard error output, which libtest did not capture.
     pub fn stderr(&self) -> &str {
         &self.stderr
     }

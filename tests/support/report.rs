@@ -1,4 +1,4 @@
-//! The JSON reports, as a reader without leakcheck's own types sees them.
+//! JSON reports, read without leakcheck's own types, as another program would.
 
 use serde::Deserialize;
 
@@ -41,7 +41,7 @@ pub struct Report {
     pub children: Vec<Child>,
     /// Figures that could not be judged.
     pub unjudged: Vec<Unjudged>,
-    /// All of it.
+    /// The complete JSON.
     #[serde(skip)]
     pub json: serde_json::Value,
 }
@@ -289,7 +289,7 @@ pub struct Unjudged {
 }
 
 impl Report {
-    /// The number at a place in the JSON, if there is one.
+    /// The number at a JSON pointer, if there is one.
     pub fn number(&self, pointer: &str) -> Option<i64> {
         self.json.pointer(pointer)?.as_i64()
     }
@@ -339,7 +339,7 @@ impl CallSite {
 }
 
 impl Frame {
-    /// Whether it is the function of that name, or a closure inside it.
+    /// Whether it is the function with that name, or a closure inside it.
     pub fn is_in(&self, function: &str) -> bool {
         let path = self.function.as_deref().unwrap_or_default();
         path.rsplit("::").find(|name| !name.starts_with('{')) == Some(function)

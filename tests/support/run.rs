@@ -1,4 +1,4 @@
-//! One run of a fixture's test program.
+//! Runs of a fixture's test program.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use crate::fixture::forget;
 use crate::{Finished, Fixture, Folder};
 
-/// No fixture takes nearly as long. One that hangs is a failure with its output, not a job that
-/// somebody has to stop.
+/// No fixture takes nearly as long. A fixture that hangs fails with its output.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A run to be made. It starts with a clean environment: no variable of leakcheck, cargo, nextest
-/// or libtest is passed on, passing tests are recorded and backtraces are off.
+/// A run that is about to start, in a clean environment: variables of leakcheck, cargo, nextest and
+/// libtest are removed, passing tests are recorded, and backtraces are off.
 #[derive(Debug)]
 #[must_use = "nothing runs before `go`"]
 pub struct Run {
@@ -36,23 +35,23 @@ impl Run {
         Self { command, reports }
     }
 
-    /// Only the test with this name.
+    /// Runs only the test with this name.
     pub fn only(self, test: &str) -> Self {
         self.arg("--exact").arg(test)
     }
 
-    /// So many tests at a time.
+    /// Runs this many tests in parallel.
     pub fn threads(self, threads: usize) -> Self {
         self.arg("--test-threads").arg(&threads.to_string())
     }
 
-    /// One more argument for libtest.
+    /// Adds an argument for libtest.
     pub fn arg(mut self, arg: &str) -> Self {
         self.command.arg(arg);
         self
     }
 
-    /// One more variable of the environment.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
@@ -62,7 +61,7 @@ impl Run {
     ///
     /// # Panics
     ///
-    /// When it crashes or hangs: whatever its tests did, libtest was not there to say so.
+    /// If it crashes or hangs, so that libtest does not report all outcomes.
     #[track_caller]
     pub fn go(mut self) -> Finished {
         let mut child =
@@ -81,7 +80,7 @@ impl Run {
     }
 }
 
-/// Reads a pipe on a thread, so that neither of two ever fills up.
+/// Reads a pipe on a thread, so that neither of the two pipes fills up.
 fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -90,7 +89,7 @@ fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     })
 }
 
-/// The exit code; none after a signal, and none when the time was over.
+/// The exit code, or `None` after a signal or a timeout.
 fn wait(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
     loop {

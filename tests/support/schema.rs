@@ -1,4 +1,4 @@
-//! The schema of reports, as programs read it.
+//! The JSON schema of reports.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
 
-/// Where the schema is.
+/// The file of the schema.
 pub fn schema_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json")
 }
 
-/// Why a report is not as the schema says, if it is not.
+/// Why a report does not match the schema, if it does not.
 pub fn mistake_in(report: &Value) -> Option<String> {
     static SCHEMA: OnceLock<(Schemas, SchemaIndex)> = OnceLock::new();
     let (schemas, schema) = SCHEMA.get_or_init(|| {
