@@ -1,4 +1,5 @@
-//! However a program is built, a leak is seen to the byte, and everything that can be named is named.
+//! In every kind of build, a leak is measured to the byte, and the report has all names that the
+//! build contains.
 
 use leakcheck_tests::{Cargo, Folder, Outcome, Suite};
 use serde_json::Value;
@@ -87,7 +88,7 @@ fn a_leak_in_a_statically_linked_program_is_found_and_named() {
     assert!(functions(report).any(|function| function == "settings::keep"), "{report:#}");
 }
 
-/// `--cfg leakcheck_compare` makes every walk run twice, by the unwind tables and by the platform.
+/// `--cfg leakcheck_compare` walks every stack twice, with the table unwinder and with the platform's.
 #[test]
 #[cfg(all(
     target_os = "linux",
@@ -112,7 +113,7 @@ fn the_table_unwinder_finds_the_same_frames_as_the_platform() {
     assert_eq!(count(" differ:"), 0, "{compared}");
 }
 
-/// The tests of the fixture, built with these cargo arguments.
+/// Runs the tests of the fixture, built with these cargo arguments.
 fn build(args: &[&str]) -> Suite {
     let suite = Cargo::new().args(&["test", "-p", "builds", "--lib"]).args(args).go();
     assert!(!suite.success, "{}", suite.tests.stdout());
@@ -139,7 +140,7 @@ fn leaks_are_seen(suite: &Suite) {
     }
 }
 
-/// The leaking line and the test's own are named in report and text, and nothing is to be explained.
+/// Report and text name the leaking line and the line of the test. Nothing is missing.
 fn names_lines(suite: &Suite) {
     leaks_are_seen(suite);
     prints(suite);
@@ -160,7 +161,7 @@ fn names_lines(suite: &Suite) {
         let leaf =
             said.lines().find(|line| line.starts_with("  1.")).expect("a call site is shown");
         assert!(leaf.contains("inner "), "the user's innermost function comes first: {leaf}");
-        // The call in the test, whether inlined or not, is named after the test.
+        // The call in the test has the name of the test, inlined or not.
         let call = format!("builds/src/lib.rs:{}\n", line_of(call));
         let call =
             said.lines().find(|line| format!("{line}\n").ends_with(&call)).expect("it is shown");
@@ -169,8 +170,8 @@ fn names_lines(suite: &Suite) {
     }
 }
 
-/// What still has a name of its own is named, with its place in the program, and the report says
-/// what is missing. A thread's closure that was inlined into the standard library has none.
+/// Functions are named, with their offset in the program, and the report says what is missing. A
+/// thread's closure that was inlined into the standard library has no name.
 fn names_functions(suite: &Suite) {
     leaks_are_seen(suite);
     prints(suite);
@@ -192,7 +193,7 @@ fn names_functions(suite: &Suite) {
     );
 }
 
-/// What libtest keeps of a test's output is told apart by name, inlined or not.
+/// The memory of libtest for captured output is recognized by function names, inlined or not.
 fn prints(suite: &Suite) {
     assert_eq!(outcome(suite, "prints"), Outcome::Passed, "{}", said(suite, "prints"));
 }

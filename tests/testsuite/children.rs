@@ -1,10 +1,11 @@
-//! A test is charged with the child processes that it does not wait for, and not with other tests'.
+//! A test is charged with the child processes that it does not wait for, and not with those of other
+//! tests.
 
 use leakcheck_tests::{Finished, Fixture, Outcome, Unjudged};
 
 const CHILDREN: Fixture = Fixture::new("leaks", "children");
 
-/// Tests that leave a child, with its program and state.
+/// Tests that leave a child process, with its program and state.
 const LEFT: [(&str, &str, &str); 5] = [
     ("leaves_one_running", "cat -", "running"),
     ("leaves_one_that_is_over", "cat", "exited"),

@@ -78,7 +78,7 @@ fn two_tests_share_a_thread_without_sharing_figures() {
     assert_eq!(run.report("other").retained_through("keep"), Amount { bytes: 70, blocks: 1 });
 }
 
-/// On the main thread, so that the pool's is the only other one of the process.
+/// Runs a test on the main thread, so that the pool's thread is the only other one.
 fn contexts(test: &str) -> Finished {
     Fixture::new("leaks", "contexts").run().only(test).threads(1).go()
 }

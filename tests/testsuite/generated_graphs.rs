@@ -11,7 +11,7 @@ use serde_json::Value;
 const GRAPHS: u64 = 200;
 const PROCESSES: u64 = 4;
 
-/// What a report says of the bytes that came through a function: the function, the class, the bytes.
+/// The bytes in a report that a function allocated: the function, the class, the bytes.
 type Told = BTreeMap<(&'static str, String), u64>;
 
 /// The functions that allocate leaves and nodes, and the expected classes.

@@ -1,5 +1,5 @@
-//! The attribute above and below the macros of test frameworks: each test ends as the table below
-//! says, and each report blames the line that leaks.
+//! The attribute above and below the macros of test frameworks: each test has the result in the table
+//! below, and each report names the line that leaks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use leakcheck_tests::{Cargo, Finished, Outcome, Report};
 #[derive(Clone, Copy)]
 enum Expected {
     Passes,
-    /// Fails for its own reason, and is not judged.
+    /// Fails for a reason other than a leak, and is not judged.
     Fails,
     /// Leaks this many bytes at one line.
     Leaks(u64),

@@ -1,7 +1,8 @@
-//! Runs the fixtures, each in processes of its own, and checks what they say. One module per claim.
+//! Runs the fixtures in separate processes and checks their output and reports. Each module tests one
+//! claim.
 //!
-//! All modules are one program, so that they are linked once. Their tests run in parallel: a test reads
-//! only the reports of its own runs, and changes neither the environment nor the working directory.
+//! All modules are one program, so that they are linked once. Their tests run in parallel, so a test
+//! reads only the reports of its own runs and changes neither the environment nor the working directory.
 
 mod blind;
 mod builds;

@@ -1,4 +1,4 @@
-//! Any number of tests that run in parallel are distinguished to the byte.
+//! Any number of tests can run in parallel. The figures of each are exact to the byte.
 
 #[path = "../fixtures/leaks/src/plan.rs"]
 mod plan;
@@ -50,7 +50,7 @@ fn check_test(run: &Finished, test: usize, round: usize) {
     assert_eq!(found, expected, "`{name}` in round {round}");
     let outcome = if expected.net_growth.bytes > 0 { Outcome::Failed } else { Outcome::Passed };
     assert_eq!(run.outcome(&name), outcome, "`{name}` in round {round}");
-    // Every block that it is charged with was allocated by the test itself.
+    // The test itself allocated every block that it is charged with.
     let report = run.report(&name);
     assert!(report.call_sites.iter().all(|site| site.passes(&name)), "{report:#?}");
     assert_eq!(report.retained_through(&name), expected.retained, "`{name}` in round {round}");

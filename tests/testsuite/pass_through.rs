@@ -90,7 +90,7 @@ fn nothing_is_judged(suite: &Suite) {
     assert_eq!(mistake_in(report), None, "{report:#}");
 }
 
-/// The test program that cargo says it ran.
+/// The test program that cargo ran, according to its output.
 fn program(suite: &Suite) -> &Path {
     let said = suite.tests.stderr();
     let running =
@@ -99,7 +99,7 @@ fn program(suite: &Suite) -> &Path {
     Path::new(program.unwrap_or_else(|| panic!("no test program ran:\n{said}")))
 }
 
-/// Which of the interposed functions a program defines.
+/// The interposed functions that a program defines.
 fn interposed(program: &Path) -> Vec<&'static str> {
     let nm = Command::new("nm").arg("--defined-only").arg(program).output();
     let nm = nm.expect("`nm` comes with the linker");

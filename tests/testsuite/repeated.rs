@@ -31,7 +31,7 @@ fn per_call(repetition: &Repetition, what: &str) -> Option<f64> {
     repetition.resources.iter().find(leaks).map(|resource| resource.per_call)
 }
 
-/// The names of the tests say what must be found.
+/// The names of the tests imply the expected results.
 #[test]
 fn memory_that_grows_with_every_iteration_is_a_leak_and_nothing_else() {
     let run = run();
@@ -122,7 +122,7 @@ fn children_and_memory_of_c_code_are_counted_too() {
         said.contains("grows the C heap by ") && said.contains(" per call (16,383 calls)"),
         "{said}"
     );
-    // 100 bytes take 112 of the heap, and `malloc` caches some more.
+    // A block of 100 bytes takes 112 bytes of the heap, and `malloc` caches some more.
     let repetition = run.report("c_code_leaks").repetition.clone().unwrap();
     let bytes = per_call(&repetition, "c_heap").expect("the heap grows");
     assert!((111.0..114.0).contains(&bytes), "{bytes}");
@@ -172,7 +172,7 @@ fn the_report_says_what_still_grew_at_the_cap_of_iterations() {
     assert!(repetition.sensitivity.still_growing > 0.0, "{repetition:?}");
 }
 
-/// With 0.01 s of repetition, and 0.04 s while memory still grows.
+/// Repeats a body for 0.01 s, or 0.04 s while memory still grows.
 fn hurried(test: &str) -> Finished {
     let fixture = Fixture::new("leaks", "repeated");
     fixture.run().only(test).env("LEAK_ITERATIONS_SECONDS", "0.01").go()

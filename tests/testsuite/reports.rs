@@ -278,7 +278,7 @@ fn lines_are_not_longer_than_a_screen_is_wide() {
     let (run, _) = run();
     for test in ["loads_a_cache", "breaks_every_limit", "leaks_in_twelve_places", "keeps_a_little"]
     {
-        // The first line is as long as its story, and the path as long as the path.
+        // The headline and the path are not wrapped.
         let lines = text(&run, test);
         let lines = lines.lines().skip(1).filter(|line| !line.starts_with("  full report: "));
         for line in lines {
@@ -358,7 +358,7 @@ fn memory_contents_are_never_in_a_report() {
     }
 }
 
-/// All tests of the fixture, and where their reports are.
+/// Runs all tests of the fixture. Also returns the folder of their reports.
 fn run() -> (Finished, Folder) {
     let folder = Folder::new();
     let directory = folder.path().to_str().expect("the path is text");

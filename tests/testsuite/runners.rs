@@ -111,7 +111,7 @@ fn doctests_can_use_checks() {
     );
 }
 
-/// Programs of doctests are built in a directory of their own, far from the target directory.
+/// The programs of doctests are built in a temporary directory outside of the target directory.
 #[test]
 fn reports_go_to_the_target_directory() {
     for target in ["--lib", "--bins", "--doc"] {
@@ -186,7 +186,7 @@ fn nextest_watches_the_whole_process() {
     assert!(pool["call_sites"][0]["frames"].to_string().contains("runners::keep"), "{pool:#}");
 }
 
-/// In its own process only the test allocates, whatever the runner does with its output.
+/// In its own process, only the test allocates. How the runner handles its output has no effect.
 #[test]
 fn under_nextest_a_limit_of_0_holds_in_every_run() {
     for _ in 0..5 {
@@ -202,7 +202,7 @@ fn cargo_test(args: &[&str]) -> Suite {
     Cargo::new().args(&["test", "--no-fail-fast"]).args(args).go()
 }
 
-/// A run with nextest, if it is installed.
+/// Runs tests with nextest, if it is installed.
 fn nextest(args: &[&str]) -> Option<Suite> {
     if !Cargo::new().args(&["nextest", "--version"]).go().success {
         assert!(std::env::var_os("CI").is_none(), "CI has to install cargo-nextest");

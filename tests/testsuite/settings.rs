@@ -114,7 +114,7 @@ fn a_report_directory_that_is_a_file_hides_no_verdict() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_report_directory_hides_no_verdict() {
-    // Permissions do not stop root, but the file systems of the kernel do.
+    // Root ignores permissions, but it cannot write to the file systems of the kernel.
     cannot_write(Path::new("/proc/leakcheck"));
     cannot_write(Path::new("/sys/kernel"));
 }
@@ -284,7 +284,7 @@ fn with_reports_in(directory: &Path) -> Finished {
     FIXTURE.run().env("LEAK_REPORT_DIR", directory.to_str().expect("a path that is text")).go()
 }
 
-/// The verdicts are there, and the panic and stderr say why the reports were not written.
+/// Expects the usual verdicts, and the reason for missing reports in the panic and on stderr.
 fn cannot_write(directory: &Path) {
     let run = with_reports_in(directory);
     is_judged(&run);

@@ -1,4 +1,4 @@
-//! A report names the actual frames, whatever the code and the stack.
+//! A report names the actual frames of every kind of code and stack.
 //!
 //! The expected frames come from the source, so they are the same for every unwinder.
 
@@ -6,7 +6,7 @@
 
 use leakcheck_tests::{CallSite, Cargo, Finished, Fixture, Outcome};
 
-/// C functions of the fixture that only call back, compiled with and without frame pointers.
+/// C functions of the fixture that call back. They are compiled with and without frame pointers.
 const FRAMES: [&str; 7] =
     ["plain", "variable_array", "growing", "large", "uninitialised", "aligned", "aligned_variable"];
 
@@ -362,7 +362,7 @@ fn a_child_of_a_fork_walks_its_stack_while_the_parents_threads_do() {
     assert_eq!(unwinding(test).outcome(test), Outcome::Passed);
 }
 
-/// Every tenth step of each of four threads keeps a byte.
+/// Each of four threads keeps a byte at every tenth step.
 #[test]
 fn a_storm_of_all_this_is_counted_to_the_byte() {
     let steps = 6000;
@@ -396,7 +396,7 @@ fn unwinding(test: &str) -> Finished {
     Fixture::new("stacks", "unwinding").run().only(test).go()
 }
 
-/// The call site that keeps so many bytes.
+/// The call site that retains this many bytes.
 #[track_caller]
 fn site<'a>(run: &'a Finished, test: &str, bytes: u64) -> &'a CallSite {
     let sites = &run.report(test).call_sites;
@@ -404,8 +404,8 @@ fn site<'a>(run: &'a Finished, test: &str, bytes: u64) -> &'a CallSite {
     site.unwrap_or_else(|| panic!("nothing keeps {bytes} bytes: {sites:#?}"))
 }
 
-/// The functions below the one that leaks, newest first, each by the last part of its path. The
-/// standard library's are left out; what has no name is `?`.
+/// The callers of the function that leaks, newest first, by the last part of their path. Functions of
+/// the standard library are excluded; `?` stands for a frame without a name.
 fn names(site: &CallSite) -> Vec<&str> {
     let frames =
         site.frames.iter().skip_while(|frame| !frame.is_in("kept") && !frame.is_in("keep"));
@@ -427,8 +427,8 @@ fn check_stack(run: &Finished, test: &str, expected: &[&str]) {
     assert_eq!(only(run, test), expected, "`{test}`");
 }
 
-/// The stack of the only call site begins like this, and ends there, if only with something that has
-/// no name, or goes on like that.
+/// The stack of the only call site begins with `expected`. It ends there, with at most one frame
+/// without a name, or continues with `may_follow`.
 #[track_caller]
 fn check_cut(run: &Finished, test: &str, expected: &[&str], may_follow: &[&str]) {
     let names = only(run, test);
@@ -437,7 +437,7 @@ fn check_cut(run: &Finished, test: &str, expected: &[&str], may_follow: &[&str])
     assert!([&[][..], &["?"], may_follow].contains(&rest), "`{test}`: {names:?}");
 }
 
-/// These functions are on the stack in this order, others between them.
+/// These functions are on the stack in this order, with others in between.
 #[track_caller]
 fn check_order(site: &CallSite, expected: &[&str]) {
     let names = names(site);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use leakcheck_tests::imports::{Crate, Edge, circles};
 
 /// The published crates, each with the crates of the project that it may depend on. A crate comes
-/// after all that it depends on.
+/// after its dependencies.
 const CRATES: [(&str, &[&str]); 10] = [
     ("leakcheck-report", &[]),
     ("leakcheck-system", &[]),
@@ -42,7 +42,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("cargo-leakcheck", &["leakcheck-report"]),
 ];
 
-/// The most files that may import one another in a circle, as a module and its children do.
+/// The maximum number of files in a circle of imports, such as a module and its children.
 const MOST_IN_A_CIRCLE: usize = 6;
 
 #[test]
@@ -78,7 +78,7 @@ fn no_top_level_modules_import_one_another_in_a_circle() {
 fn few_files_import_one_another_in_a_circle() {
     for (name, _) in CRATES {
         let mut edges = Crate::read(&folder(name).join("src")).edges();
-        // The root puts the others together, so it imports from most of them.
+        // The root imports from most modules.
         edges.retain(|edge| !edge.from.is_empty());
         for (files, imports) in circles(&edges) {
             assert!(
@@ -91,7 +91,7 @@ fn few_files_import_one_another_in_a_circle() {
     }
 }
 
-/// The crates of the project that a manifest depends on, for whatever target.
+/// The crates of the project that a manifest depends on, for any target.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut is_list = false;
@@ -107,7 +107,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     found
 }
 
-/// The folders of all crates that are published.
+/// The folders of all published crates.
 fn published() -> BTreeSet<PathBuf> {
     let folders = |parent: PathBuf| {
         let entries = fs::read_dir(parent).expect("a folder of the project can be read");
@@ -121,7 +121,7 @@ fn published() -> BTreeSet<PathBuf> {
     all.filter(is_published).collect()
 }
 
-/// Where a crate is.
+/// The folder of a crate.
 fn folder(name: &str) -> PathBuf {
     let inner = name.strip_prefix("leakcheck-").map(|short| root().join("crates").join(short));
     inner.filter(|folder| folder.is_dir()).unwrap_or_else(|| root().join(name))

@@ -14,7 +14,7 @@ fn without_the_threads_feature_threads_of_std_still_belong_to_their_test() {
     check_kept(Fixture::new("leaks", "threads").with_features("install"), 12);
 }
 
-/// The names of the tests say how much their threads keep.
+/// The names of the tests contain the number of bytes that their threads keep.
 fn check_kept(threads: Fixture, tests: usize) {
     for round in 0..ROUNDS {
         let run = threads.run().threads(16).go();
@@ -26,7 +26,7 @@ fn check_kept(threads: Fixture, tests: usize) {
             assert_eq!(report.retained_through("keep").bytes, kept, "`{test}` in round {round}");
             let expected = if kept > 0 { Outcome::Failed } else { Outcome::Passed };
             assert_eq!(*outcome, expected, "`{test}` in round {round}: {report:#?}");
-            // The crate of a pool keeps some statics; std keeps nothing.
+            // The crate of a pool keeps some memory in statics; std keeps none.
             if kept > 0 && !test.starts_with("own_") {
                 let judged = Growth { bytes: kept as i64, blocks: 1 };
                 assert_eq!(report.judged, Some(judged), "`{test}` in round {round}");

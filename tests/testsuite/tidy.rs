@@ -1,4 +1,4 @@
-//! What holds for all files of the project.
+//! Rules for all files of the project.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ fn a_source_file_of_the_library_is_at_most_600_lines_long() {
 
 #[test]
 fn nothing_is_left_to_be_done() {
-    // Written so that this file does not find itself.
+    // The words are changed here so that this file does not match.
     let words =
         ["TO_DO", "FIX_ME", "to_do!(", "un_implemented!("].map(|word| word.replace('_', ""));
     for file in files().iter().filter(|file| file.is_rust()) {
@@ -215,7 +215,7 @@ fn links_inside_the_project_lead_somewhere() {
 
 /// A file of the project.
 struct File {
-    /// From the root on, with `/`.
+    /// Relative to the root, with `/`.
     path: String,
 }
 
@@ -242,7 +242,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// All files but what cargo builds and what begins with a dot.
+/// All files except build output and hidden files.
 fn files() -> Vec<File> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -293,7 +293,7 @@ fn rows(text: &str) -> BTreeSet<&str> {
     first.filter_map(|row| row.split([' ', '`']).next()).collect()
 }
 
-/// For each module at the top of a crate, the other ones that it imports, and the file that does.
+/// The modules that each top-level module of a crate imports, and the importing file.
 type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
 fn imports_of(folder: &str) -> Imports {
@@ -358,7 +358,7 @@ fn cycle_in(imports: &Imports) -> Option<Vec<&str>> {
     imports.keys().find_map(|module| search(imports, module, &mut Vec::new(), &mut done))
 }
 
-/// The names that a pattern such as `alloc/{header,installed}.rs` stands for.
+/// Expands a pattern such as `alloc/{header,installed}.rs`.
 fn expanded(pattern: &str) -> Vec<String> {
     let Some((before, rest)) = pattern.split_once('{') else { return vec![pattern.to_owned()] };
     let (names, after) = rest.split_once('}').expect("a brace that is opened is closed");
@@ -400,8 +400,8 @@ fn published() -> Vec<String> {
         .collect()
 }
 
-/// The variables that a text names. Behind one of them others may stand by their ends alone, as in
-/// `LEAK_THRESHOLD_MB_UNIT`, `_INTEGRATION`.
+/// The variables that a text names. A list may abbreviate them, as in `LEAK_THRESHOLD_MB_UNIT`,
+/// `_INTEGRATION`.
 fn variables(text: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_ascii_uppercase() || c == '_';
     let quoted = |text: &str| {
@@ -431,11 +431,11 @@ fn commands(page: &str) -> impl Iterator<Item = &str> {
         .skip(1)
         .step_by(2)
         .filter(|code| code.starts_with("cargo ") && !code.contains('\n'));
-    // A comment, or what the command does, stands behind it.
+    // A comment, or a description, follows the command.
     lines.chain(inline).map(|line| line.trim().split(" #").next().unwrap_or_default())
 }
 
-/// Holds the packages, tests and verbs that a command names against what there is.
+/// Checks that the packages, tests and verbs in a command exist.
 #[track_caller]
 fn check_command(page: &str, command: &str) {
     let words: Vec<&str> =

@@ -1,4 +1,4 @@
-//! Live bytes over time are recorded where that is asked for, and the thread that does it is in nobody's way.
+//! Live bytes over time are recorded on request, and the recording thread changes no figure.
 #![cfg(target_os = "linux")]
 
 use leakcheck_tests::{Finished, Fixture, Outcome, Report, Run, mistake_in};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const MB: u64 = 1 << 20;
 const TIMELINE: Fixture = Fixture::new("leaks", "timeline");
 
-/// One test of the fixture, recorded.
+/// Runs one test of the fixture with a timeline.
 #[track_caller]
 fn recorded(test: &str) -> Finished {
     TIMELINE.run().only(test).env("LEAK_TIMELINE", "on").threads(1).go()
@@ -119,7 +119,7 @@ fn nothing_is_recorded_where_nobody_asks() {
         let json = &run.report("without").json;
         assert_eq!((json.get("timeline"), json.get("timeline_unknown")), (None, None));
     }
-    // That one can be seen at all.
+    // The thread is visible with a timeline.
     assert_eq!(recorded(test).outcome(test), Outcome::Failed);
 }
 
@@ -135,7 +135,7 @@ fn every_test_of_a_program_is_recorded() {
     }
 }
 
-/// What a program comes to with `LEAK_TIMELINE` and without.
+/// The results of a program with and without `LEAK_TIMELINE`.
 #[track_caller]
 fn check_same(run: impl Fn() -> Run) {
     let [without, with] = ["off", "on"].map(|timeline| run().env("LEAK_TIMELINE", timeline).go());
@@ -148,12 +148,12 @@ fn check_same(run: impl Fn() -> Run) {
     }
 }
 
-/// The tests of a fixture one after the other, but for those that wait for one beside them.
+/// Runs the tests of a fixture one after the other, except those that wait for a parallel one.
 fn alone(fixture: Fixture) -> Run {
     fixture.run().threads(1).arg("--skip").arg("beside").arg("--skip").arg("many_later_regions")
 }
 
-/// What the recorder's thread must not change.
+/// The results that the recording thread must not change.
 fn comparable(report: &Report) -> Value {
     let json = &report.json;
     json!({
@@ -173,7 +173,7 @@ fn the_recorder_is_no_thread_of_a_test_and_leaves_nothing_behind() {
     let leaks = |target| Fixture::new("leaks", target);
     check_same(|| alone(leaks("running")));
     check_same(|| alone(leaks("process_scope")));
-    // Whose a descriptor is that nobody is known to have opened hangs on which threads there are.
+    // The owner of a descriptor without a record depends on the threads that exist.
     check_same(|| alone(leaks("fds")).arg("unseen"));
     check_same(|| alone(leaks("fds").with_features("install")).arg("leaves_a_file"));
 }

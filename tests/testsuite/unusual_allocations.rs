@@ -1,8 +1,8 @@
-//! However and whenever a program allocates, figures are right and nothing crashes.
+//! Figures are exact, and nothing crashes, however and whenever a program allocates.
 
 use leakcheck_tests::{Amount, Finished, Fixture, Growth, Outcome};
 
-/// What the tests of the fixture leak.
+/// The memory that the tests of the fixture leak.
 const KEPT: Amount = Amount { bytes: 100, blocks: 1 };
 
 #[test]

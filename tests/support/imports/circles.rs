@@ -1,10 +1,10 @@
-//! Imports that lead back to where they came from.
+//! Circles of imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Edge, ModulePath};
 
-/// The sets of modules of which each leads to all others, with the imports inside them.
+/// The strongly connected components of more than one module, with the imports inside them.
 pub fn circles(edges: &[Edge]) -> Vec<(BTreeSet<ModulePath>, Vec<Edge>)> {
     let mut leads_to: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> = BTreeMap::new();
     for edge in edges {

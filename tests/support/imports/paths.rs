@@ -2,13 +2,13 @@
 
 use super::tokens::Token;
 
-/// A path of more than one segment, or one that a `use` names.
+/// A path with several segments, or a path in a `use`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Import {
     pub(super) path: Vec<String>,
-    /// It is a `use`, which others may go through.
+    /// Whether it is a `use`, which may be a re-export.
     pub(super) is_use: bool,
-    /// What it is called here.
+    /// The name that it introduces.
     pub(super) name: String,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn imports(tokens: &[Token<'_>]) -> Vec<Import> {
                 reader.tree(&[], true);
             }
             Token::Word(_) if reader.peek(1) == Some(Token::Separator) => reader.tree(&[], false),
-            // What is behind a type, as in `<T as X>::y`, begins no path.
+            // A `::` after a type, as in `<T as X>::y`, does not begin a path.
             Token::Separator => reader.at += 2,
             _ => reader.at += 1,
         }

@@ -1,6 +1,6 @@
-//! Rust's tokens, as far as paths need them.
+//! A tokenizer for Rust that is sufficient to find paths.
 
-/// A token. Literals and lifetimes are left out.
+/// A token. Literals and lifetimes are skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     Word(&'a str),
@@ -9,7 +9,7 @@ pub(super) enum Token<'a> {
     Sign(char),
 }
 
-/// The tokens of a file without its items for tests.
+/// The tokens of a file, without items under `#[cfg(test)]`.
 pub(super) fn without_tests(text: &str) -> Vec<Token<'_>> {
     let all = tokens(text);
     let mut kept = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn without_tests(text: &str) -> Vec<Token<'_>> {
     kept
 }
 
-/// How many tokens an item under `#[cfg(test)]` has, if one begins here.
+/// The number of tokens of an item under `#[cfg(test)]`, if one begins here.
 fn end_of_test(tokens: &[Token<'_>]) -> Option<usize> {
     let is = |at: usize, token| tokens.get(at) == Some(&token);
     let open = Token::Sign('(');
@@ -92,7 +92,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     found
 }
 
-/// The length of a comment that may have others inside.
+/// The length of a comment, which may contain nested comments.
 fn comment(text: &str) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
@@ -127,7 +127,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// The length of a character, or of the sign before a lifetime's name.
+/// The length of a character literal, or of the quote before a lifetime.
 fn quote(text: &str) -> usize {
     let mut chars = text.char_indices().skip(1);
     match (chars.next(), chars.next()) {
@@ -139,7 +139,8 @@ fn quote(text: &str) -> usize {
     }
 }
 
-/// The length of a literal that begins with a word of so many bytes: `r"…"`, `b'…'`, `c"…"`, `br#"…"#`.
+/// The length of a literal that begins with a word of this many bytes: `r"…"`, `b'…'`, `c"…"`,
+/// `br#"…"#`.
 fn literal(text: &str, word: usize) -> Option<usize> {
     let (prefix, behind) = text.split_at(word);
     match (prefix, behind.chars().next()?) {
