@@ -1,4 +1,4 @@
-//! `cargo leakcheck baseline`, and runs that are held against one.
+//! `cargo leakcheck baseline`, and runs that are compared with a baseline.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::support::shop::visit;
 use crate::support::{Folder, Said};
 
 #[test]
-fn what_is_known_no_longer_fails_and_what_is_new_does() {
+fn known_leaks_pass_and_new_leaks_fail() {
     let folder = Folder::new();
     let baseline = folder.path().join("base.json");
     let baseline = format!("--baseline={}", baseline.display());
@@ -29,13 +29,13 @@ fn what_is_known_no_longer_fails_and_what_is_new_does() {
     assert!(said.row("tests::may_leak").contains("known leak"), "{}", said.stdout);
     assert!(said.stdout.contains("(known)"), "{}", said.stdout);
 
-    // Another function of the same test.
+    // A leak in another function of the same test.
     let said = visit("leak,leak_elsewhere", &only).ends_with(LEAKS);
     assert!(said.row("tests::may_leak").contains("leaked"), "{}", said.stdout);
     let (new, known) = (said.stdout.find("cart::lose"), said.stdout.find("cart::keep"));
     assert!(new < known, "the new one first: {}", said.stdout);
 
-    // The same function, and more of it.
+    // A larger leak in the same function.
     let said = visit("leak,leak_more", &only).ends_with(LEAKS);
     assert!(said.row("tests::may_leak").contains("regressed"), "{}", said.stdout);
     assert!(
@@ -50,7 +50,7 @@ fn what_is_known_no_longer_fails_and_what_is_new_does() {
         said.stdout
     );
 
-    // What is gone has to be taken out, and then may not come back.
+    // A fixed leak must be removed from the baseline, and then must not return.
     let said = visit("", &only).ends_with(STALE_BASELINE);
     assert!(
         said.stdout.contains("fixed: cart::tests::may_leak no longer leaks at cart::keep"),
@@ -72,7 +72,7 @@ fn what_is_known_no_longer_fails_and_what_is_new_does() {
 }
 
 #[test]
-fn a_baseline_is_sorted_and_the_same_every_time() {
+fn a_baseline_is_sorted_and_reproducible() {
     let folder = Folder::new();
     let write = |name: &str| {
         let baseline = format!("--baseline={}", folder.path().join(name).display());
@@ -88,7 +88,7 @@ fn a_baseline_is_sorted_and_the_same_every_time() {
 }
 
 #[test]
-fn a_baseline_that_cannot_be_read_is_said_before_anything_runs() {
+fn an_unreadable_baseline_is_reported_before_anything_runs() {
     let folder = Folder::new();
     for (text, expected) in [
         ("{\n<<<<<<< ours\n", "has conflict markers in line 2"),
@@ -105,7 +105,7 @@ fn a_baseline_that_cannot_be_read_is_said_before_anything_runs() {
 }
 
 #[test]
-fn a_run_that_is_not_whole_is_no_baseline() {
+fn an_incomplete_run_does_not_become_a_baseline() {
     let folder = Folder::new();
     let baseline = format!("--baseline={}", folder.path().join("base.json").display());
     let said = visit("abort", &["baseline", &baseline, "--runner", "cargo"]).ends_with(INCOMPLETE);
@@ -121,20 +121,20 @@ fn a_known_leak_stays_known_when_lines_and_folders_move() {
     let baseline = format!("--baseline={}", folder.path().join("base.json").display());
     let before = Project::app("", library);
     before.run(&["baseline", &baseline]).ends_with(CLEAN);
-    // Another folder, another version of the package, other lines.
+    // Another folder, another version of the package, and other lines.
     let after = Project::app("", &format!("//! About it.\n\nconst _: u8 = 1;\n{library}"));
     assert_ne!(before.path(), after.path());
     let said = after.run(&[&baseline]).ends_with(CLEAN);
     assert!(said.row("leaks").contains("known leak"), "{}", said.stdout);
     assert!(said.stdout.contains("src/lib.rs:5"), "it has moved: {}", said.stdout);
-    // Another function is another leak.
+    // A leak in another function is a new one.
     let renamed = library.replace("keep(", "hold(");
     let said = Project::app("", &renamed).run(&[&baseline]).ends_with(LEAKS);
     assert!(said.row("leaks").contains("leaked"), "{}", said.stdout);
 }
 
 #[test]
-fn tolerances_are_those_of_the_manifest() {
+fn the_manifest_sets_the_tolerances() {
     let with = |tolerance: &str| {
         Project::app(
             &format!("[workspace.metadata.leakcheck.tolerance]\n{tolerance}\n"),
@@ -159,7 +159,8 @@ fn tolerances_are_those_of_the_manifest() {
     }
 }
 
-/// A package with a test for each figure that can leak besides bytes. They do what the variable `APP` says.
+/// A package with a test for each figure other than bytes that can leak. The variable `APP` controls
+/// them.
 fn app() -> Project {
     Project::app("", FIGURES)
 }
@@ -170,7 +171,7 @@ mod tests {
     use std::fs::File;
     use std::process::{Command, Stdio};
 
-    /// The number behind a word of `APP`.
+    /// The number after a word in `APP`.
     fn times(word: &str) -> usize {
         let words = std::env::var("APP").unwrap_or_default();
         let number = words.split(',').find_map(|known| known.strip_prefix(word)?.strip_prefix('='));
@@ -237,7 +238,7 @@ mod tests {
 "#;
 
 #[test]
-fn figures_besides_bytes_are_known_and_ratcheted() {
+fn figures_other_than_bytes_are_known_and_lowered() {
     let app = app();
     let run = |words: &str, args: &[&str]| {
         let args = [args, &["--holders", "--", "--test-threads=1"]].concat();
@@ -249,7 +250,7 @@ fn figures_besides_bytes_are_known_and_ratcheted() {
         assert!(said.row(test).contains(expected), "{test}: {}", said.stdout);
     };
 
-    // Each is new where nothing is known.
+    // Without a baseline, each is new.
     run("", &["baseline"]).ends_with(CLEAN);
     let said = run(all, &[]).ends_with(LEAKS);
     tests.iter().for_each(|test| row(&said, test, "leaked"));
@@ -259,7 +260,7 @@ fn figures_besides_bytes_are_known_and_ratcheted() {
     let said = run(all, &[]).ends_with(CLEAN);
     tests.iter().for_each(|test| row(&said, test, "known leak"));
 
-    // One more, or another place.
+    // One more, or another call site.
     let more =
         "grows=1,grows_elsewhere=1,opens=3,starts=3,leaves_children=3,loses=2,keeps_blocks=30";
     let said = run(more, &[]).ends_with(LEAKS);
@@ -275,7 +276,7 @@ fn figures_besides_bytes_are_known_and_ratcheted() {
         assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
     }
 
-    // What is gone has to be taken out, and then may not come back.
+    // A fixed leak must be removed from the baseline, and then must not return.
     let said = run("", &[]).ends_with(STALE_BASELINE);
     for (test, figure) in [
         ("grows", "memory per call"),
@@ -297,7 +298,7 @@ fn figures_besides_bytes_are_known_and_ratcheted() {
 }
 
 #[test]
-fn a_repeated_test_is_held_against_as_many_calls() {
+fn figures_are_compared_only_for_the_same_number_of_calls() {
     let app = app();
     let run = |iterations: &str, args: &[&str]| {
         let args = [args, &["--iterations", iterations, "--", "grows"]].concat();
@@ -305,7 +306,7 @@ fn a_repeated_test_is_held_against_as_many_calls() {
     };
     run("40", &["baseline"]).ends_with(CLEAN);
     run("40", &[]).ends_with(CLEAN);
-    // Ten times as much is left behind, as of ten times as many calls it has to be.
+    // Ten times as many calls leave ten times as much behind.
     let said = run("400", &[]).ends_with(CLEAN);
     let row = said.row("grows");
     assert!(row.contains("known leak") && row.contains("781 KiB"), "{}", said.stdout);

@@ -1,4 +1,4 @@
-//! What CI systems are told, and the workflows of the documentation.
+//! Output for CI systems, and the workflows in the documentation.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::support::shop::shop;
 use crate::support::{Folder, Said};
 
 #[test]
-fn github_is_told_at_the_line_that_allocates() {
+fn github_gets_annotations_at_the_lines_that_allocate() {
     let folder = Folder::new();
     let summary = folder.write("summary.md", "before\n");
     let mut command = shop().command(&["-p", "cart", "--lib"]);
@@ -24,7 +24,7 @@ fn github_is_told_at_the_line_that_allocates() {
     assert!(summary.contains("| `cart::tests::may_leak` | **leaked** | 3.00 MiB |"), "{summary}");
 }
 
-/// The lines of a workflow's step, as a shell of the CI system would have them.
+/// The lines of a workflow's step, as the shell of the CI system gets them.
 fn script(workflow: &str, step: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ci").join(workflow);
     let text = std::fs::read_to_string(path).unwrap();
@@ -38,7 +38,7 @@ fn script(workflow: &str, step: &str) -> String {
         .collect()
 }
 
-/// Runs a script in the shop, as a CI system does.
+/// Runs a script in the shop as a CI system does.
 fn ci(script: &str, words: &str, directory: &Path) -> Said {
     let script = script.replace("cargo install --locked cargo-leakcheck\n", "");
     let script = script.replace("--report ", &format!("--report {}/", directory.display()));
@@ -75,7 +75,7 @@ fn the_workflow_for_github_fails_on_leaks() {
 }
 
 #[test]
-fn the_workflow_for_several_machines_joins_them_and_fails_on_leaks() {
+fn the_workflow_for_several_machines_merges_them_and_fails_on_leaks() {
     let folder = Folder::new();
     let part = script("github-shards.yml", "- name: Check one part for leaks");
     let join = script("github-shards.yml", "- name: Merge the parts");

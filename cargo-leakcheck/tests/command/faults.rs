@@ -1,4 +1,4 @@
-//! What goes wrong around the tests, and is no pass.
+//! Faults around the tests, which must not end as a pass.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::support::shop::{shop, status, visit, visit_for_json};
 use crate::support::{Folder, Said, without_privileges};
 
 #[test]
-fn a_process_that_is_killed_is_no_pass() {
+fn a_killed_process_makes_the_run_incomplete() {
     for runner in ["cargo", "nextest"] {
         let said = visit("abort", &["--runner", runner, "-p", "cart", "--lib"]);
         let expected = if runner == "cargo" { INCOMPLETE } else { TESTS_FAILED };
@@ -30,7 +30,7 @@ fn a_process_that_is_killed_is_no_pass() {
 }
 
 #[test]
-fn a_process_that_ends_before_its_tests_is_no_pass() {
+fn a_process_that_ends_before_its_tests_makes_the_run_incomplete() {
     let said =
         visit("exit", &["--runner", "cargo", "-p", "cart", "--lib", "--", "--test-threads=1"]);
     let said = said.ends_with(INCOMPLETE);
@@ -42,7 +42,7 @@ fn a_process_that_ends_before_its_tests_is_no_pass() {
 }
 
 #[test]
-fn reports_that_cannot_be_read_are_no_pass() {
+fn unreadable_reports_make_the_run_incomplete() {
     let said = visit("half", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
     assert!(said.stdout.contains("half.json` is cut off"), "{}", said.stdout);
     let said = visit("newer", &["-p", "cart", "--lib"]).ends_with(INCOMPLETE);
@@ -57,7 +57,7 @@ fn reports_that_cannot_be_read_are_no_pass() {
 }
 
 #[test]
-fn a_bad_name_gives_no_orders() {
+fn control_characters_in_names_reach_no_terminal() {
     let (said, run) = visit_for_json("bad_name", &["-p", "cart", "--lib"], LEAKS);
     assert!(!said.stdout.contains('\u{1b}'), "{}", said.stdout);
     assert!(!said.stdout.lines().any(|line| line.starts_with("::error")), "{}", said.stdout);
@@ -67,7 +67,7 @@ fn a_bad_name_gives_no_orders() {
 }
 
 #[test]
-fn two_runs_at_once_do_not_meet() {
+fn parallel_runs_do_not_affect_each_other() {
     let folder = Folder::new();
     let start = |words: &str, name: &str| {
         let report = format!("--report={}", folder.path().join(name).display());
@@ -86,7 +86,7 @@ fn two_runs_at_once_do_not_meet() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_said() {
+fn an_unwritable_path_is_reported() {
     let folder = Folder::new();
     folder.write("file", "");
     let report = format!("--report={}", folder.path().join("file/report.html").display());
@@ -102,13 +102,13 @@ fn a_place_that_cannot_be_written_is_said() {
     Said::of(output).ends_with(UNUSABLE);
 }
 
-/// A directory that may be read and not be written, whatever is in it.
+/// A directory that is readable and not writable.
 fn lock(path: &Path, mode: u32) {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
-fn a_directory_without_permission_is_said_and_nothing_else_is_lost() {
+fn an_unwritable_directory_is_reported_and_other_outputs_are_written() {
     let folder = Folder::new();
     let locked = folder.path().join("locked");
     std::fs::create_dir(&locked).unwrap();
@@ -145,7 +145,7 @@ fn a_directory_without_permission_is_said_and_nothing_else_is_lost() {
     );
     assert!(said.row("tests::may_leak").contains("3.00 MiB"), "{}", said.stdout);
 
-    // What cannot even be read is said before the tests run for an hour.
+    // An unreadable file is reported before the tests run.
     lock(&locked, 0o000);
     for flag in [&history.replace("/runs", ""), &baseline] {
         let said = visit("abort", &[flag]).unwrap().ends_with(UNUSABLE);
@@ -156,7 +156,7 @@ fn a_directory_without_permission_is_said_and_nothing_else_is_lost() {
 }
 
 #[test]
-fn a_target_directory_without_permission_is_said_before_anything_runs() {
+fn an_unwritable_target_directory_is_reported_before_anything_runs() {
     let folder = Folder::new();
     let target = folder.path().join("target");
     std::fs::create_dir(&target).unwrap();
@@ -174,7 +174,7 @@ fn a_target_directory_without_permission_is_said_before_anything_runs() {
 }
 
 #[test]
-fn a_leak_whose_report_cannot_be_written_is_no_pass() {
+fn a_leak_whose_report_cannot_be_written_makes_the_run_incomplete() {
     for (package, words, test) in
         [("cart", "no_room,leak", "may_leak"), ("till", "no_room,till", "has_a_limit_of_its_own")]
     {

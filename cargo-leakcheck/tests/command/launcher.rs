@@ -1,4 +1,4 @@
-//! The target runner by itself: it ends as its program does.
+//! The target runner on its own.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -38,7 +38,7 @@ fn record(folder: &Folder) -> Value {
 }
 
 #[test]
-fn it_ends_as_its_program_does() {
+fn it_ends_in_the_same_way_as_its_program() {
     for (script, code, signal, end) in [
         ("exit 0", Some(0), None, serde_json::json!({ "exit_code": 0 })),
         ("exit 3", Some(3), None, serde_json::json!({ "exit_code": 3 })),
@@ -72,7 +72,7 @@ fn its_program_gets_the_signals_and_the_environment() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told() {
+fn a_missing_program_is_reported() {
     let folder = folder();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-leakcheck"));
     command.args(["__run-program", TRIPLE, "/no/such/program"]);
@@ -83,7 +83,7 @@ fn a_program_that_is_not_there_is_told() {
 }
 
 #[test]
-fn called_by_hand_it_says_who_calls_it() {
+fn called_by_hand_it_says_that_it_is_for_cargo() {
     let output = Command::new(env!("CARGO_BIN_EXE_cargo-leakcheck"))
         .args(["__run-program", TRIPLE, "true"])
         .env_remove("CARGO_LEAKCHECK_RUN")

@@ -2,12 +2,12 @@
 
 use object::{Object, ObjectSymbol};
 
-/// Functions that the library puts in front of the C library's.
+/// Functions of the C library that leakcheck interposes.
 const INTERPOSED: [&str; 8] =
     ["pthread_create", "open", "open64", "close", "dup", "socket", "fork", "posix_spawn"];
 
 #[test]
-fn the_command_has_nothing_of_the_library_that_it_reports_on() {
+fn the_command_links_no_allocator_and_no_interposed_function() {
     let program = std::fs::read(env!("CARGO_BIN_EXE_cargo-leakcheck")).unwrap();
     let Ok(file) = object::read::elf::ElfFile64::<object::Endianness>::parse(&*program) else {
         return eprintln!("skipped: the command is no ELF file, so its symbols were not looked at");
@@ -19,7 +19,7 @@ fn the_command_has_nothing_of_the_library_that_it_reports_on() {
     for name in INTERPOSED {
         assert!(!defined.contains(&name), "`{name}` is defined");
     }
-    // In mangled names the length stands before the name.
+    // Mangled names contain the length before the name.
     let own = defined.iter().find(|name| name.contains("9leakcheck"));
     assert_eq!(own, None, "a symbol of the crate `leakcheck`");
 }

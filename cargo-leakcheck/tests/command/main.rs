@@ -1,4 +1,4 @@
-//! The command in projects, as a user calls it; and what it writes, as readers open it.
+//! Runs the command in projects as a user does, and opens its reports with the tools they are for.
 
 mod support;
 

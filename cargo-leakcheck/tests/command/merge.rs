@@ -7,7 +7,7 @@ use crate::support::shop::visit;
 use crate::support::{Folder, run};
 
 #[test]
-fn shards_of_several_machines_are_one_run() {
+fn shards_of_several_machines_become_one_run() {
     let folder = Folder::new();
     for shard in ["1", "2"] {
         let report = format!("--report={}", folder.path().join(format!("{shard}.json")).display());
@@ -16,7 +16,7 @@ fn shards_of_several_machines_are_one_run() {
         assert!(said.stdout.contains("passed"), "{}", said.stdout);
     }
     let merge = |args: &[&str]| run(folder.path(), &[&["merge"], args].concat());
-    // Each said that leaks do not fail it, and so the whole does not; what leaks is told.
+    // Every shard has `--warn-only`, so the merged run does not fail either. Its leaks are listed.
     let said = merge(&["1.json", "2.json", "--report", "all.json"]).ends_with(CLEAN);
     assert!(said.row("cart::tests::may_leak").contains("leaked"), "{}", said.stdout);
     let all: Value = serde_json::from_str(&folder.read("all.json")).unwrap();

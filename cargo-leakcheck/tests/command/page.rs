@@ -1,4 +1,4 @@
-//! The page in a browser: clicks, keys and searches of a reader.
+//! The page in a browser, with clicks, keys and searches.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::support::browser::{Browser, chromium};
 use crate::support::{Folder, run, synthetic};
 use serde_json::{Value, json};
 
-/// A page of a run, in a directory that has to stay.
+/// The page of a run, and the directory that contains it.
 fn page(run_of: &Value) -> (Folder, PathBuf) {
     let folder = Folder::new();
     folder.write("run.json", run_of.to_string());
@@ -23,7 +23,7 @@ fn is_content(browser: &Browser) {
 }
 
 #[test]
-fn a_reader_sorts_searches_and_looks_closer() {
+fn a_reader_can_sort_search_and_zoom() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page(&synthetic::run(60, 12));
     let mut browser = Browser::open(chromium, &path, (1280, 900));
@@ -80,7 +80,7 @@ fn a_reader_sorts_searches_and_looks_closer() {
     let stack = "document.querySelectorAll('details.site')[1].querySelectorAll('li').length";
     browser.wait(&format!("{stack} === 7"));
 
-    // The test has its share of the width, and who is clicked has all of it.
+    // The test has its share of the width. After a click it has the full width.
     let widths = "[...document.querySelectorAll('.icicle [data-level=\"2\"]')].map((b) => parseFloat(b.style.width))";
     let sum: f64 =
         browser.value(widths).as_array().unwrap().iter().map(|w| w.as_f64().unwrap()).sum();
@@ -101,7 +101,7 @@ fn a_reader_sorts_searches_and_looks_closer() {
 }
 
 #[test]
-fn everything_can_be_done_with_keys() {
+fn everything_works_with_the_keyboard() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page(&synthetic::run(30, 6));
     let mut browser = Browser::open(chromium, &path, (1280, 900));
@@ -134,7 +134,7 @@ fn everything_can_be_done_with_keys() {
 }
 
 #[test]
-fn the_page_is_dark_where_the_system_is_and_when_a_reader_says_so() {
+fn the_page_is_dark_if_the_system_is_or_the_reader_chooses_so() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page(&synthetic::run(20, 4));
     let mut browser = Browser::open(chromium, &path, (1280, 900));
@@ -153,7 +153,7 @@ fn the_page_is_dark_where_the_system_is_and_when_a_reader_says_so() {
 }
 
 #[test]
-fn nothing_is_cut_off_on_a_telephone() {
+fn everything_fits_on_a_phone() {
     let Some(chromium) = chromium() else { return };
     let mut wide = synthetic::run(40, 8);
     wide["tests"][0]["name"] = json!(format!("tests::{}", "a_very_long_name_".repeat(12)));
@@ -226,7 +226,7 @@ fn a_hostile_name_runs_no_script() {
 }
 
 #[test]
-fn five_thousand_tests_are_no_burden() {
+fn five_thousand_tests_open_quickly() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page(&synthetic::run(5_000, 12));
     let mut browser = Browser::open(chromium, &path, (1280, 900));

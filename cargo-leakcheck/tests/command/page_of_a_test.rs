@@ -1,4 +1,4 @@
-//! What the page says of one test beside its call sites.
+//! The sections of the page of a test other than its call sites.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::browser::{Browser, chromium};
 use crate::support::{Folder, run, synthetic};
 
 #[test]
-fn its_sections_are_told_in_words() {
+fn the_sections_of_a_test_are_sentences() {
     let Some(chromium) = chromium() else { return };
     let mut run_of = synthetic::run(3, 3);
     let check = &mut run_of["tests"][0]["check"];

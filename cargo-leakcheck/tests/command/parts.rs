@@ -1,4 +1,4 @@
-//! A part of the tests, as nextest takes it.
+//! Parts of a suite, which nextest selects.
 
 use crate::support::exit::{CLEAN, NOTHING_CHECKED, UNUSABLE};
 use crate::support::project::Project;
@@ -6,7 +6,7 @@ use crate::support::project::Project;
 const ONE_TEST: &str = "#[cfg(test)]\nleakcheck::check_all!();\n#[cfg(test)]\nmod tests { #[test] fn is_clean() {} }\n";
 
 #[test]
-fn a_shard_without_a_test_is_no_failure_but_a_suite_is() {
+fn an_empty_shard_passes_and_an_empty_suite_fails() {
     let app = Project::app("", ONE_TEST);
     for (part, file) in [("count:1/2", "one.json"), ("count:2/2", "two.json")] {
         app.run(&["--partition", part, "--report", file]).ends_with(CLEAN);
@@ -17,7 +17,7 @@ fn a_shard_without_a_test_is_no_failure_but_a_suite_is() {
 }
 
 #[test]
-fn a_program_that_lists_no_tests_is_told_and_can_be_left_out() {
+fn a_program_that_lists_no_tests_is_reported_and_can_be_excluded() {
     let app = Project::app("\n[[test]]\nname = \"own\"\nharness = false\n", ONE_TEST);
     app.folder().write("tests/own.rs", "fn main() { println!(\"my own harness\") }\n");
     let said = app.run(&["--runner", "nextest"]).ends_with(UNUSABLE);

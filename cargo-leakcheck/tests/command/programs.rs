@@ -1,4 +1,4 @@
-//! Test programs that end in odd ways or print odd things: records decide, not printed lines.
+//! Test programs with unusual ends and misleading output. Records decide, not printed lines.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::support::shop::status;
 
 const LEAK: &str = "fn leak() { std::mem::forget(vec![0_u8; 9_000_000]) }\n";
 
-/// A package with the files of test programs; those in `custom` have `harness = false`.
+/// A package with these test programs. Those in `custom` have `harness = false`.
 fn project(programs: &[(&str, &str)], custom: &[&str]) -> Project {
     let tables =
         custom.iter().map(|name| format!("[[test]]\nname = \"{name}\"\nharness = false\n"));
@@ -67,7 +67,7 @@ fn what_a_test_prints_decides_nothing() {
 }
 
 #[test]
-fn a_test_that_exits_is_named_and_is_no_pass() {
+fn a_test_that_exits_is_named_and_makes_the_run_incomplete() {
     let app = project(
         &[
             (
@@ -108,7 +108,7 @@ fn a_test_that_exits_is_named_and_is_no_pass() {
 }
 
 #[test]
-fn a_program_that_is_killed_is_not_taken_for_its_neighbour() {
+fn a_killed_program_is_not_confused_with_another() {
     let dies = "#[leakcheck::leak_check] #[test] fn k_dies() {\n    match std::env::var(\"DIE\").as_deref() {\n        \
                 Ok(\"abort\") => std::process::abort(),\n        Ok(\"kill\") => _ = \
                 std::process::Command::new(\"kill\").args([\"-9\", &std::process::id().to_string()]).status(),\n        _ \
@@ -138,7 +138,7 @@ fn a_program_that_is_killed_is_not_taken_for_its_neighbour() {
 }
 
 #[test]
-fn a_program_with_a_harness_of_its_own_counts_by_its_exit_code() {
+fn a_program_with_a_custom_harness_counts_by_its_exit_code() {
     let app = project(
         &[
             (
@@ -164,7 +164,7 @@ fn a_program_with_a_harness_of_its_own_counts_by_its_exit_code() {
 }
 
 #[test]
-fn examples_in_the_documentation_count() {
+fn doctests_count() {
     let app = project(&[], &[]);
     app.folder().write(
         "src/lib.rs",
@@ -178,7 +178,7 @@ fn examples_in_the_documentation_count() {
 }
 
 #[test]
-fn a_target_runner_of_the_user_still_starts_the_tests() {
+fn the_target_runner_of_the_user_still_starts_the_tests() {
     let app = project(
         &[(
             "via",

@@ -1,4 +1,4 @@
-//! Reports opened by the tools that they are for.
+//! Opens reports with the tools they are for.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,16 +9,16 @@ use crate::support::browser::{Browser, chromium};
 use crate::support::readers::{program, reader};
 use crate::support::{Folder, run, synthetic};
 
-/// A name with all that formats part names by.
+/// A name with all characters that separate names in the formats.
 const ODD: &str = "tests::<A as B>::odd; \"name\" \u{2028}]]> &amp; </script> ü 7";
 
-/// The same with the target before it.
+/// The same name after its target.
 const ID: &str = "app::tests::<A as B>::odd; \"name\" \u{2028}]]> &amp; </script> ü 7";
 
 /// The bytes of a call site without a stack.
 const UNKNOWN: u64 = 100;
 
-/// A run with call sites that look the same to a reader, with some that have no stack, and with an odd name.
+/// A run with call sites that look the same, with some that have no stack, and with an unusual name.
 fn a_run() -> Value {
     let mut run = synthetic::run(6, 4);
     run["tests"][0]["name"] = json!(ODD);
@@ -79,7 +79,7 @@ fn said(command: &mut Command) -> String {
 }
 
 #[test]
-fn jenkins_takes_the_junit_report() {
+fn jenkins_accepts_the_junit_report() {
     let (Some(xmllint), Some(schema)) = (program("xmllint"), reader("junit-10.xsd")) else {
         return;
     };
@@ -87,7 +87,7 @@ fn jenkins_takes_the_junit_report() {
     said(Command::new(xmllint).arg("--noout").arg("--schema").arg(schema).arg(&path));
 }
 
-/// The numbers at the beginning of the line that ends with a name.
+/// The numbers at the start of the line that ends with a name.
 #[track_caller]
 fn numbers(text: &str, name: &str) -> Vec<String> {
     let line = text.lines().find(|line| line.ends_with(&format!("  {name}")));
@@ -134,12 +134,12 @@ fn speedscope_shows_every_test_with_what_it_retains() {
     };
     for (name, title, shown) in [
         ("run.speedscope.json", "all tests (1/2)", kilobytes as fn(u64) -> String),
-        // It reads these too, and knows no unit in the last.
+        // speedscope reads these formats too. The last one has no unit.
         ("run.pb.gz", "run.pb.gz", kilobytes),
         ("run.folded", "run.folded", thousands),
     ] {
         let (_folder, path) = report(name);
-        // So high that all rows of its table are in view, and therefore there.
+        // High enough for all rows of its table to be in view, because others are not in the page.
         let mut browser = Browser::open_drawing(chromium, &page, (1280, 2400));
         browser.choose("input[type=file]", &path);
         browser.wait("document.body.innerText.includes('Sandwich')");
@@ -161,7 +161,7 @@ fn speedscope_shows_every_test_with_what_it_retains() {
         let (total, own) = of("app::tests::test_0002");
         assert_eq!(total, shown(of_test(2, "bytes")), "{name}");
         assert_eq!(own.trim_end_matches(" B"), (2 * UNKNOWN).to_string(), "{name}");
-        // Folded stacks have no way to write what parts their names.
+        // Folded stacks cannot contain the characters that separate names.
         let id =
             if name == "run.folded" { ID.replace([';', '\u{2028}'], "_") } else { ID.to_owned() };
         assert_eq!(of(&id).0, shown(of_test(0, "bytes")), "{name}");
@@ -170,7 +170,7 @@ fn speedscope_shows_every_test_with_what_it_retains() {
 }
 
 #[test]
-fn the_speedscope_file_is_as_its_schema_has_it() {
+fn the_speedscope_file_matches_its_schema() {
     let Some(schema) = reader("speedscope/file-format-schema.json") else { return };
     let json =
         |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };

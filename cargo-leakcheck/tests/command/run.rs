@@ -1,4 +1,4 @@
-//! `cargo leakcheck` in projects, as a user calls it.
+//! Runs `cargo leakcheck` in projects as a user does.
 
 use crate::support::exit::{
     BLIND, BUILD_FAILED, CLEAN, LEAKS, NOTHING_CHECKED, TESTS_FAILED, USAGE,
@@ -44,7 +44,7 @@ fn a_leak_is_the_first_row_with_the_line_that_allocates() {
 }
 
 #[test]
-fn as_many_call_sites_are_listed_as_asked_for() {
+fn top_sets_the_number_of_listed_call_sites() {
     let sites = |args: &[&str]| {
         let args = [&["-p", "cart", "--lib"], args].concat();
         let said = visit("leak,leak_elsewhere", &args).ends_with(LEAKS).stdout;
@@ -59,7 +59,7 @@ fn as_many_call_sites_are_listed_as_asked_for() {
 }
 
 #[test]
-fn an_attributes_leak_and_a_lines_leak_are_judged_alike() {
+fn checks_by_attribute_and_by_check_all_are_judged_alike() {
     let (_, run) = visit_for_json("leak,till", &[], LEAKS);
     assert_eq!(status(&run, "till::tests::has_a_limit_of_its_own"), "leaked");
     assert_eq!(status(&run, "cart::tests::may_leak"), "leaked");
@@ -77,7 +77,7 @@ fn one_test_at_a_time_is_judged_alike() {
 #[test]
 fn nextest_is_judged_alike() {
     let (said, run) = visit_for_json("leak,till,bad_name", &["--runner", "nextest"], LEAKS);
-    // A check inside of one watches its own threads.
+    // A check inside another one has test scope.
     assert_eq!(status(&run, "cart::tests::may_have_a_bad_name"), "passed", "{}", said.stdout);
     assert_eq!(status(&run, "till::tests::has_a_limit_of_its_own"), "leaked");
     assert_eq!(status(&run, "cart::tests::may_leak"), "leaked");
@@ -86,7 +86,7 @@ fn nextest_is_judged_alike() {
 }
 
 #[test]
-fn a_limit_on_the_command_line_is_every_tests() {
+fn a_limit_on_the_command_line_applies_to_every_test() {
     let said = visit("", &["--threshold-mb", "0", "-p", "till"]).ends_with(LEAKS);
     assert!(said.row("tests::keeps_little").contains("leaked"), "{}", said.stdout);
     visit("leak,till", &["--threshold-mb", "100"]).ends_with(CLEAN);
@@ -95,13 +95,13 @@ fn a_limit_on_the_command_line_is_every_tests() {
 }
 
 #[test]
-fn leaks_can_be_told_without_failing() {
+fn leaks_can_be_reported_without_failing() {
     let said = visit("leak", &["--warn-only"]).ends_with(CLEAN);
     assert!(said.row("cart::tests::may_leak").contains("leaked"), "{}", said.stdout);
 }
 
 #[test]
-fn tests_can_be_left_out_of_the_check() {
+fn tests_can_be_skipped() {
     let said = visit("leak", &["--skip", "*may_leak"]).ends_with(CLEAN);
     assert!(said.row("cart::tests::may_leak").contains("skipped"), "{}", said.stdout);
     assert!(said.stdout.contains("--skip has `*may_leak`"), "{}", said.stdout);
@@ -124,7 +124,7 @@ fn a_failing_test_fails_as_itself() {
 }
 
 #[test]
-fn tests_that_are_not_checked_are_not_taken_for_clean() {
+fn unchecked_tests_do_not_count_as_clean() {
     let app =
         Project::app("", "#[test]\nfn leaks_unseen() { std::mem::forget(vec![0_u8; 3 << 20]) }\n");
     let said = app.run(&[]).ends_with(NOTHING_CHECKED);
@@ -143,7 +143,7 @@ fn tests_that_are_not_checked_are_not_taken_for_clean() {
 }
 
 #[test]
-fn a_check_that_cannot_see_is_not_taken_for_clean() {
+fn a_blind_check_does_not_count_as_clean() {
     let blind = |library: &str| {
         Project::new(&[
             (

@@ -1,4 +1,4 @@
-//! What runs the tests, how they are built, and what is shown meanwhile.
+//! How tests are built and run, and the progress line.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use crate::support::{Folder, Said};
 
 const LIBRARY: &str = "#[cfg(test)]\nleakcheck::check_all!();\n\n#[test]\nfn is_clean() {}\n";
 
-/// A cargo that writes down what it is told, and does as the lines of a shell say or else as cargo.
+/// A wrapper around cargo that records its arguments, runs these shell lines, and then cargo.
 fn cargo(folder: &Folder, lines: &str) -> PathBuf {
     let log = folder.path().join("log");
     let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -26,7 +26,7 @@ fn cargo(folder: &Folder, lines: &str) -> PathBuf {
 }
 
 #[test]
-fn what_counts_is_built_optimised_unless_told_not_to() {
+fn leakcheck_is_built_with_optimization_unless_turned_off() {
     let app = Project::app("", LIBRARY);
     let told = |args: &[&str]| {
         let folder = Folder::new();
@@ -54,7 +54,7 @@ fn what_counts_is_built_optimised_unless_told_not_to() {
 }
 
 #[test]
-fn nextest_runs_where_it_is_wanted_and_there() {
+fn nextest_runs_if_it_is_configured_and_installed() {
     let app = Project::app("", LIBRARY);
     let runner = |args: &[&str]| {
         app.run(&[args, &["--report", "run.json"]].concat()).ends_with(CLEAN);
@@ -76,7 +76,7 @@ fn nextest_runs_where_it_is_wanted_and_there() {
 }
 
 #[test]
-fn progress_is_shown_on_a_terminal_and_nowhere_else() {
+fn progress_is_shown_only_on_a_terminal() {
     let is_shown = |text: &str| text.contains("/6] tests::");
     let args = ["-p", "cart", "--lib", "--runner", "cargo"];
     let command = shop().command(&args);

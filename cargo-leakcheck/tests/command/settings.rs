@@ -8,7 +8,7 @@ use crate::support::project::Project;
 use crate::support::shop::status;
 
 #[test]
-fn settings_of_the_manifest_hold() {
+fn settings_of_the_manifest_apply() {
     let app = Project::app(
         "[workspace.metadata.leakcheck]\nlimits = { unit = 2 }\n\n[[workspace.metadata.leakcheck.tests]]\nname = \
          \"tests::large_*\"\nthreshold_mb = 8\n\n[[workspace.metadata.leakcheck.skip]]\nname = \"*::odd\"\nwhy = \"counts \
@@ -72,7 +72,7 @@ fn settings_of_the_manifest_hold() {
 }
 
 #[test]
-fn variables_of_the_tests_hold_for_the_command_or_are_rejected() {
+fn variables_of_the_tests_apply_to_the_command_or_are_rejected() {
     let app = Project::app(
         "",
         "#[cfg(test)]\n#[leakcheck::leak_check]\n#[test]\nfn leaks() { std::mem::forget(vec![0_u8; 9 << 20]) }\n",
@@ -103,7 +103,7 @@ fn variables_of_the_tests_hold_for_the_command_or_are_rejected() {
 }
 
 #[test]
-fn a_mistake_in_the_manifest_is_named_with_its_place() {
+fn an_error_in_the_manifest_names_its_place() {
     for (line, expected) in [
         ("treshold_mb = 3", "unknown field `treshold_mb`, expected one of"),
         ("limits = { unit = \"much\" }", "`limits.unit`: invalid type: string \"much\""),

@@ -1,11 +1,11 @@
-//! What a first look at the terminal shows.
+//! What users see on the terminal.
 
 use crate::support::Said;
 use crate::support::exit::{CLEAN, LEAKS, STALE_BASELINE, UNUSABLE, USAGE};
 use crate::support::project::Project;
 
 #[test]
-fn a_leak_is_told_in_words_that_a_reader_knows() {
+fn a_leak_is_described_in_familiar_terms() {
     let app = Project::app(
         "",
         "#[cfg(test)]\nmod tests {\n    use std::sync::Mutex;\n    static KEPT: Mutex<Vec<Vec<u8>>> = \
@@ -23,7 +23,7 @@ fn a_leak_is_told_in_words_that_a_reader_knows() {
     let said = app.run(&[]).ends_with(LEAKS);
     let rows: Vec<&str> = said.stdout.lines().collect();
     let at = rows.iter().position(|row| row.starts_with("tests::keeps")).expect("it is listed");
-    // The vector and what is in it were allocated in one line.
+    // The vector and its contents were allocated at the same line.
     let (site, holder) = (rows[at + 1], rows[at + 2]);
     assert!(site.contains("4 blocks") && site.contains("  app::tests::keeps  src/"), "{site}");
     assert_eq!(holder.trim(), "kept alive by static app::tests::KEPT", "{}", said.stdout);
@@ -31,7 +31,7 @@ fn a_leak_is_told_in_words_that_a_reader_knows() {
 }
 
 #[test]
-fn bodies_can_be_repeated_until_it_is_clear() {
+fn bodies_can_be_repeated_until_growth_is_certain() {
     let app = Project::app("[workspace.metadata.leakcheck]\niterations = \"auto\"\n", "");
     let iterations = |said: Said| {
         let said = said.ends_with(CLEAN);
@@ -51,7 +51,7 @@ fn bodies_can_be_repeated_until_it_is_clear() {
 }
 
 #[test]
-fn a_number_that_makes_no_sense_is_told_what_would() {
+fn the_error_for_an_invalid_number_says_what_is_expected() {
     let app = Project::app("", "");
     for (args, expected) in [
         (["--iterations", "0"], "expected `auto` or a whole number, 1 or more"),
@@ -64,7 +64,7 @@ fn a_number_that_makes_no_sense_is_told_what_would() {
 }
 
 #[test]
-fn a_leak_that_became_a_trifle_is_gone_from_the_baseline() {
+fn a_leak_that_became_negligible_is_removed_from_the_baseline() {
     let app = Project::app(
         "",
         "#[cfg(test)]\nmod tests {\n    fn keep(bytes: usize) { std::mem::forget(vec![1_u8; bytes]) }\n    \
@@ -82,7 +82,7 @@ fn a_leak_that_became_a_trifle_is_gone_from_the_baseline() {
 }
 
 #[test]
-fn a_variable_that_cannot_be_read_is_told_before_anything_is_built() {
+fn an_invalid_variable_is_reported_before_anything_is_built() {
     let app = Project::app("", "compile_error!(\"nothing is built\");\n");
     for (name, value) in [
         ("LEAK_STACKS", "some"),
@@ -101,7 +101,7 @@ fn a_variable_that_cannot_be_read_is_told_before_anything_is_built() {
 }
 
 #[test]
-fn a_manifest_of_another_form_is_told_the_right_one() {
+fn the_error_for_a_wrong_type_shows_the_right_one() {
     for (line, expected) in [
         (
             "skip = [\"slow\"]",
@@ -120,7 +120,7 @@ fn a_manifest_of_another_form_is_told_the_right_one() {
 }
 
 #[test]
-fn a_test_with_a_raw_name_is_one_to_nextest_too() {
+fn a_test_with_a_raw_name_is_the_same_with_nextest() {
     let app = Project::app(
         "",
         "#[cfg(test)]\nleakcheck::check_all!();\n#[cfg(test)]\nmod tests { mod r#mod { #[test] fn r#fn() {} } }\n",

@@ -1,4 +1,4 @@
-//! Live bytes over time: asked for, gathered, and drawn.
+//! Live bytes over time: requested, collected, and drawn.
 
 use serde_json::{Value, json};
 
@@ -24,12 +24,12 @@ mod tests {
 }
 "#;
 
-/// The run that a project's command has written.
+/// The run that the command has written in a project.
 fn run_of(project: &Project) -> Value {
     serde_json::from_str(&project.folder().read("run.json")).unwrap()
 }
 
-/// What a run has of a test.
+/// A test of a run.
 fn of<'a>(run: &'a Value, test: &str, what: &str) -> &'a Value {
     let tests = run["tests"].as_array().unwrap();
     let test = tests.iter().find(|found| found["name"] == format!("tests::{test}")).unwrap();
@@ -37,7 +37,7 @@ fn of<'a>(run: &'a Value, test: &str, what: &str) -> &'a Value {
 }
 
 #[test]
-fn a_run_that_records_has_the_live_bytes_of_every_test_and_another_has_none() {
+fn live_bytes_of_every_test_are_recorded_only_on_request() {
     let app = Project::app("", TESTS);
     app.run(&["--report", "run.json", "--timeline"]).ends_with(LEAKS);
     let run = run_of(&app);
@@ -54,7 +54,7 @@ fn a_run_that_records_has_the_live_bytes_of_every_test_and_another_has_none() {
 }
 
 #[test]
-fn whether_a_run_records_is_asked_for_in_the_usual_places() {
+fn a_flag_a_variable_or_the_manifest_requests_timelines() {
     let app = Project::app("[workspace.metadata.leakcheck]\ntimeline = true\n", "");
     let line = |args: &[&str], variable: Option<&str>| {
         let mut command = app.command(args);
@@ -123,7 +123,7 @@ fn look_at(browser: &mut Browser, test: &str) {
 }
 
 #[test]
-fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
+fn the_page_draws_live_bytes_over_time_and_describes_them_in_words() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page();
     let mut browser = Browser::open(chromium, &path, (1280, 900));
@@ -161,7 +161,7 @@ fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
     ] {
         assert!(texts.as_array().unwrap().contains(&json!(label)), "{label}: {texts}");
     }
-    // The mark is on the highest point of the line, and the limit is a level line.
+    // The mark is on the highest point of the curve, and the limit is a horizontal line.
     let highest = "Math.min(...document.querySelector('.timeline polyline').getAttribute('points').split(' ').map((p) => Number(p.split(',')[1])))";
     let mark = format!(
         "Math.abs(Number({drawing}.querySelector('circle.peak').getAttribute('cy')) - {highest}) < 0.1"
@@ -192,7 +192,7 @@ fn the_page_draws_live_bytes_over_time_and_says_them_in_words() {
 }
 
 #[test]
-fn a_page_without_a_timeline_says_nothing_of_it_and_one_that_could_not_be_recorded_why() {
+fn a_missing_timeline_is_explained_if_it_was_requested() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page();
     let mut browser = Browser::open(chromium, &path, (1280, 900));
@@ -206,7 +206,7 @@ fn a_page_without_a_timeline_says_nothing_of_it_and_one_that_could_not_be_record
 }
 
 #[test]
-fn a_timeline_can_be_read_on_a_telephone() {
+fn a_timeline_is_readable_on_a_phone() {
     let Some(chromium) = chromium() else { return };
     let (_folder, path) = page();
     let mut browser = Browser::open(chromium, &path, (360, 740));
@@ -215,7 +215,7 @@ fn a_timeline_can_be_read_on_a_telephone() {
     let widest = "Math.max(...[...document.querySelectorAll('.timeline *')].map((e) => e.getBoundingClientRect().right))";
     let widest = browser.value(widest).as_f64().unwrap();
     assert!(widest <= 360.5, "{widest}");
-    // Letters are not scaled down with the drawing.
+    // Text is not scaled down with the drawing.
     let height = "document.querySelector('.timeline text').getBoundingClientRect().height";
     let height = browser.value(height).as_f64().unwrap();
     assert!(height >= 11.0, "{height}");

@@ -4,7 +4,7 @@ use crate::support::exit::{CLEAN, USAGE};
 use crate::support::shop::visit;
 
 #[test]
-fn a_mistake_on_the_command_line_is_one_of_usage() {
+fn an_error_on_the_command_line_exits_with_usage() {
     let said = visit("", &["--no-such-flag"]).ends_with(USAGE);
     assert!(said.stderr.contains("--no-such-flag"), "{}", said.stderr);
     visit("", &["--partition", "half"]).ends_with(USAGE);
@@ -16,7 +16,7 @@ fn a_mistake_on_the_command_line_is_one_of_usage() {
 }
 
 #[test]
-fn the_page_of_exit_codes_says_what_the_help_says() {
+fn the_documented_exit_codes_match_the_help() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md"))
         .unwrap();
     let help = visit("", &["--help"]).ends_with(CLEAN).stdout;

@@ -1,4 +1,4 @@
-//! Chromium without a window, told what to do over a pair of pipes.
+//! Headless Chromium, controlled over a pair of pipes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use super::Folder;
 
-/// A page that is open.
+/// An open page.
 pub(crate) struct Browser {
     chromium: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
     session: Option<String>,
     number: u64,
-    /// What the page has complained of.
+    /// Errors of the page.
     pub(crate) complaints: Vec<String>,
     _profile: Folder,
 }
 
-/// Chromium, if it is installed. A test without it says so.
+/// Starts Chromium if it is installed. Otherwise says that the test is skipped.
 pub(crate) fn chromium() -> Option<&'static str> {
     let installed = |name: &&str| {
         let mut command = Command::new(name);
@@ -37,7 +37,7 @@ pub(crate) fn chromium() -> Option<&'static str> {
 }
 
 impl Browser {
-    /// Opens a file in a window of that size.
+    /// Opens a file in a window of this size.
     pub(crate) fn open(chromium: &str, page: &Path, size: (u32, u32)) -> Self {
         Self::start(chromium, page, size, &["--disable-gpu"])
     }
@@ -55,7 +55,7 @@ impl Browser {
     fn start(chromium: &str, page: &Path, (width, height): (u32, u32), more: &[&str]) -> Self {
         let profile = Folder::new();
         let mut command = Command::new("sh");
-        // Chromium reads orders from file 3 and answers in file 4.
+        // Chromium reads commands from file descriptor 3 and writes replies to 4.
         let script = format!("exec {chromium} \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1");
         command.args(["-c", &script, "sh"]);
         command.args(["--headless", "--no-sandbox", "--disable-quic", "--no-first-run"]);
@@ -95,7 +95,7 @@ impl Browser {
         self.order("Emulation.setDeviceMetricsOverride", size);
     }
 
-    /// As a system would be set that likes dark pages.
+    /// Emulates a system that prefers dark pages.
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let feature = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.order("Emulation.setEmulatedMedia", feature);
@@ -130,7 +130,7 @@ impl Browser {
         panic!("`{expression}` does not come true; the page says {:?}", self.complaints);
     }
 
-    /// Clicks with the mouse in the middle of an element, as it is in view.
+    /// Clicks in the middle of the visible part of an element.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
         let place = self.value(&format!(
@@ -183,7 +183,7 @@ impl Browser {
         }
     }
 
-    /// Keeps a picture where somebody asks for one.
+    /// Saves a screenshot if `PICTURES` is set.
     pub(crate) fn picture(&mut self, name: &str) {
         let Some(directory) = std::env::var_os("PICTURES") else { return };
         let shot = self.order("Page.captureScreenshot", json!({ "format": "png" }));

@@ -1,4 +1,4 @@
-//! The codes that the command ends with, as the documentation has them.
+//! The exit codes of the command, as documented.
 
 pub(crate) const CLEAN: i32 = 0;
 pub(crate) const LEAKS: i32 = 1;

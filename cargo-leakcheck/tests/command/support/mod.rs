@@ -1,4 +1,4 @@
-//! What the tests of the command share.
+//! Support for the tests of the command.
 
 pub(crate) mod browser;
 pub(crate) mod exit;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A fresh directory, removed when it is dropped.
+/// A fresh directory, which is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -22,7 +22,7 @@ impl Folder {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", std::process::id()));
-        // Another program may have had the same process id once, and been killed.
+        // An earlier process with the same id may have been killed.
         _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -74,7 +74,7 @@ pub(crate) fn leakcheck(directory: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -115,8 +115,8 @@ pub(crate) fn run(directory: &Path, args: &[&str]) -> Said {
     Said::of(leakcheck(directory, args).output().unwrap())
 }
 
-/// The command as a user's who may do only what permissions allow, which are nothing to root. None where that is not
-/// possible; the test says so.
+/// The command, run by a user that permissions apply to, unlike root. `None` if that is impossible;
+/// then the test is skipped.
 pub(crate) fn without_privileges(command: Command, locked: &Path) -> Option<Command> {
     let probe = locked.join("probe");
     if std::fs::write(&probe, "").is_err() {

@@ -1,4 +1,4 @@
-//! Throw-away projects.
+//! Temporary projects.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,27 +6,27 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Folder, Said, leakcheck};
 
-/// A project in a directory of its own. All are built into one target directory.
+/// A project in its own directory. All projects share one target directory.
 pub(crate) struct Project(Folder);
 
 const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../leakcheck");
 
 impl Project {
-    /// Of files, given with their paths. `$LEAKCHECK` stands for the path of the library.
+    /// Creates a project from files with their paths. `$LEAKCHECK` stands for the path of the library.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         for (path, text) in files {
             folder.write(path, text.replace("$LEAKCHECK", LIBRARY));
         }
-        // The same versions of everything, and no question to a registry.
+        // The same versions of all dependencies, without access to a registry.
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
         folder.write("Cargo.lock", std::fs::read(lock).unwrap());
         Self(folder)
     }
 
-    /// A package called `app` with this library and one line of a manifest more.
+    /// A package `app` with this library and additional lines in its manifest.
     pub(crate) fn app(manifest: &str, library: &str) -> Self {
-        // To cargo, packages of one name and version are one in a shared target directory, wherever they lie.
+        // In a shared target directory, cargo confuses packages with the same name and version.
         static VERSION: AtomicU32 = AtomicU32::new(1);
         let version = VERSION.fetch_add(1, Ordering::Relaxed);
         let manifest = format!(
@@ -44,7 +44,7 @@ impl Project {
         &self.0
     }
 
-    /// The command in this project, to be told more.
+    /// The command in this project, without arguments.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = leakcheck(self.path(), args);
         command.env("CARGO_TARGET_DIR", target());
@@ -56,7 +56,7 @@ impl Project {
     }
 }
 
-/// Where projects are built.
+/// The target directory of all projects.
 pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("projects")
 }

@@ -1,9 +1,9 @@
-//! Other people's tools that read what the command writes. `.ci/readers` gets them.
+//! Third-party tools that read the reports of the command. `.ci/readers` downloads them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A file that `.ci/readers` has got. A test without it says so.
+/// A file that `.ci/readers` downloads. A test without it says that it is skipped.
 pub(crate) fn reader(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../readers").join(name);
     if let Ok(path) = path.canonicalize() {
@@ -13,7 +13,7 @@ pub(crate) fn reader(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// A program that the system has. A test without it says so.
+/// A program of the system. A test without it says that it is skipped.
 pub(crate) fn program(name: &'static str) -> Option<&'static str> {
     let mut command = Command::new(name);
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! A workspace that tests of the command share.
+//! A workspace that the tests of the command share.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::project::Project;
 use super::{Folder, Said};
 
-/// A workspace of two packages whose tests do what the variable `SHOP` says. It is not to be changed.
+/// A workspace of two packages whose tests are controlled by the variable `SHOP`. Tests must not
+/// change it.
 pub(crate) fn shop() -> &'static Project {
     static SHOP: OnceLock<Project> = OnceLock::new();
     SHOP.get_or_init(|| {
@@ -33,12 +34,12 @@ pub(crate) fn shop() -> &'static Project {
     })
 }
 
-/// The command in the shop, whose tests do what the words say.
+/// Runs the command in the shop with these words in `SHOP`.
 pub(crate) fn visit(words: &str, args: &[&str]) -> Said {
     Said::of(shop().command(args).env("SHOP", words).output().unwrap())
 }
 
-/// The same with the run as JSON.
+/// The same; also returns the run as JSON.
 pub(crate) fn visit_for_json(words: &str, args: &[&str], code: i32) -> (Said, Value) {
     let folder = Folder::new();
     let path = folder.path().join("run.json");
@@ -71,7 +72,7 @@ pub fn lose(bytes: usize) {
     std::mem::forget(vec![1_u8; bytes]);
 }
 
-/// Whether `SHOP` has a word.
+/// Whether `SHOP` contains a word.
 pub fn does(word: &str) -> bool {
     std::env::var("SHOP").is_ok_and(|words| words.split(',').any(|known| known == word))
 }

@@ -1,8 +1,8 @@
-//! Runs that nobody has made, as large as one likes.
+//! Synthetic runs of any size.
 
 use serde_json::{Value, json};
 
-/// A run as `docs/run-schema.md` describes it, with so many tests and call sites of each. Every third test leaks.
+/// A run with this many tests, and this many call sites in each. Every third test leaks.
 pub(crate) fn run(tests: usize, sites: usize) -> Value {
     let mut frames = vec![
         json!({ "function": "alloc::vec::Vec<T,A>::push", "file": "library/alloc/src/vec/mod.rs", "line": 2000, "class": "std" }),
