@@ -21,6 +21,7 @@ mod outliving;
 mod parallel;
 mod pass_through;
 mod process_scope;
+mod project;
 mod repeated;
 mod reports;
 mod runners;

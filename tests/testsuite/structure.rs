@@ -1,10 +1,11 @@
 //! Dependencies point one way: between crates, between the modules of a crate, and between files.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use leakcheck_tests::imports::{Crate, Edge, circles};
+
+use crate::project::{published, read, root};
 
 /// The published crates, each with the crates of the project that it may depend on. A crate comes
 /// after its dependencies.
@@ -50,7 +51,7 @@ fn no_crate_depends_upward() {
     for (at, (name, allowed)) in CRATES.iter().enumerate() {
         let below: Vec<&str> = CRATES[..at].iter().map(|(name, _)| *name).collect();
         assert!(allowed.iter().all(|krate| below.contains(krate)), "`{name}` stands too early");
-        for dependency in dependencies(&read(&folder(name).join("Cargo.toml"))) {
+        for dependency in dependencies(&read(&format!("{}/Cargo.toml", folder(name)))) {
             assert!(
                 allowed.contains(&dependency.as_str()),
                 "`{name}` depends on `{dependency}`; it may depend on {allowed:?}"
@@ -61,14 +62,14 @@ fn no_crate_depends_upward() {
 
 #[test]
 fn every_published_crate_has_its_place() {
-    let known: BTreeSet<PathBuf> = CRATES.iter().map(|(name, _)| folder(name)).collect();
-    assert_eq!(published(), known);
+    let known: BTreeSet<String> = CRATES.iter().map(|(name, _)| folder(name)).collect();
+    assert_eq!(BTreeSet::from_iter(published()), known);
 }
 
 #[test]
 fn no_top_level_modules_import_one_another_in_a_circle() {
     for (name, _) in CRATES {
-        let found = circles(&Crate::read(&folder(name).join("src")).top_level_edges());
+        let found = circles(&Crate::read(&source(name)).top_level_edges());
         let found: Vec<String> = found.iter().map(|(_, imports)| list(imports)).collect();
         assert!(found.is_empty(), "`{name}` has circles of imports:\n{}", found.join("\n\n"));
     }
@@ -77,7 +78,7 @@ fn no_top_level_modules_import_one_another_in_a_circle() {
 #[test]
 fn few_files_import_one_another_in_a_circle() {
     for (name, _) in CRATES {
-        let mut edges = Crate::read(&folder(name).join("src")).edges();
+        let mut edges = Crate::read(&source(name)).edges();
         // The root imports from most modules.
         edges.retain(|edge| !edge.from.is_empty());
         for (files, imports) in circles(&edges) {
@@ -107,33 +108,15 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     found
 }
 
-/// The folders of all published crates.
-fn published() -> BTreeSet<PathBuf> {
-    let folders = |parent: PathBuf| {
-        let entries = fs::read_dir(parent).expect("a folder of the project can be read");
-        entries.map(|entry| entry.expect("a folder of the project can be read").path())
-    };
-    let all = folders(root()).chain(folders(root().join("crates")));
-    let is_published = |folder: &PathBuf| {
-        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-        manifest.contains("[package]") && !manifest.contains("publish = false")
-    };
-    all.filter(is_published).collect()
-}
-
 /// The folder of a crate.
-fn folder(name: &str) -> PathBuf {
-    let inner = name.strip_prefix("leakcheck-").map(|short| root().join("crates").join(short));
-    inner.filter(|folder| folder.is_dir()).unwrap_or_else(|| root().join(name))
+fn folder(name: &str) -> String {
+    let inner = name.strip_prefix("leakcheck-").map(|short| format!("crates/{short}"));
+    inner.filter(|folder| root().join(folder).is_dir()).unwrap_or_else(|| name.to_owned())
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the project").to_owned()
-}
-
-#[track_caller]
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+/// The folder of a crate's sources.
+fn source(name: &str) -> PathBuf {
+    root().join(folder(name)).join("src")
 }
 
 fn list(imports: &[Edge]) -> String {

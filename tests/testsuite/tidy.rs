@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use crate::project::{File, files, published, read, root};
 
 #[test]
 fn a_source_file_of_the_library_is_at_most_600_lines_long() {
@@ -77,11 +78,11 @@ fn no_modules_at_the_top_of_a_crate_import_each_other_in_a_cycle() {
 }
 
 #[test]
-fn every_published_crate_has_the_licences() {
-    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
-        let text = read(licence);
+fn every_published_crate_has_the_licenses() {
+    for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        let text = read(license);
         for krate in published() {
-            assert!(read(&format!("{krate}/{licence}")) == text, "{krate}/{licence} is another");
+            assert!(read(&format!("{krate}/{license}")) == text, "{krate}/{license} is another");
         }
     }
 }
@@ -213,61 +214,6 @@ fn links_inside_the_project_lead_somewhere() {
     }
 }
 
-/// A file of the project.
-struct File {
-    /// Relative to the root, with `/`.
-    path: String,
-}
-
-impl File {
-    fn is_rust(&self) -> bool {
-        self.has_extension("rs")
-    }
-
-    fn has_extension(&self, extension: &str) -> bool {
-        Path::new(&self.path).extension().is_some_and(|found| found == extension)
-    }
-
-    fn text(&self) -> String {
-        read(&self.path)
-    }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the project").to_owned()
-}
-
-#[track_caller]
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// All files except build output and hidden files.
-fn files() -> Vec<File> {
-    let mut found = Vec::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
-        for entry in
-            fs::read_dir(root().join(&folder)).expect("a folder of the project can be read")
-        {
-            let entry = entry.expect("a folder of the project can be read");
-            let name = entry.file_name();
-            let path = folder.join(&name);
-            let hidden = name.to_string_lossy().starts_with('.');
-            if hidden || entry.path().join("CACHEDIR.TAG").exists() || name == "target" {
-                continue;
-            }
-            if entry.path().is_dir() {
-                folders.push(path);
-            } else {
-                found.push(File { path: path.to_string_lossy().replace('\\', "/") });
-            }
-        }
-    }
-    assert!(found.len() > 50, "the project has files");
-    found
-}
-
 /// The pages of documentation.
 fn pages() -> Vec<File> {
     files().into_iter().filter(|file| file.has_extension("md")).collect()
@@ -384,20 +330,6 @@ fn anchors(page: &str) -> BTreeSet<String> {
         text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
     };
     headings.map(anchor).collect()
-}
-
-/// The folders of published crates.
-fn published() -> Vec<String> {
-    let is_member = |folder: &&str| {
-        ["leakcheck", "leakcheck-macros", "cargo-leakcheck"].contains(folder)
-            || folder.starts_with("crates/")
-    };
-    let files = files();
-    let folders = files.iter().filter_map(|file| file.path.strip_suffix("/Cargo.toml"));
-    let members = folders.filter(is_member).map(str::to_owned);
-    members
-        .filter(|member| !read(&format!("{member}/Cargo.toml")).contains("publish = false"))
-        .collect()
 }
 
 /// The variables that a text names. A list may abbreviate them, as in `LEAK_THRESHOLD_MB_UNIT`,
