@@ -17,9 +17,9 @@ use crate::model::{Compared, Fixed, Regression, Run, Site, Status, Test};
 /// The version of the file's schema.
 const SCHEMA: u32 = 1;
 
-/// Call sites that retain less than 1/`LEAST_PART` of what their test leaks are not listed: the
-/// scheduler decides which test of a program is the first to fill a lazy static.
-const LEAST_PART: u64 = 100;
+/// Call sites with a smaller share of what their test leaks are not listed: the scheduler decides
+/// which test of a program is the first to fill a lazy static.
+const SMALLEST_PERCENT: u64 = 1;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Baseline {
@@ -87,7 +87,7 @@ impl fmt::Display for Tolerance {
 
 impl Tolerance {
     /// The name of an invalid value.
-    pub(crate) fn mistake(&self) -> Option<&'static str> {
+    pub(crate) fn invalid_value(&self) -> Option<&'static str> {
         let values = [
             ("net_growth_percent", self.net_growth_percent),
             ("peak_percent", self.peak_percent),
@@ -99,20 +99,20 @@ impl Tolerance {
     }
 
     /// The largest value that passes.
-    fn most(&self, before: i64, percent: f64) -> i64 {
+    fn tolerated(&self, before: i64, percent: f64) -> i64 {
         let part = before.unsigned_abs() as f64 * percent / 100.0;
         before.saturating_add(part.max(self.at_least_kb * 1024.0) as i64)
     }
 
     /// The largest value that passes, for a figure that exceeds its limit. One more thread, descriptor or
     /// child is a new leak.
-    pub(crate) fn most_over(&self, figure: Figure, before: i64) -> i64 {
+    pub(crate) fn tolerated_excess(&self, figure: Figure, before: i64) -> i64 {
         match figure {
-            Figure::PeakBytes => self.most(before, self.peak_percent),
+            Figure::PeakBytes => self.tolerated(before, self.peak_percent),
             Figure::CHeapBytes
             | Figure::LostBytes
             | Figure::BytesPerCall
-            | Figure::CHeapBytesPerCall => self.most(before, self.net_growth_percent),
+            | Figure::CHeapBytesPerCall => self.tolerated(before, self.net_growth_percent),
             Figure::Blocks => {
                 let part = before.unsigned_abs() as f64 * self.net_growth_percent / 100.0;
                 before.saturating_add(part as i64)
@@ -134,7 +134,7 @@ impl Tolerance {
             (Compared::Churn, size(before.2), size(now.2), self.churn_percent),
         ];
         let beyond = figures.into_iter().filter_map(|(figure, before, now, percent)| {
-            let tolerated = self.most(before, percent);
+            let tolerated = self.tolerated(before, percent);
             (now > tolerated).then_some(Regression { figure, before, now, tolerated })
         });
         beyond.collect()
@@ -241,11 +241,11 @@ impl Baseline {
 
     /// Compares a run with the baseline: known leaks no longer fail, regressions do, and leaks that are
     /// gone are listed as fixed.
-    pub(crate) fn hold(&self, run: &mut Run, tolerance: &Tolerance) {
+    pub(crate) fn apply(&self, run: &mut Run, tolerance: &Tolerance) {
         let mut tests = std::mem::take(&mut run.tests);
         for test in tests.iter_mut().filter(|test| test.status.is_judged()) {
             if let Some(known) = self.tests.get(&test.id()) {
-                known.hold(test, tolerance);
+                known.apply(test, tolerance);
             }
         }
         run.tests = tests;
@@ -284,12 +284,12 @@ impl Known {
         let all: u64 = test.sites().iter().map(|site| site.bytes).sum();
         let leaks = matches!(test.status, Status::Leaked | Status::Known | Status::Regressed)
             && test.check.as_ref().is_some_and(|check| !check.excesses.is_empty());
-        let weighty = |site: &&Site| {
-            let is_weighty = site.bytes.saturating_mul(LEAST_PART) >= all;
-            leaks && (is_weighty || site.per_call().is_some())
+        let is_listed = |site: &&Site| {
+            let is_large = site.bytes.saturating_mul(100) >= all.saturating_mul(SMALLEST_PERCENT);
+            leaks && (is_large || site.per_call().is_some())
         };
         let mut by_fingerprint: BTreeMap<String, KnownLeak> = BTreeMap::new();
-        for site in test.sites().iter().filter(weighty) {
+        for site in test.sites().iter().filter(is_listed) {
             let leak = by_fingerprint.entry(format!("{:016x}", site.fingerprint)).or_default();
             leak.bytes += site.bytes;
             leak.at =
@@ -307,7 +307,7 @@ impl Known {
         })
     }
 
-    fn hold(&self, test: &mut Test, tolerance: &Tolerance) {
+    fn apply(&self, test: &mut Test, tolerance: &Tolerance) {
         let (growth, calls) = (test.growth(), test.calls());
         let Some(check) = &mut test.check else { return };
         let (Some(figures), Some(growth)) = (check.figures, growth) else { return };
@@ -324,7 +324,7 @@ impl Known {
                 (growth, figures.peak_bytes, figures.churn.bytes),
             );
         }
-        check.regressions.extend(self.beyond(&check.excesses, tolerance));
+        check.regressions.extend(self.worse_excesses(&check.excesses, tolerance));
         let limit = check.limits.as_ref().and_then(|limits| limits.bytes.as_ref());
         let limit = limit.map_or(0, |limit| limit.value);
         let rest = growth.saturating_sub(i64::try_from(known_bytes).unwrap_or(i64::MAX));
@@ -344,11 +344,11 @@ impl Known {
     }
 
     /// Known excesses that exceed their tolerance.
-    fn beyond(&self, excesses: &[Excess], tolerance: &Tolerance) -> Vec<Regression> {
+    fn worse_excesses(&self, excesses: &[Excess], tolerance: &Tolerance) -> Vec<Regression> {
         let beyond = excesses.iter().filter_map(|excess| {
             let (figure, now) = (excess.figure, excess.value);
             let before = *self.over.get(&figure)?;
-            let tolerated = tolerance.most_over(figure, before);
+            let tolerated = tolerance.tolerated_excess(figure, before);
             // The peak of every test is compared with the baseline above.
             let is_beyond = now > tolerated && figure != Figure::PeakBytes;
             let figure = Compared::Excess(figure);

@@ -15,7 +15,7 @@ use crate::model::Run;
 /// # Errors
 ///
 /// If the summary cannot be written.
-pub(crate) fn tell(run: &Run) -> Result<()> {
+pub(crate) fn report(run: &Run) -> Result<()> {
     let is = |name: &str| std::env::var(name).is_ok_and(|value| value == "true");
     if !is("GITHUB_ACTIONS") {
         return Ok(());

@@ -46,11 +46,11 @@ impl Diff {
             let leaked = was.map(|was| leaks_of(before, was)).unwrap_or_default();
             diff.new.extend(only(id, &leaks, &leaked));
             diff.gone.extend(only(id, &leaked, &leaks));
-            let worse = beyond(was, now, tolerance);
+            let worse = regressions(was, now, tolerance);
             if !worse.is_empty() {
                 diff.worse.push((id.clone(), worse));
             }
-            let better = was.map(|was| beyond(Some(now), was, tolerance)).unwrap_or_default();
+            let better = was.map(|was| regressions(Some(now), was, tolerance)).unwrap_or_default();
             if !better.is_empty() {
                 let back = |r: Regression| Regression { before: r.now, now: r.before, ..r };
                 diff.better.push((id.clone(), better.into_iter().map(back).collect()));
@@ -116,12 +116,12 @@ fn only(id: &str, leaks: &Leaks, others: &Leaks) -> Vec<(String, String, u64)> {
 
 /// The figures of a test that exceed those of another run, if there was one, by more than their
 /// tolerance.
-fn beyond(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regression> {
-    let mut beyond = Vec::new();
+fn regressions(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regression> {
+    let mut found = Vec::new();
     if let Some((before, after)) = was.and_then(figures).zip(figures(now))
         && was.is_some_and(|was| was.calls() == now.calls())
     {
-        beyond = tolerance.regressions(before, after);
+        found = tolerance.regressions(before, after);
     }
     let over = |test: &Test, figure: Figure| {
         let mut excesses = test.check.iter().flat_map(|check| &check.excesses);
@@ -133,13 +133,14 @@ fn beyond(was: Option<&Test>, now: &Test, tolerance: &Tolerance) -> Vec<Regressi
             continue;
         }
         let before = was.and_then(|was| over(was, excess.figure));
-        let tolerated = before.map_or(0, |before| tolerance.most_over(excess.figure, before));
+        let tolerated =
+            before.map_or(0, |before| tolerance.tolerated_excess(excess.figure, before));
         if before.is_none() || excess.value > tolerated {
             let (figure, before) = (Compared::Excess(excess.figure), before.unwrap_or(0));
-            beyond.push(Regression { figure, before, now: excess.value, tolerated });
+            found.push(Regression { figure, before, now: excess.value, tolerated });
         }
     }
-    beyond
+    found
 }
 
 fn figures(test: &Test) -> Option<(i64, u64, u64)> {

@@ -101,7 +101,7 @@ impl Evidence {
         if is_cut_off || (by_signal && record.harness != Harness::Doctest) {
             let mut problem = format!("the tests of `{target}` {}", how_it_ended(record));
             if !record.running.is_empty() {
-                _ = write!(problem, " while {} running", were(&record.running));
+                _ = write!(problem, " while {} running", with_verb(&record.running));
             }
             if missing > 0 {
                 let tests = leakcheck_report::format::counted(missing as u64, "test");
@@ -163,7 +163,7 @@ fn why_missing(record: &Program, test: &str) -> String {
 }
 
 /// Names with a verb: "`a` was", "`a`, `b` and 3 more were".
-fn were(names: &[String]) -> String {
+fn with_verb(names: &[String]) -> String {
     const MOST: usize = 3;
     let mut listed: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
     if names.len() > MOST {

@@ -2,7 +2,7 @@
 
 /// The exit code of the command.
 ///
-/// If several apply, the first of [`Exit::BY_WEIGHT`] wins: codes that make the others unreliable come first.
+/// If several apply, the first of [`Exit::BY_IMPORTANCE`] wins: codes that make the others unreliable come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -31,7 +31,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code except success, the most important first.
-    pub(crate) const BY_WEIGHT: [Self; 9] = [
+    pub(crate) const BY_IMPORTANCE: [Self; 9] = [
         Self::Usage,
         Self::Unusable,
         Self::BuildFailed,
@@ -73,14 +73,14 @@ impl Exit {
     }
 
     /// The most important of several codes; success if there is none.
-    pub(crate) fn weightiest(exits: &[Self]) -> Self {
-        Self::BY_WEIGHT.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Clean)
+    pub(crate) fn most_important(exits: &[Self]) -> Self {
+        Self::BY_IMPORTANCE.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Self::Clean)
     }
 }
 
 /// The codes as a table for `--help`.
 pub(crate) fn table() -> String {
-    let mut all: Vec<Exit> = Exit::BY_WEIGHT.into_iter().chain([Exit::Clean]).collect();
+    let mut all: Vec<Exit> = Exit::BY_IMPORTANCE.into_iter().chain([Exit::Clean]).collect();
     all.sort_by_key(|exit| exit.code());
     let lines = all.iter().map(|exit| format!("  {}  {}", exit.code(), exit.meaning()));
     format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
@@ -100,8 +100,11 @@ mod tests {
 
     #[test]
     fn what_says_that_nothing_can_be_relied_on_comes_first() {
-        assert_eq!(Exit::weightiest(&[Exit::Leaks, Exit::Blind, Exit::TestsFailed]), Exit::Blind);
-        assert_eq!(Exit::weightiest(&[Exit::TestsFailed, Exit::Leaks]), Exit::Leaks);
-        assert_eq!(Exit::weightiest(&[]), Exit::Clean);
+        assert_eq!(
+            Exit::most_important(&[Exit::Leaks, Exit::Blind, Exit::TestsFailed]),
+            Exit::Blind
+        );
+        assert_eq!(Exit::most_important(&[Exit::TestsFailed, Exit::Leaks]), Exit::Leaks);
+        assert_eq!(Exit::most_important(&[]), Exit::Clean);
     }
 }

@@ -29,7 +29,7 @@ impl Fingerprints {
     pub(crate) fn of(&mut self, run: &Run, stack: u32) -> u64 {
         let new = run.frames.iter().skip(self.names.len()).map(Name::of);
         self.names.extend(new);
-        hash(run.places(stack).filter_map(|place| self.names.get(place as usize)))
+        hash(run.frame_indices(stack).filter_map(|place| self.names.get(place as usize)))
     }
 }
 

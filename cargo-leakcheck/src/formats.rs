@@ -175,7 +175,7 @@ const MOST_OF_A_TEST: usize = 10;
 /// The leaks of a run, the largest of each test first. Known leaks are included and marked.
 fn leaks(run: &Run) -> impl Iterator<Item = Leak<'_>> {
     let leaking = |test: &&Test| matches!(test.status, Status::Leaked | Status::Known);
-    run.by_weight().into_iter().filter(leaking).flat_map(move |test| {
+    run.by_importance().into_iter().filter(leaking).flat_map(move |test| {
         test.sites().iter().take(MOST_OF_A_TEST).map(move |site| Leak {
             test,
             site,

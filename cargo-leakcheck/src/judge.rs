@@ -143,5 +143,5 @@ pub(crate) fn exit(run: &Run, failed_otherwise: bool) -> Exit {
     // A shard of a small suite may be empty. Merging the shards shows whether anything is checked.
     when(!checked && run.meta.shard.is_none(), Exit::NothingChecked);
     when(!run.fixed.is_empty() && !run.meta.warn_only, Exit::StaleBaseline);
-    Exit::weightiest(&exits)
+    Exit::most_important(&exits)
 }

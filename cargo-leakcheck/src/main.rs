@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Clean }.into();
         }
     };
-    match verbs::go(command) {
+    match verbs::run(command) {
         Ok(exit) => exit.into(),
         Err(error) => {
             anstream::eprintln!("leakcheck: {error}");

@@ -110,7 +110,7 @@ pub(crate) fn join(runs: Vec<Run>, shards: Option<u32>) -> Run {
             commits.iter().map(|c| c.clone().unwrap_or_else(|| "no commit".to_owned())).collect();
         all.problems.push(format!("the runs are of different commits: {}", commits.join(", ")));
     }
-    all.problems.extend(missing(&present, shards));
+    all.problems.extend(shard_problems(&present, shards));
     all.meta.shard = None;
     // All shards together ran every test, so the baseline is compared with all of them again.
     all.meta.selected = present.iter().any(Option::is_none) && all.meta.selected;
@@ -152,7 +152,7 @@ fn add_tests(all: &mut Run, mut run: Run, interner: &mut Interner) {
 }
 
 /// The missing and duplicate shards.
-fn missing(present: &[Option<Shard>], expected: Option<u32>) -> Vec<String> {
+fn shard_problems(present: &[Option<Shard>], expected: Option<u32>) -> Vec<String> {
     let shards: Vec<Shard> = present.iter().flatten().copied().collect();
     let counts: BTreeSet<u32> = shards.iter().map(|shard| shard.count).chain(expected).collect();
     let mut problems = Vec::new();
@@ -188,15 +188,15 @@ mod tests {
 
     #[test]
     fn a_missing_or_duplicate_shard_is_a_problem() {
-        assert!(missing(&[shard(1, 2), shard(2, 2)], None).is_empty());
-        assert_eq!(missing(&[shard(1, 2)], None), ["shard 2 of 2 is missing"]);
+        assert!(shard_problems(&[shard(1, 2), shard(2, 2)], None).is_empty());
+        assert_eq!(shard_problems(&[shard(1, 2)], None), ["shard 2 of 2 is missing"]);
         assert_eq!(
-            missing(&[shard(1, 2), shard(1, 2), shard(2, 2)], None),
+            shard_problems(&[shard(1, 2), shard(1, 2), shard(2, 2)], None),
             ["shard 1 of 2 appears 2 times"]
         );
-        assert_eq!(missing(&[shard(1, 2), shard(2, 3)], None).len(), 1);
-        assert_eq!(missing(&[None, None], Some(3)), ["only 2 of 3 shards are present"]);
-        assert!(missing(&[None, None], None).is_empty());
+        assert_eq!(shard_problems(&[shard(1, 2), shard(2, 3)], None).len(), 1);
+        assert_eq!(shard_problems(&[None, None], Some(3)), ["only 2 of 3 shards are present"]);
+        assert!(shard_problems(&[None, None], None).is_empty());
     }
 
     #[test]

@@ -232,11 +232,11 @@ impl Run {
 
     /// The frames of a stack, the allocation first and the test's body last.
     pub(crate) fn stack(&self, stack: u32) -> impl Iterator<Item = &Frame> {
-        self.places(stack).filter_map(|frame| self.frames.get(frame as usize))
+        self.frame_indices(stack).filter_map(|frame| self.frames.get(frame as usize))
     }
 
     /// The same as indices into [`Run::frames`].
-    pub(crate) fn places(&self, mut stack: u32) -> impl Iterator<Item = u32> {
+    pub(crate) fn frame_indices(&self, mut stack: u32) -> impl Iterator<Item = u32> {
         std::iter::from_fn(move || {
             let (caller, frame) = *self.stacks.get(stack.checked_sub(1)? as usize)?;
             // A caller has a lower index than its callees. Anything else is invalid.
@@ -257,7 +257,7 @@ impl Run {
     }
 
     /// The tests by importance: by status, then by growth.
-    pub(crate) fn by_weight(&self) -> Vec<&Test> {
+    pub(crate) fn by_importance(&self) -> Vec<&Test> {
         let mut tests: Vec<&Test> = self.tests.iter().collect();
         tests.sort_by_cached_key(|test| {
             (test.status, std::cmp::Reverse(test.growth().unwrap_or(i64::MIN)), test.id())

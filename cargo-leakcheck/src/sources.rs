@@ -22,7 +22,7 @@ pub(crate) type Excerpt = (u32, Vec<String>);
 pub(crate) fn around(run: &Run, workspace: &Workspace) -> BTreeMap<String, Excerpt> {
     let mut excerpts = BTreeMap::new();
     let mut files: BTreeMap<&str, Option<Vec<String>>> = BTreeMap::new();
-    for test in run.by_weight() {
+    for test in run.by_importance() {
         let most = match test.status {
             Status::Leaked | Status::Known | Status::Regressed => MOST_SITES,
             _ => 3,

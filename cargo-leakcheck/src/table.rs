@@ -26,7 +26,7 @@ pub(crate) struct Extent {
 
 /// Renders the table, with colors for a terminal.
 pub(crate) fn render(run: &Run, extent: Extent) -> String {
-    let tests = run.by_weight();
+    let tests = run.by_importance();
     let in_order =
         |test: &&&Test| matches!(test.status, Status::Passed | Status::Ignored | Status::Unchecked);
     let most = if extent.all {

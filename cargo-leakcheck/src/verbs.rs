@@ -21,7 +21,7 @@ use crate::table::{self, Extent};
 use crate::workspace::{Query, Workspace};
 use crate::{ci, history, judge, merge, output, sources, suite};
 
-pub(crate) fn go(command: Leakcheck) -> Result<Exit> {
+pub(crate) fn run(command: Leakcheck) -> Result<Exit> {
     match command.verb {
         None => check(&command.run),
         Some(Verb::Baseline(args)) => baseline(&args),
@@ -52,13 +52,13 @@ fn check(args: &RunArgs) -> Result<Exit> {
     let past = past(settings.history.as_ref().map(|set| set.value.as_path()))?;
     let mut finished = suite::run(args, &settings, &workspace)?;
     if let Some((path, baseline)) = baseline {
-        baseline.hold(&mut finished.run, &settings.tolerance.value);
+        baseline.apply(&mut finished.run, &settings.tolerance.value);
         finished.run.meta.baseline = Some(path.display().to_string());
     }
     show_failures(&finished, &settings);
     let exit = judge::exit(&finished.run, finished.failed_otherwise);
-    Conclusion::of(&settings, &workspace).draw(&finished.run, past)?;
-    say_why(&finished.run, exit);
+    Conclusion::of(&settings, &workspace).publish(&finished.run, past)?;
+    explain_exit(&finished.run, exit);
     Ok(exit)
 }
 
@@ -114,7 +114,7 @@ impl<'a> Conclusion<'a> {
     }
 
     /// Shows the table and writes the reports and the annotations for CI.
-    fn draw(self, run: &Run, past: Vec<formats::Past>) -> Result<()> {
+    fn publish(self, run: &Run, past: Vec<formats::Past>) -> Result<()> {
         print!("{}", table::render(run, self.extent));
         let mut context = Context { sources: sources::around(run, self.workspace), history: past };
         // If one report cannot be written, the others still are.
@@ -138,7 +138,7 @@ impl<'a> Conclusion<'a> {
                 Err(error) => problems.push(error),
             }
         }
-        problems.extend(ci::tell(run).err());
+        problems.extend(ci::report(run).err());
         Error::all(problems)
     }
 }
@@ -148,7 +148,7 @@ fn extent(all: bool, top: u64) -> Extent {
 }
 
 /// Explains an exit code that the table does not explain.
-fn say_why(run: &Run, exit: Exit) {
+fn explain_exit(run: &Run, exit: Exit) {
     match exit {
         Exit::Clean | Exit::Leaks => {}
         Exit::NothingChecked if run.tests.is_empty() => eprintln!("leakcheck: no test ran"),
@@ -187,10 +187,10 @@ fn baseline(args: &BaselineArgs) -> Result<Exit> {
         Some(known) if finished.run.meta.selected => known.replaced_by(Baseline::of(&finished.run)),
         _ => Baseline::of(&finished.run),
     };
-    baseline.hold(&mut finished.run, &settings.tolerance.value);
-    Conclusion::of(&settings, &workspace).draw(&finished.run, Vec::new())?;
+    baseline.apply(&mut finished.run, &settings.tolerance.value);
+    Conclusion::of(&settings, &workspace).publish(&finished.run, Vec::new())?;
     if exit != Exit::Clean {
-        say_why(&finished.run, exit);
+        explain_exit(&finished.run, exit);
         eprintln!("leakcheck: the baseline was not written");
         return Ok(exit);
     }
@@ -224,7 +224,7 @@ fn diff(args: &DiffArgs) -> Result<Exit> {
             exits.push(Exit::Incomplete);
         }
     }
-    Ok(Exit::weightiest(&exits))
+    Ok(Exit::most_important(&exits))
 }
 
 /// `cargo leakcheck merge`
@@ -241,9 +241,9 @@ fn merge(args: &MergeArgs) -> Result<Exit> {
         reports: args.report.clone(),
         history: args.history.as_deref(),
     };
-    conclusion.draw(&run, Vec::new())?;
+    conclusion.publish(&run, Vec::new())?;
     let exit = judge::exit(&run, false);
-    say_why(&run, exit);
+    explain_exit(&run, exit);
     Ok(exit)
 }
 

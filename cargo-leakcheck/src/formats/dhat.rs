@@ -50,7 +50,7 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
         let mut of_test: BTreeMap<u32, usize> = BTreeMap::new();
         for site in test.sites() {
             let place = *of_test.entry(site.stack).or_insert_with(|| {
-                let frames = run.places(site.stack).map(|frame| frame as usize + 1);
+                let frames = run.frame_indices(site.stack).map(|frame| frame as usize + 1);
                 points.push(Point { tb: 0, tbk: 0, fs: frames.chain([root]).collect() });
                 points.len() - 1
             });

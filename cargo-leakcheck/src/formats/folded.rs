@@ -14,7 +14,7 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
         for site in test.sites() {
             out.write_all(id.as_bytes())?;
             frames.clear();
-            frames.extend(run.places(site.stack));
+            frames.extend(run.frame_indices(site.stack));
             for name in frames.iter().rev().filter_map(|frame| names.get(*frame as usize)) {
                 out.write_all(b";")?;
                 out.write_all(name.as_bytes())?;

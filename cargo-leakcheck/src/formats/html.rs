@@ -187,7 +187,7 @@ fn data<'a>(run: &'a Run, context: &'a Context) -> Data<'a> {
         problems: &run.problems,
         fixed: run.fixed.iter().map(Fixed::words).collect(),
         statuses: Status::ALL.map(|status| (status.word(), status.tone())).to_vec(),
-        tests: run.by_weight().into_iter().map(test).collect(),
+        tests: run.by_importance().into_iter().map(test).collect(),
         frames: run
             .frames
             .iter()

@@ -34,7 +34,7 @@ fn text(run: &Run) -> String {
             Status::Passed | Status::Ignored | Status::Unchecked | Status::Skipped
         )
     };
-    let tests = run.by_weight();
+    let tests = run.by_importance();
     let tests: Vec<&Test> = tests.iter().filter(odd).copied().collect();
     if !tests.is_empty() {
         out.push_str("| test | verdict | net growth | limit | peak | allocated by |\n");

@@ -113,7 +113,7 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
         let text = strings.place(&test.id());
         let root = profile.add_function(text, 0, 0, 0);
         let samples = test.sites().iter().map(|site| {
-            let locations = run.places(site.stack).map(|frame| u64::from(frame) + 1);
+            let locations = run.frame_indices(site.stack).map(|frame| u64::from(frame) + 1);
             Sample {
                 location_id: locations.chain([root]).collect(),
                 value: vec![signed(site.blocks), signed(site.bytes)],

@@ -68,7 +68,7 @@ pub(super) fn render(run: &Run, out: &mut dyn Write) -> Rendered {
     }));
     let mut profiles = vec![profile("all tests", run, run.tests.iter().zip(roots..))];
     let leaking = |test: &&&Test| matches!(test.status, Status::Leaked | Status::Known);
-    for test in run.by_weight().iter().filter(leaking).take(MOST_PROFILES) {
+    for test in run.by_importance().iter().filter(leaking).take(MOST_PROFILES) {
         let root = run.tests.iter().zip(roots..).find(|(other, _)| std::ptr::eq(*other, *test));
         profiles.push(profile(&test.id(), run, root.into_iter()));
     }
@@ -89,7 +89,7 @@ fn profile<'a>(name: &str, run: &Run, tests: impl Iterator<Item = (&'a Test, u32
     let (mut samples, mut weights) = (Vec::new(), Vec::new());
     for (test, root) in tests {
         for site in test.sites() {
-            let mut sample: Vec<u32> = run.places(site.stack).chain([root]).collect();
+            let mut sample: Vec<u32> = run.frame_indices(site.stack).chain([root]).collect();
             sample.reverse();
             samples.push(sample);
             weights.push(site.bytes);

@@ -137,7 +137,7 @@ impl Manifest {
         if self.top == Some(0) {
             return expected("top".to_owned(), "a whole number, 1 or more");
         }
-        match self.tolerance.as_ref().and_then(Tolerance::mistake) {
+        match self.tolerance.as_ref().and_then(Tolerance::invalid_value) {
             Some(name) => expected(format!("tolerance.{name}"), "a number, 0 or more"),
             None => Ok(()),
         }
