@@ -6,7 +6,7 @@ const MB: i64 = 1 << 20;
 
 #[test]
 fn memory_that_c_code_leaks_is_counted() {
-    for test in ["leaves_3_mb", "leaves_one_block_of_3_mb"] {
+    for test in ["keeps_3_mib", "keeps_one_block_of_3_mib"] {
         let run = run(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
         let grown = grown(run.report(test));
@@ -20,13 +20,13 @@ fn memory_that_c_code_leaks_is_counted() {
 
 #[test]
 fn growth_up_to_the_limit_passes() {
-    let test = "leaves_3_mb_and_may";
+    let test = "keeps_3_mib_within_its_limit";
     assert_eq!(run(test).outcome(test), Outcome::Passed);
 }
 
 #[test]
 fn freed_memory_and_blocks_of_rust_do_not_count() {
-    for test in ["frees_all", "leaves_nothing_but_rusts_blocks"] {
+    for test in ["frees_everything", "keeps_only_rust_blocks"] {
         let run = run(test);
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
         let grown = grown(run.report(test));
@@ -53,7 +53,7 @@ fn a_repeated_check_waits_for_threads_of_later_tests_that_are_starting() {
 
 #[test]
 fn memory_of_leakcheck_itself_does_not_count() {
-    let test = "leaves_rusts_blocks_over_their_limit";
+    let test = "keeps_rust_blocks_over_their_limit";
     let run = run(test);
     let said = run.said(test);
     assert!(said.contains("leaked 1,000 B") && !said.contains("C heap"), "{said}");
@@ -63,7 +63,7 @@ fn memory_of_leakcheck_itself_does_not_count() {
 
 #[test]
 fn a_limit_of_the_c_heap_fails_if_other_tests_run_in_the_process() {
-    let test = "leaves_3_mb_and_nobody_can_know";
+    let test = "keeps_3_mib_with_a_check_of_test_scope";
     let run = run(test);
     assert_eq!(run.outcome(test), Outcome::Failed);
     assert!(run.report(test).is_unjudged("c_heap_bytes"));
@@ -75,7 +75,7 @@ fn a_limit_of_the_c_heap_fails_if_other_tests_run_in_the_process() {
 
 #[test]
 fn under_nextest_the_c_heap_of_every_test_is_judged() {
-    let test = "leaves_3_mb_and_nobody_can_know";
+    let test = "keeps_3_mib_with_a_check_of_test_scope";
     let run = C_HEAP.run().only(test).env("NEXTEST_EXECUTION_MODE", "process-per-test").go();
     assert_eq!(run.outcome(test), Outcome::Failed);
 }
@@ -83,12 +83,12 @@ fn under_nextest_the_c_heap_of_every_test_is_judged() {
 #[test]
 fn blocks_of_a_custom_allocator_are_not_in_the_c_heap() {
     let own = C_HEAP.with_features("threads,mimalloc");
-    let test = "leaves_3_mb";
+    let test = "keeps_3_mib";
     let run = own.run().only(test).threads(1).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
     let grown = grown(run.report(test));
     assert!((3 * MB - MB / 20..3 * MB + MB / 5).contains(&grown), "{grown}");
-    let test = "leaves_nothing_but_rusts_blocks";
+    let test = "keeps_only_rust_blocks";
     let run = own.run().only(test).threads(1).go();
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
 }

@@ -8,10 +8,10 @@ const CHILDREN: Fixture = Fixture::new("leaks", "children");
 /// Tests that leave a child process, with its program and state.
 const LEFT: [(&str, &str, &str); 5] = [
     ("leaves_one_running", "cat -", "running"),
-    ("leaves_one_that_is_over", "cat", "exited"),
+    ("leaves_one_that_exited", "cat", "exited"),
     ("leaves_a_fork", "children-", "running"),
-    ("leaves_one_that_runs_code_before_it_is_another_program", "cat", "running"),
-    ("leaves_one_on_a_thread_of_its_own", "cat -", "running"),
+    ("leaves_one_with_a_pre_exec_hook", "cat", "running"),
+    ("leaves_one_from_another_thread", "cat -", "running"),
 ];
 
 #[test]
@@ -41,9 +41,9 @@ fn a_report_lists_children_and_where_they_were_started() {
 
 #[test]
 fn children_up_to_the_limit_may_be_left() {
-    let run = alone("leaves_two_and_may");
-    assert_eq!(run.outcome("leaves_two_and_may"), Outcome::Passed);
-    assert_eq!(run.report("leaves_two_and_may").children.len(), 2);
+    let run = alone("leaves_two_within_its_limit");
+    assert_eq!(run.outcome("leaves_two_within_its_limit"), Outcome::Passed);
+    assert_eq!(run.report("leaves_two_within_its_limit").children.len(), 2);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn reaped_children_and_those_of_others_do_not_count() {
     for test in [
         "waits_for_all",
         "is_waited_for_while_the_check_settles",
-        "has_one_from_before",
+        "has_an_earlier_child",
         "starts_one_that_is_allowed_to_stay",
         "checks_in_a_fork",
     ] {
@@ -62,7 +62,7 @@ fn reaped_children_and_those_of_others_do_not_count() {
 
 #[test]
 fn children_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() {
-    let test = "starts_one_in_a_region_inside";
+    let test = "starts_one_in_an_inner_region";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
     assert_eq!(run.report("outer").children.len(), 1);
@@ -71,7 +71,7 @@ fn children_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() 
 
 #[test]
 fn children_of_unknown_origin_count_only_if_the_test_ran_alone() {
-    let test = "leaves_one_started_unseen";
+    let test = "leaves_one_started_without_a_hook";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Failed);
     let [child] = &run.report(test).children[..] else { panic!("one") };
@@ -81,7 +81,7 @@ fn children_of_unknown_origin_count_only_if_the_test_ran_alone() {
 #[test]
 fn children_that_another_test_starts_in_parallel_are_not_charged() {
     let run = CHILDREN.run().arg("beside").threads(2).go();
-    for test in ["beside_a_test_that_starts_one", "starts_one_beside_another_test"] {
+    for test in ["runs_while_another_test_starts_one", "starts_one_in_parallel"] {
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
     }
     let beside = run.report("beside");
@@ -95,7 +95,7 @@ fn children_that_another_test_starts_in_parallel_are_not_charged() {
 
 #[test]
 fn signal_handlers_may_open_files() {
-    let test = "opens_in_the_handler_of_a_signal";
+    let test = "opens_a_file_in_a_signal_handler";
     assert_eq!(alone(test).outcome(test), Outcome::Passed);
 }
 

@@ -17,8 +17,8 @@ const LEFT: [(&str, &str); 11] = [
     ("leaves_a_duplicate_open", "leaks/Cargo.toml"),
     ("leaves_an_accepted_connection_open", " to 127.0.0.1:"),
     ("leaves_a_directory_open", "leaks"),
-    ("leaves_what_c_opened_open", "leaks/Cargo.toml"),
-    ("leaves_a_file_open_on_a_thread_of_its_own", "leaks/Cargo.toml"),
+    ("leaves_a_file_opened_by_c_code_open", "leaks/Cargo.toml"),
+    ("leaves_a_file_open_from_another_thread", "leaks/Cargo.toml"),
 ];
 
 #[test]
@@ -53,8 +53,8 @@ fn a_report_lists_open_descriptors_and_where_they_were_opened() {
 
 #[test]
 fn a_long_list_of_descriptors_is_truncated() {
-    let run = alone("leaves_twelve_open_and_may_leave_five");
-    let said = run.said("leaves_twelve_open_and_may_leave_five");
+    let run = alone("leaves_twelve_open_with_a_limit_of_five");
+    let said = run.said("leaves_twelve_open_with_a_limit_of_five");
     assert!(said.contains("left 12 file descriptors open, limit 5 (fds)"), "{said}");
     assert_eq!(said.matches("opened at leaks/tests/fds.rs").count(), 10, "{said}");
     assert!(said.contains("    and 2 more\n"), "{said}");
@@ -62,7 +62,7 @@ fn a_long_list_of_descriptors_is_truncated() {
 
 #[test]
 fn descriptors_up_to_the_limit_may_be_open() {
-    let test = "leaves_three_open_and_may";
+    let test = "leaves_three_open_within_its_limit";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed);
     assert_eq!(run.report(test).fds.len(), 3);
@@ -71,14 +71,14 @@ fn descriptors_up_to_the_limit_may_be_open() {
 #[test]
 fn a_closed_descriptor_does_not_count() {
     for test in [
-        "closes_all_that_it_opens",
+        "closes_everything_that_it_opens",
         "closes_on_another_thread",
         "is_closed_while_the_check_settles",
         "closes_a_range",
-        "closes_what_it_opened_unseen",
-        "turns_a_descriptor_around_and_back",
-        "puts_another_file_in_place_of_standard_input",
-        "opens_what_is_allowed_to_stay",
+        "closes_what_it_opened_without_a_hook",
+        "redirects_a_descriptor_and_restores_it",
+        "replaces_standard_input",
+        "opens_an_allowed_file",
     ] {
         let run = alone(test);
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
@@ -98,7 +98,7 @@ fn closing_an_older_descriptor_does_not_compensate_for_an_open_one() {
 
 #[test]
 fn descriptors_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() {
-    let test = "opens_in_a_region_inside";
+    let test = "opens_in_an_inner_region";
     let run = alone(test);
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
     let [fd] = &run.report("outer").fds[..] else { panic!("one") };
@@ -108,7 +108,7 @@ fn descriptors_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones
 
 #[test]
 fn descriptors_of_unknown_origin_count_only_if_the_test_ran_alone() {
-    let test = "leaves_one_open_unseen";
+    let test = "leaves_one_open_without_a_hook";
     for run in [alone(test), FDS.run().only(test).go()] {
         assert_eq!(run.outcome(test), Outcome::Failed);
         let [fd] = &run.report(test).fds[..] else { panic!("one") };
@@ -118,14 +118,14 @@ fn descriptors_of_unknown_origin_count_only_if_the_test_ran_alone() {
 
 #[test]
 fn a_number_that_was_closed_unseen_is_not_confused_with_its_next_use() {
-    let run = alone("closes_unseen_what_it_opened");
-    assert_eq!(run.outcome("closes_unseen_what_it_opened"), Outcome::Passed);
+    let run = alone("closes_without_a_hook");
+    assert_eq!(run.outcome("closes_without_a_hook"), Outcome::Passed);
 }
 
 #[test]
 fn descriptors_that_another_test_opens_in_parallel_are_not_charged() {
     let run = FDS.run().arg("beside").threads(2).go();
-    let opens = "opens_beside_another_test";
+    let opens = "opens_in_parallel";
     assert_eq!(run.outcome(opens), Outcome::Passed, "{}", run.said(opens));
     let beside = run.report("beside");
     assert!(beside.fds.is_empty(), "{beside:#?}");
@@ -135,7 +135,7 @@ fn descriptors_that_another_test_opens_in_parallel_are_not_charged() {
 
 #[test]
 fn a_written_limit_that_cannot_be_judged_fails_with_the_reason_and_the_way_out() {
-    let test = "beside_a_test_that_opens";
+    let test = "runs_while_another_test_opens";
     let run = FDS.run().arg("beside").threads(2).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
     let said = run.said(test);

@@ -90,9 +90,9 @@ fn a_limit_of_threads_fails_if_it_is_not_known_which_test_started_them() {
 
 #[test]
 fn threads_up_to_the_limit_may_run() {
-    let run = running("leaves_two_running_and_may");
-    assert_eq!(run.outcome("leaves_two_running_and_may"), Outcome::Passed);
-    let threads = &run.report("leaves_two_running_and_may").threads;
+    let run = running("leaves_two_running_within_its_limit");
+    assert_eq!(run.outcome("leaves_two_running_within_its_limit"), Outcome::Passed);
+    let threads = &run.report("leaves_two_running_within_its_limit").threads;
     let mut names: Vec<&str> = threads.iter().map(|thread| &*thread.name).collect();
     names.sort_unstable();
     assert_eq!(names, ["first", "second"]);
@@ -105,13 +105,13 @@ fn a_joined_thread_does_not_count_as_running() {
 
 #[test]
 fn a_check_waits_for_a_thread_that_is_about_to_end() {
-    let test = "lets_a_thread_go_that_is_just_ending";
+    let test = "detaches_a_thread_that_is_ending";
     assert_eq!(running(test).outcome(test), Outcome::Passed);
 }
 
 #[test]
 fn a_measurement_names_its_running_threads() {
-    assert_eq!(running("names_what_runs").outcome("names_what_runs"), Outcome::Passed);
+    assert_eq!(running("names_running_threads").outcome("names_running_threads"), Outcome::Passed);
 }
 
 #[test]
@@ -125,19 +125,19 @@ fn a_thread_limit_fails_if_threads_cannot_be_followed() {
 
 #[test]
 fn a_thread_that_outlives_its_check_does_not_affect_a_later_one() {
-    let run = running("works_on_in_a_later_check");
+    let run = running("continues_in_a_later_check");
     let kept_and_freed = Growth { bytes: 700, blocks: 0 };
     let nothing = Figures { unattributed: kept_and_freed, ..Figures::default() };
     assert_eq!(run.report("later").figures(), nothing);
-    assert_eq!(run.outcome("works_on_in_a_later_check"), Outcome::Passed);
+    assert_eq!(run.outcome("continues_in_a_later_check"), Outcome::Passed);
     let kept = run.report("first").retained_through("keep");
     assert_eq!(kept, Amount { bytes: 1000, blocks: 1 });
 }
 
 #[test]
 fn a_thread_that_outlives_its_region_does_not_share_its_slot_with_a_later_one() {
-    let run = running("works_on_in_many_later_regions");
-    assert_eq!(run.outcome("works_on_in_many_later_regions"), Outcome::Passed, "{}", run.stdout());
+    let run = running("continues_in_many_later_regions");
+    assert_eq!(run.outcome("continues_in_many_later_regions"), Outcome::Passed, "{}", run.stdout());
 }
 
 /// Runs a test on the main thread, so that no other thread of libtest adds unattributed memory.
