@@ -59,7 +59,7 @@ impl Finished {
     }
 
     /// The output of a test that libtest shows: by default, only that of failing tests.
-    pub fn said(&self, test: &str) -> &str {
+    pub fn output(&self, test: &str) -> &str {
         let begin = format!("---- {test} stdout ----\n");
         let Some((_, after)) = self.stdout.split_once(&begin) else { return "" };
         let ends = ["\n---- ", "\n\nfailures:\n", "\n\nsuccesses:\n"];

@@ -14,7 +14,7 @@ fn without_the_allocator_every_check_fails_and_says_how_to_install_it() {
             continue;
         }
         assert_eq!(*outcome, Outcome::Failed, "`{test}`");
-        let said = run.said(test);
+        let said = run.output(test);
         assert!(said.contains("leakcheck: the counting allocator is not installed"), "{said}");
         assert!(said.contains("#[global_allocator]"), "{said}");
         assert!(said.contains("leakcheck::install!();"), "{said}");
@@ -41,7 +41,7 @@ fn check_sees(fixture: Fixture) {
     let run = fixture.run().go();
     for (test, outcome) in run.outcomes() {
         let expected = if test == "leaks" { Outcome::Failed } else { Outcome::Passed };
-        assert_eq!(*outcome, expected, "`{test}`: {}", run.said(test));
+        assert_eq!(*outcome, expected, "`{test}`: {}", run.output(test));
     }
     assert_eq!(run.outcomes().len(), 9);
     assert_eq!(run.report("leaks").figures().retained.bytes, 1000);

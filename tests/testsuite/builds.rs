@@ -43,7 +43,7 @@ fn without_debug_information_functions_are_named_and_the_report_says_why() {
     names_functions(&suite);
     let report = report(&suite, "leaks_through_inner");
     assert!(functions(&report).any(|function| function == "builds::inner"), "{report:#}");
-    assert!(suite.tests.said("tests::leaks_through_inner").contains("builds::inner "));
+    assert!(suite.tests.output("tests::leaks_through_inner").contains("builds::inner "));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_stripped_program_has_addresses_and_the_report_says_why() {
     let suite = build(&["--config", "profile.dev.strip='symbols'"]);
     leaks_are_seen(&suite);
     for test in ["leaks_through_inner", "leaks_in_a_thread"] {
-        let (report, said) = (report(&suite, test), said(&suite, test));
+        let (report, said) = (report(&suite, test), output(&suite, test));
         assert_eq!(report["symbols"], "addresses", "{report:#}");
         assert_eq!(functions(&report).count(), 0, "{report:#}");
         let body = frames(&report).last().expect("the stack was captured");
@@ -68,7 +68,7 @@ fn a_stripped_program_has_addresses_and_the_report_says_why() {
             "{said}"
         );
     }
-    let two = said(&suite, "leaks_in_two_places");
+    let two = output(&suite, "leaks_in_two_places");
     assert!(
         two.contains("\n  1.  20 B") && two.contains("\n  2.  10 B"),
         "two call sites look alike:\n{two}"
@@ -126,7 +126,7 @@ fn leaks_are_seen(suite: &Suite) {
         ("leaks_in_a_thread", 700, "leaked 700 B"),
     ] {
         assert_eq!(outcome(suite, test), Outcome::Failed, "{test}");
-        let (report, said) = (report(suite, test), said(suite, test));
+        let (report, said) = (report(suite, test), output(suite, test));
         assert!(said.contains(&format!("leakcheck: `tests::{test}` {told}, limit 0 B")), "{said}");
         assert_eq!(report["verdict"]["is"], "leaked");
         assert_eq!(
@@ -147,7 +147,7 @@ fn names_lines(suite: &Suite) {
     for (test, call) in
         [("leaks_through_inner", "inner(5000)"), ("leaks_in_a_thread", "inner(700)")]
     {
-        let (report, said) = (report(suite, test), said(suite, test));
+        let (report, said) = (report(suite, test), output(suite, test));
         assert_eq!(report["symbols"], "lines");
         for line in [line_of("// The leak."), line_of(call)] {
             let is_it =
@@ -176,16 +176,16 @@ fn names_functions(suite: &Suite) {
     leaks_are_seen(suite);
     prints(suite);
     for test in ["leaks_through_inner", "leaks_in_a_thread"] {
-        let (report, said) = (report(suite, test), said(suite, test));
+        let (report, said) = (report(suite, test), output(suite, test));
         assert_eq!(report["symbols"], "functions", "{report:#}");
         assert!(frames(&report).all(|frame| frame["function"].is_string()), "{report:#}");
         assert!(frames(&report).all(|frame| place(frame).is_some()), "{report:#}");
         assert!(said.contains("no line numbers: the program has no debug information"), "{said}");
     }
-    let own = said(suite, "leaks_through_inner");
+    let own = output(suite, "leaks_through_inner");
     assert!(own.contains("  builds::tests::leaks_through_inner"), "the test is named: {own}");
     let of_thread = report(suite, "leaks_in_a_thread");
-    let shown = said(suite, "leaks_in_a_thread");
+    let shown = output(suite, "leaks_in_a_thread");
     let leaf = frames(&of_thread).filter_map(place).find(|place| shown.contains(place));
     assert!(
         leaf.is_some_and(|place| place.starts_with("builds-")),
@@ -195,15 +195,15 @@ fn names_functions(suite: &Suite) {
 
 /// The memory of libtest for captured output is recognized by function names, inlined or not.
 fn prints(suite: &Suite) {
-    assert_eq!(outcome(suite, "prints"), Outcome::Passed, "{}", said(suite, "prints"));
+    assert_eq!(outcome(suite, "prints"), Outcome::Passed, "{}", output(suite, "prints"));
 }
 
 fn outcome(suite: &Suite, test: &str) -> Outcome {
     suite.tests.outcome(&format!("tests::{test}"))
 }
 
-fn said<'a>(suite: &'a Suite, test: &str) -> &'a str {
-    suite.tests.said(&format!("tests::{test}"))
+fn output<'a>(suite: &'a Suite, test: &str) -> &'a str {
+    suite.tests.output(&format!("tests::{test}"))
 }
 
 fn report(suite: &Suite, test: &str) -> Value {

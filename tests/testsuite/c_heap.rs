@@ -11,7 +11,7 @@ fn memory_that_c_code_leaks_is_counted() {
         assert_eq!(run.outcome(test), Outcome::Failed);
         let grown = grown(run.report(test));
         assert!((3 * MB - MB / 20..3 * MB + MB / 5).contains(&grown), "`{test}`: {grown}");
-        let said = run.said(test);
+        let said = run.output(test);
         assert!(said.contains(&format!("`{test}` grew the C heap by at least ")), "{said}");
         assert!(said.contains(", limit 1.00 MiB (c_heap_mb)"), "{said}");
         assert!(said.contains("  C heap: grew by at least "), "{said}");
@@ -28,7 +28,7 @@ fn growth_up_to_the_limit_passes() {
 fn freed_memory_and_blocks_of_rust_do_not_count() {
     for test in ["frees_everything", "keeps_only_rust_blocks"] {
         let run = run(test);
-        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
         let grown = grown(run.report(test));
         assert!(grown < MB / 4, "`{test}`: {grown}");
     }
@@ -38,7 +38,7 @@ fn freed_memory_and_blocks_of_rust_do_not_count() {
 fn what_malloc_caches_for_the_test_does_not_count() {
     let test = "fills_the_caches_of_malloc";
     let run = run(test);
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_repeated_check_waits_for_threads_of_later_tests_that_are_starting() {
     let test = "beside_a_late_test::a_leaves_100_kb_in_each_call";
     let run = C_HEAP.run().arg("beside_a_late_test").threads(2).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("grows the C heap by 10"), "{said}");
     assert!(!run.report(test).leaves_unjudged("c_heap_bytes"), "{said}");
 }
@@ -55,7 +55,7 @@ fn a_repeated_check_waits_for_threads_of_later_tests_that_are_starting() {
 fn memory_of_leakcheck_itself_does_not_count() {
     let test = "keeps_rust_blocks_over_their_limit";
     let run = run(test);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("leaked 1,000 B") && !said.contains("C heap"), "{said}");
     let grown = grown(run.report(test));
     assert!(grown.abs() < MB / 4, "{grown}");
@@ -67,7 +67,7 @@ fn a_limit_of_the_c_heap_fails_if_other_tests_run_in_the_process() {
     let run = run(test);
     assert_eq!(run.outcome(test), Outcome::Failed);
     assert!(run.report(test).is_unjudged("c_heap_bytes"));
-    let said = run.said(test);
+    let said = run.output(test);
     let headline = "cannot be judged by limit 1.00 MiB (c_heap_mb): it is known for a whole process \
                     only; run it under nextest or with `scope = \"process\"`";
     assert!(said.contains(headline), "{said}");
@@ -90,7 +90,7 @@ fn blocks_of_a_custom_allocator_are_not_in_the_c_heap() {
     assert!((3 * MB - MB / 20..3 * MB + MB / 5).contains(&grown), "{grown}");
     let test = "keeps_only_rust_blocks";
     let run = own.run().only(test).threads(1).go();
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
 }
 
 const C_HEAP: Fixture = Fixture::new("leaks", "c_heap");

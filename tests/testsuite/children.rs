@@ -32,7 +32,7 @@ fn unreaped_children_are_reported_with_where_they_were_started_also_in_parallel(
 #[test]
 fn a_report_lists_children_and_where_they_were_started() {
     let run = alone("leaves_one_running");
-    let said = run.said("leaves_one_running");
+    let said = run.output("leaves_one_running");
     let headline = "`leaves_one_running` left 1 child process unwaited for, limit 0 (children)";
     assert!(said.contains(headline), "{said}");
     assert!(said.contains("not waited for: 1 child process\n"), "{said}");
@@ -56,7 +56,7 @@ fn reaped_children_and_those_of_others_do_not_count() {
         "checks_in_a_fork",
     ] {
         let run = alone(test);
-        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     }
 }
 
@@ -64,7 +64,7 @@ fn reaped_children_and_those_of_others_do_not_count() {
 fn children_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() {
     let test = "starts_one_in_an_inner_region";
     let run = alone(test);
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     assert_eq!(run.report("outer").children.len(), 1);
     assert_eq!(run.report("afterwards").children.len(), 0);
 }
@@ -82,7 +82,7 @@ fn children_of_unknown_origin_count_only_if_the_test_ran_alone() {
 fn children_that_another_test_starts_in_parallel_are_not_charged() {
     let run = CHILDREN.run().arg("beside").threads(2).go();
     for test in ["runs_while_another_test_starts_one", "starts_one_in_parallel"] {
-        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     }
     let beside = run.report("beside");
     assert!(beside.children.is_empty() && !beside.leaves_unjudged("children"), "{beside:#?}");
@@ -103,7 +103,7 @@ fn signal_handlers_may_open_files() {
 fn threads_may_start_children_and_open_files_in_parallel() {
     let test = "starts_many_on_many_threads";
     let run = alone(test);
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
 }
 
 #[track_caller]

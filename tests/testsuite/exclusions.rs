@@ -40,7 +40,7 @@ fn memory_that_is_not_allowed_still_counts() {
     let run = leaks("allowed_beside_a_leak");
     let report = run.report("allowed_beside_a_leak");
     assert_eq!(report.judged, Some(Growth { bytes: 70, blocks: 1 }));
-    let said = run.said("allowed_beside_a_leak");
+    let said = run.output("allowed_beside_a_leak");
     assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
     assert!(said.contains("allowed: 1,000 B in 1 block: a registry"), "{said}");
     assert_eq!(report.call_sites.len(), 1, "{report:#?}");
@@ -148,7 +148,7 @@ fn a_suppressions_file_excludes_what_it_names() {
 
     let beside = with_file("leaks_in_legacy_code_and_elsewhere");
     assert_eq!(beside.outcome("leaks_in_legacy_code_and_elsewhere"), Outcome::Failed);
-    let said = beside.said("leaks_in_legacy_code_and_elsewhere");
+    let said = beside.output("leaks_in_legacy_code_and_elsewhere");
     assert!(said.contains("leaked 70 B, limit 0 B"), "{said}");
     assert!(said.contains("suppressed: 1,000 B in 1 block"), "{said}");
     leaks("leaks_in_legacy_code");

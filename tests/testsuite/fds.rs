@@ -40,7 +40,7 @@ fn open_descriptors_are_reported_with_where_they_were_opened_also_in_parallel() 
 #[test]
 fn a_report_lists_open_descriptors_and_where_they_were_opened() {
     let run = alone("leaves_a_tcp_listener_open");
-    let said = run.said("leaves_a_tcp_listener_open");
+    let said = run.output("leaves_a_tcp_listener_open");
     let headline =
         "leakcheck: `leaves_a_tcp_listener_open` left 1 file descriptor open, limit 0 (fds)";
     assert!(said.contains(headline), "{said}");
@@ -54,7 +54,7 @@ fn a_report_lists_open_descriptors_and_where_they_were_opened() {
 #[test]
 fn a_long_list_of_descriptors_is_truncated() {
     let run = alone("leaves_twelve_open_with_a_limit_of_five");
-    let said = run.said("leaves_twelve_open_with_a_limit_of_five");
+    let said = run.output("leaves_twelve_open_with_a_limit_of_five");
     assert!(said.contains("left 12 file descriptors open, limit 5 (fds)"), "{said}");
     assert_eq!(said.matches("opened at leaks/tests/fds.rs").count(), 10, "{said}");
     assert!(said.contains("    and 2 more\n"), "{said}");
@@ -81,7 +81,7 @@ fn a_closed_descriptor_does_not_count() {
         "opens_an_allowed_file",
     ] {
         let run = alone(test);
-        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
         let report = run.report(test);
         assert!(report.fds.is_empty() && !report.leaves_unjudged("fds"), "{report:#?}");
     }
@@ -91,7 +91,7 @@ fn a_closed_descriptor_does_not_count() {
 fn closing_an_older_descriptor_does_not_compensate_for_an_open_one() {
     let test = "closes_what_was_open_before";
     let run = alone(test);
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     assert_eq!(run.report("closes").fds.len(), 0);
     assert_eq!(run.report("replaces").fds.len(), 1);
 }
@@ -100,7 +100,7 @@ fn closing_an_older_descriptor_does_not_compensate_for_an_open_one() {
 fn descriptors_of_an_inner_region_count_for_the_outer_one_but_not_for_later_ones() {
     let test = "opens_in_an_inner_region";
     let run = alone(test);
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     let [fd] = &run.report("outer").fds[..] else { panic!("one") };
     assert!(fd.opened_at.iter().any(|frame| frame.is_in(test)), "{fd:#?}");
     assert_eq!(run.report("afterwards").fds.len(), 0);
@@ -126,7 +126,7 @@ fn a_number_that_was_closed_unseen_is_not_confused_with_its_next_use() {
 fn descriptors_that_another_test_opens_in_parallel_are_not_charged() {
     let run = FDS.run().arg("beside").threads(2).go();
     let opens = "opens_in_parallel";
-    assert_eq!(run.outcome(opens), Outcome::Passed, "{}", run.said(opens));
+    assert_eq!(run.outcome(opens), Outcome::Passed, "{}", run.output(opens));
     let beside = run.report("beside");
     assert!(beside.fds.is_empty(), "{beside:#?}");
     let unjudged = Unjudged { figure: "fds".into(), why: IN_PARALLEL.into() };
@@ -138,13 +138,13 @@ fn a_written_limit_that_cannot_be_judged_fails_with_the_reason_and_the_way_out()
     let test = "runs_while_another_test_opens";
     let run = FDS.run().arg("beside").threads(2).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let said = run.said(test);
+    let said = run.output(test);
     let headline = format!("leakcheck: `beside` cannot be judged by limit 0 (fds): {IN_PARALLEL}");
     assert!(said.contains(&headline), "{said}");
     assert!(said.contains("no way to judge it? remove `fds`, or #[leak_check(skip"), "{said}");
     assert!(run.report("beside").is_unjudged("fds"));
     let run = FDS.run().arg("beside").threads(2).env("LEAK_CHECK", "warn").go();
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     assert!(run.stderr().contains(&headline), "{}", run.stderr());
 }
 

@@ -36,13 +36,13 @@ fn check_classes(test: &str, function: &str, expected: &[(&str, u64, u64)]) {
     found.sort();
     let found: Vec<(&str, u64, u64)> =
         found.iter().map(|(class, bytes, blocks)| (&**class, *bytes, *blocks)).collect();
-    assert_eq!(found, expected, "`{test}`: {}", RUN.said(test));
+    assert_eq!(found, expected, "`{test}`: {}", RUN.output(test));
 }
 
 /// Ignores how the text is wrapped into lines.
 #[track_caller]
-fn check_said(test: &str, expected: &str) {
-    let said = RUN.said(test);
+fn check_output(test: &str, expected: &str) {
+    let said = RUN.output(test);
     assert!(on_one_line(said).contains(&on_one_line(expected)), "`{test}`: {said}");
 }
 
@@ -67,7 +67,7 @@ fn a_static_is_named_by_its_path() {
     let table = 64 * (24 + 24) + 64 + 16;
     let entries = (0..50).map(|n: u64| 1000 + n + format!("key {n}").len() as u64).sum::<u64>();
     check_classes("in_a_static", "insert", &[("held_by_static", table + entries, 101)]);
-    check_said(
+    check_output(
         "in_a_static",
         "kept alive by 50.0 KiB in 50 blocks of Vec<u8>: static holders::cache::CACHE → ",
     );
@@ -76,35 +76,35 @@ fn a_static_is_named_by_its_path() {
 #[test]
 fn blocks_are_named_by_type_and_pointers_by_field() {
     let names = "static holders::cache::REGISTRY.inner.names → ";
-    check_said("in_a_field_of_a_static", &format!("{names}here"));
-    check_said(
+    check_output("in_a_field_of_a_static", &format!("{names}here"));
+    check_output(
         "in_a_field_of_a_static",
         &format!("{names}Vec<String> 96 B (holders/src/cache.rs:"),
     );
-    check_said(
+    check_output(
         "in_a_static",
         "CACHE → RawTable<(String, Vec<u8>)> 3.08 KiB (holders/src/cache.rs:",
     );
-    check_said("in_a_lazy_thread_local", "→ LeafNode<u32, String> 320 B (");
-    check_said(
+    check_output("in_a_lazy_thread_local", "→ LeafNode<u32, String> 320 B (");
+    check_output(
         "a_tree_forgotten",
         "reachable only from lost Rc<Branch> 64 B (holders/src/graph.rs:",
     );
-    check_said("a_tree_forgotten", "nothing points to it (retains 288 B)");
+    check_output("a_tree_forgotten", "nothing points to it (retains 288 B)");
 }
 
 #[test]
 fn names_that_macros_and_functions_wrap_around_a_static_are_omitted() {
     check_classes("in_a_lazy_static", "index", &[("held_by_static", 70, 2)]);
-    check_said("in_a_lazy_static", "static holders::cache::INDEX → here");
+    check_output("in_a_lazy_static", "static holders::cache::INDEX → here");
     check_classes("in_a_static_of_a_function", "once", &[("held_by_static", 333, 1)]);
-    check_said("in_a_static_of_a_function", "static holders::cache::once::ONCE → here");
+    check_output("in_a_static_of_a_function", "static holders::cache::once::ONCE → here");
 }
 
 #[test]
 fn a_static_of_a_library_is_named_with_it() {
     check_classes("in_a_static_of_a_library", "lend_a_buffer", &[("held_by_static", 4096, 1)]);
-    check_said("in_a_static_of_a_library", "static _IO_2_1_stdin_ of libc.so.6 → here");
+    check_output("in_a_static_of_a_library", "static _IO_2_1_stdin_ of libc.so.6 → here");
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_value_in_padding_holds_a_block_only_possibly() {
 fn a_thread_local_is_named_by_its_path_and_thread() {
     check_classes("in_a_thread_local", "here", &[("held_by_thread_local", 96 + 19, 2)]);
     let own = "thread-local holders::cache::LOCAL of the test's own thread → here";
-    check_said("in_a_thread_local", own);
+    check_output("in_a_thread_local", own);
     check_classes("in_a_lazy_thread_local", "lazily", &[("held_by_thread_local", 320 + 19, 2)]);
-    check_said("in_a_lazy_thread_local", "thread-local holders::cache::LAZY of the test's own");
+    check_output("in_a_lazy_thread_local", "thread-local holders::cache::LAZY of the test's own");
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn the_stack_of_a_running_thread_is_a_root() {
     check_classes("in_a_running_thread", "hold", &[("held_by_thread", 77_777, 1)]);
     let running = "kept alive by  the stack of thread `worker-1`, still running (started at \
                    holders/src/worker.rs:11)";
-    check_said("in_a_running_thread", running);
+    check_output("in_a_running_thread", running);
 }
 
 #[test]
 fn an_unreachable_block_is_lost() {
     check_classes("forgotten", "hand_over", &[("lost", 12_345, 1)]);
-    check_said("forgotten", "lost           nothing points to it");
+    check_output("forgotten", "lost           nothing points to it");
 }
 
 #[test]
@@ -153,14 +153,14 @@ fn a_reference_cycle_is_distinguished_from_what_it_retains() {
     }
     let member = "Rc<Node> (holders/src/graph.rs:13)";
     let weak = "make that pointer a `Weak`";
-    check_said(
+    check_output(
         "in_a_cycle_of_one",
         &format!("in a cycle: {member} → itself through `next`; {weak}"),
     );
     let both = format!("in a cycle: {member} ⇄ {member} through `next`; make one side a `Weak`");
-    check_said("in_a_cycle_of_two", &both);
+    check_output("in_a_cycle_of_two", &both);
     let many = format!("in a cycle of 50 blocks: {member} → another … → back through `next`");
-    check_said("in_a_cycle_of_many", &many);
+    check_output("in_a_cycle_of_many", &many);
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn a_block_with_two_owners_is_retained_by_neither() {
         let own = found.iter().filter(|holder| holder.bytes == 24);
         own.map(|holder| holder.retained_bytes).collect::<Vec<_>>()
     };
-    assert_eq!(retained("left"), [24 + 300], "{}", RUN.said("between_two_statics"));
-    assert_eq!(retained("right"), [24 + 400], "{}", RUN.said("between_two_statics"));
+    assert_eq!(retained("left"), [24 + 300], "{}", RUN.output("between_two_statics"));
+    assert_eq!(retained("right"), [24 + 400], "{}", RUN.output("between_two_statics"));
 }
 
 #[test]
@@ -215,10 +215,10 @@ fn a_failing_test_is_rerun_for_its_reference_paths() {
             let holders = run.report(test).call_sites.iter().flat_map(|site| &site.holders);
             holders.map(|holder| holder.class.clone()).collect()
         };
-        assert_eq!(classes(&run), classes(&RUN), "`{test}`: {}", run.said(test));
+        assert_eq!(classes(&run), classes(&RUN), "`{test}`: {}", run.output(test));
         let source = "reference paths are from a rerun of this test on its own";
-        assert!(run.said(test).contains(source), "{}", run.said(test));
-        assert!(!RUN.said(test).contains(source), "{}", RUN.said(test));
+        assert!(run.output(test).contains(source), "{}", run.output(test));
+        assert!(!RUN.output(test).contains(source), "{}", RUN.output(test));
     }
 }
 
@@ -241,7 +241,11 @@ fn a_stripped_program_is_rerun_too() {
 #[test]
 fn a_test_on_the_main_thread_is_rerun_there() {
     let run = HELD.run().only("forgotten").threads(1).env("LEAK_HOLDERS", "auto").go();
-    assert!(run.said("forgotten").contains("nothing points to it"), "{}", run.said("forgotten"));
+    assert!(
+        run.output("forgotten").contains("nothing points to it"),
+        "{}",
+        run.output("forgotten")
+    );
 }
 
 #[test]
@@ -253,7 +257,7 @@ fn a_leak_that_does_not_recur_is_reported_as_not_reproduced() {
     let run = HELD.run().only(test).env("LEAK_HOLDERS", "auto").env("ONLY_ONCE", file).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
     let why = "no reference paths: not reproduced: the rerun of this test on its own did not leak";
-    assert!(run.said(test).contains(why), "{}", run.said(test));
+    assert!(run.output(test).contains(why), "{}", run.output(test));
 }
 
 #[test]
@@ -278,7 +282,7 @@ fn one_lost_byte_exceeds_the_limit_for_lost_bytes() {
         let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
         assert_eq!(run.outcome(test), Outcome::Failed, "{mode}: {}", run.stdout());
         let expected = format!("`{test}` lost 10 B, limit 0 B (lost_bytes)");
-        assert!(run.said(test).contains(&expected), "{mode}: {}", run.said(test));
+        assert!(run.output(test).contains(&expected), "{mode}: {}", run.output(test));
         let test = "held_under_its_limit";
         let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
         assert_eq!(run.outcome(test), Outcome::Passed, "{mode}: {}", run.stdout());
@@ -291,12 +295,12 @@ fn a_limit_that_cannot_be_judged_fails() {
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "off").go();
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
     let told = format!("`{test}` cannot be judged by limit 0 B (lost_bytes): `LEAK_HOLDERS` is");
-    assert!(run.said(test).contains(&told), "{}", run.said(test));
+    assert!(run.output(test).contains(&told), "{}", run.output(test));
     // It is the same for a limit in the environment.
     let by_variable = LOST.run().only(test).env("LEAK_LOST_BYTES", "99");
     let run = by_variable.env("LEAK_HOLDERS", "off").go();
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
-    assert!(run.said(test).contains("remove `LEAK_LOST_BYTES`"), "{}", run.said(test));
+    assert!(run.output(test).contains("remove `LEAK_LOST_BYTES`"), "{}", run.output(test));
 }
 
 #[test]
@@ -305,7 +309,7 @@ fn known_noise_is_excluded_from_lost_bytes() {
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("RUST_BACKTRACE", "1").go();
     let report = run.report(test);
     assert_eq!(report.call_sites.iter().map(|site| site.amount.bytes).collect::<Vec<_>>(), [10]);
-    assert!(run.said(test).contains("  suppressed: "), "{}", run.said(test));
+    assert!(run.output(test).contains("  suppressed: "), "{}", run.output(test));
 }
 
 #[test]
@@ -315,9 +319,9 @@ fn the_variable_limits_lost_bytes_everywhere() {
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("LEAK_LOST_BYTES", "9").go();
     assert!(
-        run.said(test).contains("lost 10 B, limit 9 B (LEAK_LOST_BYTES)"),
+        run.output(test).contains("lost 10 B, limit 9 B (LEAK_LOST_BYTES)"),
         "{}",
-        run.said(test)
+        run.output(test)
     );
 }
 
@@ -343,5 +347,5 @@ fn holders_are_not_reported_when_turned_off() {
     let test = "forgotten";
     let run = HELD.run().only(test).env("LEAK_HOLDERS", "off").go();
     assert!(run.report(test).call_sites.iter().all(|site| site.holders.is_empty()));
-    assert!(!run.said(test).contains("nothing points to it"), "{}", run.said(test));
+    assert!(!run.output(test).contains("nothing points to it"), "{}", run.output(test));
 }

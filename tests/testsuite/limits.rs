@@ -92,7 +92,7 @@ fn a_disabled_check_prints_nothing() {
 #[test]
 fn the_text_lists_as_many_call_sites_as_top_says() {
     let run = under("leaks_in_three_places", &[("LEAK_TOP", "1")]);
-    let said = run.said("leaks_in_three_places");
+    let said = run.output("leaks_in_three_places");
     assert!(said.contains("  1.  300 B") && !said.contains("  2.  "), "{said}");
     assert!(said.contains("300 B in 2 more call sites"), "{said}");
     assert_eq!(run.report("leaks_in_three_places").call_sites.len(), 3);
@@ -103,7 +103,7 @@ fn without_call_stacks_the_figures_are_the_same() {
     let with = under("leaks_in_three_places", &[]);
     let without = under("leaks_in_three_places", &[("LEAK_STACKS", "off")]);
     assert_eq!(without.outcome("leaks_in_three_places"), Outcome::Failed);
-    let said = without.said("leaks_in_three_places");
+    let said = without.output("leaks_in_three_places");
     let [with, without] = [&with, &without].map(|run| run.report("leaks_in_three_places"));
     assert_eq!(with.figures().retained, without.figures().retained);
     assert_eq!((&*without.call_stacks, without.call_sites.len()), ("off", 0));

@@ -285,7 +285,7 @@ fn check(run: &Finished, expected: &[(&str, Expected)], sources: &str) {
     let lines = leaking_lines(sources);
     for &(test, expected) in expected {
         match expected {
-            Passes => assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test)),
+            Passes => assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test)),
             Fails => fails_as_itself(run, test),
             Leaks(bytes) => leaks(run, test, test, bytes, &lines[&bytes]),
             LeaksIn(check, bytes) => leaks(run, test, check, bytes, &lines[&bytes]),
@@ -295,14 +295,14 @@ fn check(run: &Finished, expected: &[(&str, Expected)], sources: &str) {
 
 fn fails_as_itself(run: &Finished, test: &str) {
     assert_eq!(run.outcome(test), Outcome::Failed, "`{test}`");
-    assert_eq!(run.report(test).verdict.is, "not_judged", "{}", run.said(test));
-    assert!(!run.said(test).contains("leakcheck: "), "{}", run.said(test));
+    assert_eq!(run.report(test).verdict.is, "not_judged", "{}", run.output(test));
+    assert!(!run.output(test).contains("leakcheck: "), "{}", run.output(test));
 }
 
 /// The first call site of the report on `check` is the line at `place`, in JSON and in text.
 fn leaks(run: &Finished, test: &str, check: &str, bytes: u64, place: &str) {
     assert_eq!(run.outcome(test), Outcome::Failed, "`{test}`");
-    let (report, said) = (run.report(check), run.said(test));
+    let (report, said) = (run.report(check), run.output(test));
     assert_eq!(report.verdict.is, "leaked", "{said}");
     assert_eq!(report.call_sites[0].amount.bytes, bytes, "{said}");
     assert_eq!(culprit(report).as_deref(), Some(place), "{said}");
@@ -338,7 +338,7 @@ fn points_to_its_function(run: &Finished, test: &str) {
     let mut lines = source.lines().zip(1..);
     let (_, line) =
         lines.find(|(line, _)| line.contains(&format!("fn {function}("))).expect("it is there");
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains(&format!("panicked at {file}:{line}:")), "{said}");
 }
 

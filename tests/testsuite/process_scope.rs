@@ -70,7 +70,7 @@ fn inside_another_check_it_is_rejected() {
     for test in ["nested_in_a_check", "nested_in_a_check_of_process_scope"] {
         let run = only(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
-        let said = run.said(test);
+        let said = run.output(test);
         let refusal = "leakcheck: a check of process scope cannot start inside another check: it must run alone";
         assert!(said.contains(refusal), "{said}");
         assert_eq!(run.report(test).verdict.is, "not_judged");
@@ -112,7 +112,7 @@ fn no_other_check_is_open_beside_it() {
     for round in 0..5 {
         let run = Fixture::new("leaks", "alone").run().threads(8).arg("--show-output").go();
         let spans: Vec<Span> =
-            run.outcomes().keys().map(|test| Span::read(run.said(test))).collect();
+            run.outcomes().keys().map(|test| Span::read(run.output(test))).collect();
         assert_eq!(spans.len(), 16);
         let alone = spans.iter().filter(|span| span.is_alone);
         for (span, other) in alone.flat_map(|span| spans.iter().map(move |other| (span, other))) {
@@ -154,7 +154,7 @@ fn without_the_threads_feature_the_end_of_a_test_is_not_counted() {
 fn nothing_is_counted(run: &Finished) {
     for (test, report) in run.reports() {
         let figures = report.figures();
-        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
         assert_eq!((figures.retained, figures.released), Default::default(), "`{test}`");
     }
 }

@@ -44,7 +44,7 @@ fn memory_that_grows_with_every_iteration_is_a_leak_and_nothing_else() {
             continue;
         }
         let expected = if test.ends_with("_leaks") { Outcome::Failed } else { Outcome::Passed };
-        assert_eq!(*outcome, expected, "`{test}`: {}", run.said(test));
+        assert_eq!(*outcome, expected, "`{test}`: {}", run.output(test));
     }
     assert!(run.outcomes().len() > 30, "{}", run.stdout());
 }
@@ -53,7 +53,7 @@ fn memory_that_grows_with_every_iteration_is_a_leak_and_nothing_else() {
 fn the_report_shows_the_growth_per_batch() {
     let test = "a_cycle_leaks";
     let run = only(test);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("`a_cycle_leaks` leaks 64 B per call (16,383 calls)"), "{said}");
     assert!(said.contains("growing        32 bytes (1 block) per call:"), "{said}");
     let course = "32,768 → 65,536 → 131,072 → 262,144 over batches of 1,024, 2,048, 4,096, 8,192";
@@ -89,7 +89,7 @@ fn the_advice_depends_on_the_growth() {
 fn threads_that_every_iteration_leaves_running_are_counted() {
     let test = "a_thread_leaks";
     let run = only(test);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("leaves 1 thread running per call"), "{said}");
     assert!(said.contains(" × `sweeper`, started at leaks/tests/repeated.rs:"), "{said}");
     let repetition = run.report(test).repetition.clone().unwrap();
@@ -102,7 +102,7 @@ fn threads_that_every_iteration_leaves_running_are_counted() {
 fn descriptors_that_every_iteration_leaves_open_are_counted() {
     let test = "a_descriptor_leaks";
     let run = only(test);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("leaves 1 file descriptor open per call"), "{said}");
     assert!(said.contains("file descriptors left open: 8 → 16 → 32 → 64 over batches"), "{said}");
     assert_eq!(per_call(run.report(test).repetition.as_ref().unwrap(), "fds"), Some(1.0));
@@ -111,13 +111,13 @@ fn descriptors_that_every_iteration_leaves_open_are_counted() {
 #[test]
 fn children_and_memory_of_c_code_are_counted_too() {
     let run = only("a_child_leaks");
-    let said = run.said("a_child_leaks");
+    let said = run.output("a_child_leaks");
     assert!(said.contains("leaves 1 child process unwaited for per call (31 calls)"), "{said}");
     let repetition = run.report("a_child_leaks").repetition.clone().unwrap();
     assert_eq!(per_call(&repetition, "children"), Some(1.0));
 
     let run = only("c_code_leaks");
-    let said = run.said("c_code_leaks");
+    let said = run.output("c_code_leaks");
     assert!(
         said.contains("grows the C heap by ") && said.contains(" per call (16,383 calls)"),
         "{said}"
@@ -146,7 +146,7 @@ fn a_clean_body_runs_nine_times_and_its_sensitivity_is_reported() {
 fn growth_in_every_seventh_iteration_is_a_leak() {
     let test = "every_seventh_call_leaks";
     let run = only(test);
-    assert!(run.said(test).contains("leaks 1 B in 7 calls"), "{}", run.said(test));
+    assert!(run.output(test).contains("leaks 1 B in 7 calls"), "{}", run.output(test));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn undecided_growth_is_judged_by_the_limit_of_a_single_run() {
     let test = "a_slow_body_that_is_over_the_limit_leaks";
     let run = hurried(test);
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("limit 5.00 MiB (default for integration tests)"), "{said}");
 }
 
@@ -223,8 +223,8 @@ fn a_body_that_panics_in_a_later_iteration_fails_as_itself() {
         assert_eq!(run.outcome(test), Outcome::Failed);
         let reason = json!({ "is": "body", "end": end, "iteration": iteration });
         assert_eq!(run.report(test).verdict.reason, Some(reason));
-        assert!(run.said(test).contains(why), "{}", run.said(test));
-        assert!(!run.said(test).contains(" per call"), "{}", run.said(test));
+        assert!(run.output(test).contains(why), "{}", run.output(test));
+        assert!(!run.output(test).contains(" per call"), "{}", run.output(test));
     }
 }
 
@@ -254,7 +254,7 @@ fn a_single_iteration_can_be_requested() {
     let run = repeated(test, "auto");
     assert_eq!(run.outcome(test), Outcome::Failed);
     let hint = "if it cannot be called again, exempt it: #[leak_check(iterations = 1)]";
-    assert!(run.said(test).contains(hint), "{}", run.said(test));
+    assert!(run.output(test).contains(hint), "{}", run.output(test));
     let exempt = "counts_in_a_static_and_is_exempt";
     assert_eq!(repeated(exempt, "auto").outcome(exempt), Outcome::Passed);
 }
@@ -283,9 +283,9 @@ fn the_report_of_a_single_run_shows_the_command_that_decides() {
     let command =
         "LEAK_ITERATIONS=auto cargo test -p leaks --test repeated -- --exact large_by_itself";
     assert!(
-        run.said(test).contains(&format!("leak or warm-up?\n    {command}")),
+        run.output(test).contains(&format!("leak or warm-up?\n    {command}")),
         "{}",
-        run.said(test)
+        run.output(test)
     );
     assert_eq!(run.report(test).decide.as_deref(), Some(command));
 }
@@ -301,7 +301,7 @@ fn sampled_figures_are_not_judged_by_growth() {
             ("a_bounded_cache", Outcome::Passed),
             ("a_lazy_static", Outcome::Passed),
         ] {
-            assert_eq!(run.outcome(test), expected, "{stacks}: {}", run.said(test));
+            assert_eq!(run.outcome(test), expected, "{stacks}: {}", run.output(test));
         }
     }
 }

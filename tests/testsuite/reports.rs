@@ -372,7 +372,7 @@ fn report(folder: &Folder, test: &str) -> Value {
 
 /// The text of a report as libtest shows it, with a placeholder for the directory of reports.
 fn text(run: &Finished, test: &str) -> String {
-    let said = run.said(test);
+    let said = run.output(test);
     let begin = said.find("leakcheck: ").unwrap_or(said.len());
     let text = said[begin..].split("\nnote: ").next().unwrap_or_default().trim_end();
     let lines = text.lines().map(|line| match line.strip_prefix("  full report: ") {

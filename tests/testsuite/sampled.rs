@@ -122,7 +122,7 @@ fn blocks_that_are_never_sampled_count_and_are_reported() {
     assert_eq!(run.outcome(test), Outcome::Failed);
     let report = run.report(test);
     assert_eq!((report.call_sites.len(), report.siteless), (0, Amount { bytes: 16, blocks: 1 }));
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("\n  16 B in 1 block, none sampled\n"), "{said}");
 }
 
@@ -134,7 +134,7 @@ fn the_report_says_that_its_call_sites_are_sampled() {
         ("off", Some("no call sites, so known noise counts too: `LEAK_STACKS` is `off`")),
     ] {
         let run = with(stacks, "leaks_everywhere");
-        let said = run.said("leaks_everywhere");
+        let said = run.output("leaks_everywhere");
         assert_eq!(run.report("leaks_everywhere").call_stacks, stacks);
         assert_eq!(said.contains("LEAK_STACKS"), words.is_some(), "{said}");
         assert!(words.is_none_or(|words| said.contains(words)), "{said}");

@@ -135,7 +135,7 @@ fn a_directory_in_the_place_of_a_report_is_kept() {
     let run = with_reports_in(folder.path());
     is_judged(&run);
     assert_eq!(not_written(&run, "keeps_six_megabytes"), 1, "{}", run.stderr());
-    assert!(run.said("keeps_six_megabytes").contains("full report: not written, "));
+    assert!(run.output("keeps_six_megabytes").contains("full report: not written, "));
     assert!(in_the_way.join("mine").is_dir(), "a directory in the way is somebody's");
     for other in others {
         assert_eq!(fs::read_to_string(folder.path().join(other)).unwrap(), "{}", "{other}");
@@ -155,7 +155,7 @@ fn a_path_may_have_spaces_and_non_ascii_letters() {
     let report = odd.join("settings/tests/checks/keeps_six_megabytes.json");
     assert!(report.is_file(), "{:?}", folder.files());
     assert!(
-        run.said("keeps_six_megabytes").contains("ünïcode ☃/'quoted' $HOME"),
+        run.output("keeps_six_megabytes").contains("ünïcode ☃/'quoted' $HOME"),
         "the path is told"
     );
 }
@@ -288,7 +288,7 @@ fn with_reports_in(directory: &Path) -> Finished {
 fn cannot_write(directory: &Path) {
     let run = with_reports_in(directory);
     is_judged(&run);
-    let said = run.said("keeps_six_megabytes");
+    let said = run.output("keeps_six_megabytes");
     assert!(
         said.contains(&format!("full report: not written, `{}", directory.display())),
         "{said}"
@@ -311,7 +311,7 @@ fn is_judged(run: &Finished) {
     assert_eq!(run.outcome("keeps_nothing"), Outcome::Passed, "{}", run.stdout());
     assert_eq!(run.outcome("is_skipped"), Outcome::Passed, "{}", run.stdout());
     assert_eq!(run.outcome("keeps_six_megabytes"), Outcome::Failed, "{}", run.stdout());
-    let said = run.said("keeps_six_megabytes");
+    let said = run.output("keeps_six_megabytes");
     assert!(
         said.contains(
             "leakcheck: `keeps_six_megabytes` leaked 6.00 MiB (6,291,456 bytes), limit 5.00 MiB"
@@ -331,6 +331,6 @@ fn refused(variable: &str, value: &str, expected: &str) {
 fn every_check_says(run: &Finished, words: &str) {
     for test in ["keeps_nothing", "keeps_six_megabytes", "is_skipped"] {
         assert_eq!(run.outcome(test), Outcome::Failed, "`{test}`:\n{}", run.stdout());
-        assert!(run.said(test).contains(words), "expected {words}\n{}", run.said(test));
+        assert!(run.output(test).contains(words), "expected {words}\n{}", run.output(test));
     }
 }

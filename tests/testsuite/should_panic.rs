@@ -7,7 +7,7 @@ fn a_test_that_must_panic_and_leaks_fails() {
     for test in ["panics_and_leaks", "panics_as_expected_and_leaks"] {
         let run = only(test);
         assert_eq!(run.outcome(test), Outcome::Failed);
-        let said = run.said(test);
+        let said = run.output(test);
         assert!(said.contains(&format!("leakcheck: `{test}` leaked 1,000 B, limit 0 B")), "{said}");
         assert_eq!(run.report(test).verdict.is, "leaked");
     }
@@ -70,7 +70,7 @@ fn the_backtrace_of_a_leak_has_no_frames_of_leakcheck() {
     let run = Fixture::new("leaks", "should_panic").run().only(test).env("RUST_BACKTRACE", "1");
     let run = run.go();
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let output = run.said(test);
+    let output = run.output(test);
     let (report, backtrace) =
         output.split_once("stack backtrace:").expect("std prints a backtrace");
     assert!(report.contains(&format!("leakcheck: `{test}` leaked 1,000 B")), "{output}");
@@ -81,7 +81,7 @@ fn the_backtrace_of_a_leak_has_no_frames_of_leakcheck() {
 fn fails_as_itself(test: &str, words: &str) {
     let run = only(test);
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains(words), "{said}");
     assert!(!said.contains("leakcheck:"), "{said}");
     assert_eq!(run.report(test).verdict.is, "not_judged");

@@ -30,7 +30,7 @@ fn frames_of_c_are_unwound_with_and_without_frame_pointers() {
 #[test]
 fn the_text_names_frames_of_c() {
     let run = frames("slim_variable_array");
-    let said = run.said("slim_variable_array");
+    let said = run.output("slim_variable_array");
     let line = said.lines().find(|line| line.contains("  slim_variable_array  "));
     let place = line.and_then(|line| line.split_whitespace().last());
     assert!(place.is_some_and(|place| place.starts_with("stacks/c/frames.c:")), "{said}");
@@ -124,7 +124,7 @@ fn both_ends_of_a_deep_recursion_are_kept_and_the_rest_is_counted() {
         let kept = names.iter().filter(|name| **name == function).count() as u64;
         assert_eq!(kept + site.omitted_frames, depth);
     }
-    let said = run.said(test);
+    let said = run.output(test);
     assert_eq!(said.matches(" more frames\n").count(), 2, "{said}");
 }
 

@@ -39,7 +39,7 @@ fn check_kept(threads: Fixture, tests: usize) {
 fn a_running_thread_is_named_with_where_it_was_started() {
     let run = running("leaves_a_sweeper_running");
     assert_eq!(run.outcome("leaves_a_sweeper_running"), Outcome::Failed);
-    let said = run.said("leaves_a_sweeper_running");
+    let said = run.output("leaves_a_sweeper_running");
     assert!(
         said.contains("`leaves_a_sweeper_running` left 1 thread running, limit 0 (threads)"),
         "{said}"
@@ -63,7 +63,7 @@ fn threads_that_are_not_started_by_pthread_create_count_too() {
         let run = running(test);
         assert_eq!(run.outcome(test), Outcome::Failed, "{test}: {}", run.stdout());
         let headline = format!("`{test}` left 1 thread running, limit 0 (threads)");
-        assert!(run.said(test).contains(&headline), "{}", run.said(test));
+        assert!(run.output(test).contains(&headline), "{}", run.output(test));
         let [thread] = &run.report(test).threads[..] else { panic!("one thread") };
         assert!(thread.started_at.is_empty(), "{thread:#?}");
     }
@@ -74,7 +74,7 @@ fn threads_that_are_not_started_by_pthread_create_count_too() {
         "starts_and_ends_threads_while_they_are_listed",
     ] {
         let run = running(test);
-        assert_eq!(run.outcome(test), Outcome::Passed, "{test}: {}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{test}: {}", run.output(test));
     }
 }
 
@@ -119,7 +119,7 @@ fn a_thread_limit_fails_if_threads_cannot_be_followed() {
     let test = "joins_its_thread";
     let run = Fixture::new("leaks", "running").with_features("install").run().only(test).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("leakcheck: `threads` needs threads to be followed"), "{said}");
 }
 

@@ -13,7 +13,7 @@ fn resources_are_found_without_a_free_descriptor() {
     ] {
         let run = run(test);
         assert_eq!(run.outcome(test), Outcome::Failed, "{test}: {}", run.stdout());
-        assert!(run.said(test).contains(headline), "{test}: {}", run.said(test));
+        assert!(run.output(test).contains(headline), "{test}: {}", run.output(test));
         assert_eq!(run.report(test).verdict.is, "leaked", "the report is written");
     }
 }
@@ -25,7 +25,7 @@ fn what_threads_hold_is_not_lost_without_a_free_descriptor() {
         "this_thread_holds_a_block_without_a_free_descriptor",
     ] {
         let run = run(test);
-        assert_eq!(run.outcome(test), Outcome::Passed, "{test}: {}", run.said(test));
+        assert_eq!(run.outcome(test), Outcome::Passed, "{test}: {}", run.output(test));
     }
 }
 
@@ -33,7 +33,7 @@ fn what_threads_hold_is_not_lost_without_a_free_descriptor() {
 fn call_sites_have_names_without_a_free_descriptor() {
     let test = "leaves_memory_without_a_free_descriptor";
     let run = run(test);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(said.contains("leaks/tests/unreadable.rs:"), "{said}");
     assert!(!said.contains("stripped"), "{said}");
 }
@@ -44,12 +44,16 @@ fn what_was_recorded_is_found_although_it_cannot_be_listed() {
     {
         let run = run(test);
         assert_eq!(run.outcome(test), Outcome::Failed, "{test}: {}", run.stdout());
-        assert!(run.said(test).contains("left 1 child process unwaited for"), "{}", run.said(test));
+        assert!(
+            run.output(test).contains("left 1 child process unwaited for"),
+            "{}",
+            run.output(test)
+        );
     }
     let test = "leaves_a_descriptor_that_cannot_be_listed";
     let run = run(test);
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
-    assert!(run.said(test).contains("left 1 file descriptor open"), "{}", run.said(test));
+    assert!(run.output(test).contains("left 1 file descriptor open"), "{}", run.output(test));
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn a_limit_fails_if_what_it_limits_cannot_be_listed() {
     assert!(run.report(test).is_unjudged("children"));
     let headline = "cannot be judged by limit 0 (children): `/proc/self/task` cannot be read \
                     (Permission denied";
-    assert!(run.said(test).contains(headline), "{}", run.said(test));
+    assert!(run.output(test).contains(headline), "{}", run.output(test));
 }
 
 #[test]
@@ -71,21 +75,21 @@ fn what_threads_hold_is_not_judged_if_they_cannot_be_listed() {
     assert!(run.report(test).is_unjudged("lost_bytes"));
     let headline = "cannot be judged by limit 0 B (lost_bytes): threads cannot be listed: \
                     `/proc/self/task` cannot be read (Permission denied";
-    assert!(run.said(test).contains(headline), "{}", run.said(test));
+    assert!(run.output(test).contains(headline), "{}", run.output(test));
 }
 
 #[test]
 fn a_test_without_children_and_descriptors_passes_where_nothing_is_listed() {
     let test = "leaves_nothing_that_could_be_listed";
     let run = run(test);
-    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.said(test));
+    assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
 }
 
 #[test]
 fn a_report_without_names_says_what_could_not_be_read() {
     let test = "leaves_memory_where_no_file_can_be_opened";
     let run = run(test);
-    let said = run.said(test);
+    let said = run.output(test);
     assert!(
         said.contains("no names, so known noise counts too: `/proc/self/maps` cannot"),
         "{said}"
