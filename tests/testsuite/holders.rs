@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 
 use leakcheck_tests::{Finished, Fixture, Folder, Holder, Outcome, mistake_in};
 
-const HELD: Fixture = Fixture::new("holders", "held");
+const REACHABILITY: Fixture = Fixture::new("holders", "reachability");
 const LOST: Fixture = Fixture::new("holders", "lost");
 
 /// All tests of the fixture, in parallel in one process.
-static RUN: LazyLock<Finished> = LazyLock::new(|| HELD.run().env("LEAK_HOLDERS", "on").go());
+static RUN: LazyLock<Finished> =
+    LazyLock::new(|| REACHABILITY.run().env("LEAK_HOLDERS", "on").go());
 
 /// The holders of what a test leaked through a function, with their classes.
 #[track_caller]
@@ -87,10 +88,10 @@ fn blocks_are_named_by_type_and_pointers_by_field() {
     );
     check_output("in_a_lazy_thread_local", "→ LeafNode<u32, String> 320 B (");
     check_output(
-        "a_tree_forgotten",
+        "a_leaked_tree",
         "reachable only from lost Rc<Branch> 64 B (holders/src/graph.rs:",
     );
-    check_output("a_tree_forgotten", "nothing points to it (retains 288 B)");
+    check_output("a_leaked_tree", "nothing points to it (retains 288 B)");
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn a_static_of_a_library_is_named_with_it() {
 
 #[test]
 fn a_value_in_padding_holds_a_block_only_possibly() {
-    check_classes("in_a_gap_between_fields", "forgotten", &[("possibly_held", 3000, 1)]);
+    check_classes("in_padding_between_fields", "allocate", &[("possibly_held", 3000, 1)]);
 }
 
 #[test]
@@ -131,8 +132,8 @@ fn the_stack_of_a_running_thread_is_a_root() {
 
 #[test]
 fn an_unreachable_block_is_lost() {
-    check_classes("forgotten", "hand_over", &[("lost", 12_345, 1)]);
-    check_output("forgotten", "lost           nothing points to it");
+    check_classes("lost", "hand_over", &[("lost", 12_345, 1)]);
+    check_output("lost", "lost           nothing points to it");
 }
 
 #[test]
@@ -187,14 +188,14 @@ fn blocks_older_than_the_first_check_appear_in_reference_paths() {
 #[test]
 fn a_leaked_tree_is_not_a_cycle() {
     let expected = [("indirectly_lost", 3 * 64 + 32, 4), ("lost", 64, 1)];
-    check_classes("a_tree_forgotten", "forget_a_tree", &expected);
+    check_classes("a_leaked_tree", "forget_a_tree", &expected);
 }
 
 #[test]
 fn reports_with_holders_are_as_the_schema_says() {
     let folder = Folder::new();
     let path = folder.path().to_str().expect("a path is text");
-    let run = HELD.run().env("LEAK_HOLDERS", "on").env("LEAK_REPORT_DIR", path).go();
+    let run = REACHABILITY.run().env("LEAK_HOLDERS", "on").env("LEAK_REPORT_DIR", path).go();
     let reports = folder.reports();
     assert_eq!(reports.len(), run.outcomes().len());
     for (path, report) in &reports {
@@ -209,8 +210,8 @@ fn run_again(fixture: Fixture, test: &str) -> Finished {
 
 #[test]
 fn a_failing_test_is_rerun_for_its_reference_paths() {
-    for test in ["in_a_static", "forgotten", "in_a_cycle_of_two"] {
-        let run = run_again(HELD, test);
+    for test in ["in_a_static", "lost", "in_a_cycle_of_two"] {
+        let run = run_again(REACHABILITY, test);
         let classes = |run: &Finished| -> Vec<String> {
             let holders = run.report(test).call_sites.iter().flat_map(|site| &site.holders);
             holders.map(|holder| holder.class.clone()).collect()
@@ -225,11 +226,11 @@ fn a_failing_test_is_rerun_for_its_reference_paths() {
 #[test]
 fn a_stripped_program_is_rerun_too() {
     let folder = Folder::new();
-    let program = folder.path().join("held");
-    let strip = Command::new("strip").arg("-o").arg(&program).arg(HELD.program()).output();
+    let program = folder.path().join("reachability");
+    let strip = Command::new("strip").arg("-o").arg(&program).arg(REACHABILITY.program()).output();
     assert!(strip.expect("binutils come with the linker").status.success());
     let output = Command::new(&program)
-        .args(["--exact", "forgotten"])
+        .args(["--exact", "lost"])
         .env("LEAK_HOLDERS", "auto")
         .env("LEAK_REPORT_DIR", folder.path())
         .output()
@@ -240,12 +241,8 @@ fn a_stripped_program_is_rerun_too() {
 
 #[test]
 fn a_test_on_the_main_thread_is_rerun_there() {
-    let run = HELD.run().only("forgotten").threads(1).env("LEAK_HOLDERS", "auto").go();
-    assert!(
-        run.output("forgotten").contains("nothing points to it"),
-        "{}",
-        run.output("forgotten")
-    );
+    let run = REACHABILITY.run().only("lost").threads(1).env("LEAK_HOLDERS", "auto").go();
+    assert!(run.output("lost").contains("nothing points to it"), "{}", run.output("lost"));
 }
 
 #[test]
@@ -253,8 +250,9 @@ fn a_leak_that_does_not_recur_is_reported_as_not_reproduced() {
     let once = Folder::new();
     let file = once.path().join("there");
     let file = file.to_str().expect("a path is text");
-    let test = "only_once";
-    let run = HELD.run().only(test).env("LEAK_HOLDERS", "auto").env("ONLY_ONCE", file).go();
+    let test = "leaks_only_once";
+    let run =
+        REACHABILITY.run().only(test).env("LEAK_HOLDERS", "auto").env("LEAKED_ONCE", file).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
     let why = "no reference paths: not reproduced: the rerun of this test on its own did not leak";
     assert!(run.output(test).contains(why), "{}", run.output(test));
@@ -278,12 +276,12 @@ fn a_check_outside_of_libtest_is_not_rerun() {
 #[test]
 fn one_lost_byte_exceeds_the_limit_for_lost_bytes() {
     for mode in ["on", "auto"] {
-        let test = "lost_under_the_limit_of_what_is_held";
+        let test = "loses_a_block_below_the_byte_limit";
         let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
         assert_eq!(run.outcome(test), Outcome::Failed, "{mode}: {}", run.stdout());
         let expected = format!("`{test}` lost 10 B, limit 0 B (lost_bytes)");
         assert!(run.output(test).contains(&expected), "{mode}: {}", run.output(test));
-        let test = "held_under_its_limit";
+        let test = "keeps_a_block_below_the_byte_limit";
         let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
         assert_eq!(run.outcome(test), Outcome::Passed, "{mode}: {}", run.stdout());
     }
@@ -291,7 +289,7 @@ fn one_lost_byte_exceeds_the_limit_for_lost_bytes() {
 
 #[test]
 fn a_limit_that_cannot_be_judged_fails() {
-    let test = "lost_under_the_limit_of_what_is_held";
+    let test = "loses_a_block_below_the_byte_limit";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "off").go();
     assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
     let told = format!("`{test}` cannot be judged by limit 0 B (lost_bytes): `LEAK_HOLDERS` is");
@@ -305,7 +303,7 @@ fn a_limit_that_cannot_be_judged_fails() {
 
 #[test]
 fn known_noise_is_excluded_from_lost_bytes() {
-    let test = "lost_before_a_panic_that_is_told";
+    let test = "loses_a_block_before_a_printed_panic";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("RUST_BACKTRACE", "1").go();
     let report = run.report(test);
     assert_eq!(report.call_sites.iter().map(|site| site.amount.bytes).collect::<Vec<_>>(), [10]);
@@ -314,7 +312,7 @@ fn known_noise_is_excluded_from_lost_bytes() {
 
 #[test]
 fn the_variable_limits_lost_bytes_everywhere() {
-    let test = "lost_under_the_limit_of_what_is_held";
+    let test = "loses_a_block_below_the_byte_limit";
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("LEAK_LOST_BYTES", "10").go();
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.stdout());
     let run = LOST.run().only(test).env("LEAK_HOLDERS", "on").env("LEAK_LOST_BYTES", "9").go();
@@ -344,8 +342,8 @@ fn a_hundred_thousand_blocks_are_searched() {
 
 #[test]
 fn holders_are_not_reported_when_turned_off() {
-    let test = "forgotten";
-    let run = HELD.run().only(test).env("LEAK_HOLDERS", "off").go();
+    let test = "lost";
+    let run = REACHABILITY.run().only(test).env("LEAK_HOLDERS", "off").go();
     assert!(run.report(test).call_sites.iter().all(|site| site.holders.is_empty()));
     assert!(!run.output(test).contains("nothing points to it"), "{}", run.output(test));
 }

@@ -88,7 +88,7 @@ fn the_tests_of_a_program_are_checked() {
 
 #[test]
 fn a_custom_harness_can_use_checks() {
-    let suite = cargo_test(&["-p", "runners", "--test", "own_harness"]);
+    let suite = cargo_test(&["-p", "runners", "--test", "custom_harness"]);
     assert!(!suite.success);
     let said = suite.tests.stderr();
     assert!(said.contains("leakcheck: `the harness leaks` leaked 500 B, limit 0 B"), "{said}");
@@ -167,7 +167,7 @@ fn nextest_watches_the_whole_process() {
         ("runners::api keeps_three_megabytes", true),
         ("runners::bin/runners tests::keeps_nothing", true),
         ("runners::bin/runners tests::leaks_in_a_program", false),
-        ("runners::own_harness checks", false),
+        ("runners::custom_harness checks", false),
         ("twin tests::keeps_nothing", true),
         ("twin tests::keeps_three_megabytes", false),
         ("twin::twin tests::keeps_three_megabytes", false),
