@@ -343,8 +343,8 @@ mod tests {
         assert!(verdict.fails() && !verdict.is_leak());
         assert_eq!(verdict.to_string(), "not judged: limit 0 (threads): `/proc` cannot be read");
         let unjudged = [Unjudged::new(Figure::Bytes, "no reason")];
-        let mut default = Limits::default();
-        default.bytes = Some(Limit::default_of(crate::Kind::Unit));
+        let bytes = Some(Limit::default_of(crate::Kind::Unit));
+        let default = Limits { bytes, ..Limits::default() };
         assert_eq!(Verdict::Passed.with_unjudged(&unjudged, &default), Verdict::Passed);
     }
 
