@@ -90,5 +90,8 @@ fn called_by_hand_it_says_that_it_is_for_cargo() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is started by cargo"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("only cargo runs `cargo leakcheck __run-program`")
+    );
 }
