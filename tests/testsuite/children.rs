@@ -80,17 +80,17 @@ fn children_of_unknown_origin_count_only_if_the_test_ran_alone() {
 
 #[test]
 fn children_that_another_test_starts_in_parallel_are_not_charged() {
-    let run = CHILDREN.run().arg("beside").threads(2).go();
-    for test in ["runs_while_another_test_starts_one", "starts_one_in_parallel"] {
+    let run = CHILDREN.run().arg("in_parallel").threads(2).go();
+    for test in ["in_parallel_to_a_test_that_starts_one", "starts_one_in_parallel"] {
         assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     }
-    let beside = run.report("beside");
-    assert!(beside.children.is_empty() && !beside.leaves_unjudged("children"), "{beside:#?}");
-    let without = CHILDREN.with_features("install").run().arg("beside").threads(2).go();
+    let parallel = run.report("parallel");
+    assert!(parallel.children.is_empty() && !parallel.leaves_unjudged("children"), "{parallel:#?}");
+    let without = CHILDREN.with_features("install").run().arg("in_parallel").threads(2).go();
     let why = "other tests ran at the same time; run it under nextest or with `--test-threads=1`";
     let unjudged = Unjudged { figure: "children".into(), why: why.to_owned() };
-    assert!(without.report("beside").unjudged.contains(&unjudged));
-    assert!(without.report("beside").is_unjudged("children"));
+    assert!(without.report("parallel").unjudged.contains(&unjudged));
+    assert!(without.report("parallel").is_unjudged("children"));
 }
 
 #[test]

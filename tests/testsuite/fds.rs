@@ -24,8 +24,14 @@ const LEFT: [(&str, &str); 11] = [
 #[test]
 fn open_descriptors_are_reported_with_where_they_were_opened_also_in_parallel() {
     for threads in [1, 8] {
-        let run =
-            FDS.run().arg("--skip").arg("beside").arg("--skip").arg("unseen").threads(threads).go();
+        let run = FDS
+            .run()
+            .arg("--skip")
+            .arg("in_parallel")
+            .arg("--skip")
+            .arg("without_a_hook")
+            .threads(threads)
+            .go();
         for (test, target) in LEFT {
             assert_eq!(run.outcome(test), Outcome::Failed, "`{test}` on {threads} threads");
             let report = run.report(test);
@@ -117,33 +123,34 @@ fn descriptors_of_unknown_origin_count_only_if_the_test_ran_alone() {
 }
 
 #[test]
-fn a_number_that_was_closed_unseen_is_not_confused_with_its_next_use() {
+fn a_number_that_was_closed_without_a_hook_is_not_confused_with_its_next_use() {
     let run = alone("closes_without_a_hook");
     assert_eq!(run.outcome("closes_without_a_hook"), Outcome::Passed);
 }
 
 #[test]
 fn descriptors_that_another_test_opens_in_parallel_are_not_charged() {
-    let run = FDS.run().arg("beside").threads(2).go();
+    let run = FDS.run().arg("in_parallel").threads(2).go();
     let opens = "opens_in_parallel";
     assert_eq!(run.outcome(opens), Outcome::Passed, "{}", run.output(opens));
-    let beside = run.report("beside");
-    assert!(beside.fds.is_empty(), "{beside:#?}");
+    let parallel = run.report("parallel");
+    assert!(parallel.fds.is_empty(), "{parallel:#?}");
     let unjudged = Unjudged { figure: "fds".into(), why: IN_PARALLEL.into() };
-    assert!(beside.unjudged.contains(&unjudged), "{beside:#?}");
+    assert!(parallel.unjudged.contains(&unjudged), "{parallel:#?}");
 }
 
 #[test]
 fn a_written_limit_that_cannot_be_judged_fails_with_the_reason_and_the_way_out() {
-    let test = "runs_while_another_test_opens";
-    let run = FDS.run().arg("beside").threads(2).go();
+    let test = "in_parallel_to_a_test_that_opens";
+    let run = FDS.run().arg("in_parallel").threads(2).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
     let said = run.output(test);
-    let headline = format!("leakcheck: `beside` cannot be judged by limit 0 (fds): {IN_PARALLEL}");
+    let headline =
+        format!("leakcheck: `parallel` cannot be judged by limit 0 (fds): {IN_PARALLEL}");
     assert!(said.contains(&headline), "{said}");
     assert!(said.contains("no way to judge it? remove `fds`, or #[leak_check(skip"), "{said}");
-    assert!(run.report("beside").is_unjudged("fds"));
-    let run = FDS.run().arg("beside").threads(2).env("LEAK_CHECK", "warn").go();
+    assert!(run.report("parallel").is_unjudged("fds"));
+    let run = FDS.run().arg("in_parallel").threads(2).env("LEAK_CHECK", "warn").go();
     assert_eq!(run.outcome(test), Outcome::Passed, "{}", run.output(test));
     assert!(run.stderr().contains(&headline), "{}", run.stderr());
 }

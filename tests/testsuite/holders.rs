@@ -110,7 +110,7 @@ fn a_static_of_a_library_is_named_with_it() {
 
 #[test]
 fn a_value_in_padding_holds_a_block_only_possibly() {
-    check_classes("in_padding_between_fields", "allocate", &[("possibly_held", 3000, 1)]);
+    check_classes("in_padding_between_fields", "pointee", &[("possibly_held", 3000, 1)]);
 }
 
 #[test]

@@ -150,7 +150,13 @@ fn check_same(run: impl Fn() -> Run) {
 
 /// Runs the tests of a fixture one after the other, except those that wait for a parallel one.
 fn alone(fixture: Fixture) -> Run {
-    fixture.run().threads(1).arg("--skip").arg("beside").arg("--skip").arg("many_later_regions")
+    fixture
+        .run()
+        .threads(1)
+        .arg("--skip")
+        .arg("in_parallel")
+        .arg("--skip")
+        .arg("many_later_regions")
 }
 
 /// The results that the recording thread must not change.
@@ -174,7 +180,7 @@ fn the_recorder_is_no_thread_of_a_test_and_leaves_nothing_behind() {
     check_same(|| alone(leaks("running")));
     check_same(|| alone(leaks("process_scope")));
     // The owner of a descriptor without a record depends on the threads that exist.
-    check_same(|| alone(leaks("fds")).arg("unseen"));
+    check_same(|| alone(leaks("fds")).arg("without_a_hook"));
     check_same(|| alone(leaks("fds").with_features("install")).arg("leaves_a_file"));
 }
 
@@ -182,14 +188,14 @@ fn the_recorder_is_no_thread_of_a_test_and_leaves_nothing_behind() {
 fn the_recorder_is_in_no_figure_of_a_whole_process() {
     let nextest = |run: Run| run.env("NEXTEST_EXECUTION_MODE", "process-per-test");
     check_same(|| nextest(alone(Fixture::new("leaks", "running"))));
-    check_same(|| nextest(alone(Fixture::new("leaks", "fds")).arg("unseen")));
+    check_same(|| nextest(alone(Fixture::new("leaks", "fds")).arg("without_a_hook")));
 }
 
 #[test]
 fn the_recorder_holds_nothing() {
-    let run = Fixture::new("holders", "held").run().threads(4).env("LEAK_HOLDERS", "on");
+    let run = Fixture::new("holders", "reachability").run().threads(4).env("LEAK_HOLDERS", "on");
     let run = run.env("LEAK_TIMELINE", "on").go();
-    for test in ["in_a_cycle_of_many", "a_tree_forgotten"] {
+    for test in ["in_a_cycle_of_many", "a_leaked_tree"] {
         let report = run.report(test);
         let holders = || report.call_sites.iter().flat_map(|site| &site.holders);
         assert!(holders().next().is_some(), "{report:#?}");
