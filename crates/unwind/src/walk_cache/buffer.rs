@@ -1,7 +1,7 @@
 //! The memory of a walk cache, which grows with the depth of the stacks.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::ptr::{NonNull, null_mut, without_provenance_mut};
+use std::ptr::{NonNull, null_mut, slice_from_raw_parts, without_provenance_mut};
 
 use leakcheck_system::{overhead, pages};
 
@@ -93,9 +93,11 @@ impl FrameBuffer {
         if self.newest == self.frames {
             return &[];
         }
+        // This avoids the checks of `from_raw_parts`, which unoptimized builds make for every walk.
+        let addresses = slice_from_raw_parts(self.addresses, self.count());
         // SAFETY: the memory is zeroed and has an address for each frame that fits. `&self` keeps
         // others from writing to it.
-        unsafe { std::slice::from_raw_parts(self.addresses, self.count()) }
+        unsafe { &*addresses }
     }
 
     /// Returns the sentinel and the cached frames, oldest first.
