@@ -21,13 +21,17 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use leakcheck_system::overhead;
 
 #[cfg(table_unwinder)]
-pub(super) use buffer::{FRAMES_APART, FrameBuffer, MAX_CERTAIN_SIZE};
+pub(super) use buffer::FrameBuffer;
+#[cfg(all(table_unwinder, target_arch = "x86_64"))]
+pub(super) use buffer::{FRAMES_APART, MAX_CERTAIN_SIZE};
+#[cfg(all(table_unwinder, any(test, target_arch = "x86_64")))]
+pub(super) use retrace::NewFrame;
 #[cfg(table_unwinder)]
 pub use retrace::RetraceResult;
 #[cfg(all(test, table_unwinder))]
 pub(super) use retrace::compared_frames;
-#[cfg(table_unwinder)]
-pub(super) use retrace::{CachedFrame, NewFrame, WINDOW};
+#[cfg(all(table_unwinder, target_arch = "x86_64"))]
+pub(super) use retrace::{CachedFrame, WINDOW};
 
 use crate::{MAX_FRAMES, OLDEST_FRAMES};
 

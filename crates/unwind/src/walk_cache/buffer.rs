@@ -117,8 +117,7 @@ impl FrameBuffer {
     /// Removes the cached frames that are newer than the one with this index.
     pub(crate) fn truncate(&mut self, index: usize) {
         assert!(index <= self.count());
-        // SAFETY: the cached frame is part of the memory.
-        self.newest = unsafe { self.frames.add(index) };
+        self.newest = self.frames.wrapping_add(index);
     }
 
     /// Stores a frame of the current walk, after `new_count` others. Returns `false` if there is no
@@ -129,15 +128,21 @@ impl FrameBuffer {
             return false;
         }
         // SAFETY: the memory is large enough, as checked above, and exclusively borrowed.
-        unsafe { self.end.cast::<NewFrame>().sub(new_count + 1).write(new) };
+        unsafe { self.new_slot(new_count).write(new) };
         true
     }
 
     /// Returns the frame of the current walk after `index` newer ones.
     pub(crate) fn new_frame(&self, index: usize) -> NewFrame {
-        // SAFETY: `add_new` has stored the frame there, and `FRAMES_APART` keeps appended frames
-        // from overwriting it.
-        unsafe { self.end.cast::<NewFrame>().sub(index + 1).read() }
+        assert!((index + 1) * size_of::<NewFrame>() <= self.length() * size_of::<CachedFrame>());
+        // SAFETY: the slot is part of the memory, as checked above, which is zeroed and contains
+        // only integers. `FRAMES_APART` keeps appended frames from overwriting it.
+        unsafe { self.new_slot(index).read() }
+    }
+
+    /// Returns where the frame of the current walk after `index` newer ones is stored.
+    fn new_slot(&self, index: usize) -> *mut NewFrame {
+        self.end.cast::<NewFrame>().wrapping_sub(index + 1)
     }
 
     /// Returns whether this many frames fit.
@@ -149,11 +154,10 @@ impl FrameBuffer {
     pub(crate) fn append(&mut self, frame: CachedFrame) {
         let count = self.count();
         assert!(self.fits(count + 1));
+        // SAFETY: the memory has an address for each frame that fits, and is exclusively borrowed.
+        unsafe { self.addresses.wrapping_add(count).write(frame.address) };
+        self.newest = self.newest.wrapping_add(1);
         // SAFETY: the memory is large enough, as checked above, and exclusively borrowed.
-        unsafe { self.addresses.add(count).write(frame.address) };
-        // SAFETY: as above.
-        self.newest = unsafe { self.newest.add(1) };
-        // SAFETY: as above.
         unsafe { self.newest.write(frame) };
     }
 
@@ -163,14 +167,15 @@ impl FrameBuffer {
         (!self.addresses.is_null()).then(|| unsafe { &mut *self.newest })
     }
 
-    /// Restores the sentinel, to which the older of two frames was appended as to any other.
+    /// Restores the sentinel, to which the oldest frame was appended as to any other. The word in
+    /// its slot is no address, so a comparison fails there.
     pub(crate) fn restore_sentinel(&mut self) {
-        if !self.addresses.is_null() {
-            // SAFETY: the buffer has memory, which is exclusively borrowed.
-            unsafe {
-                (*self.frames).address_slot = (&raw const (*self.frames).stack_pointer).addr()
-            };
+        if self.addresses.is_null() {
+            return;
         }
+        // SAFETY: the buffer has memory, which is exclusively borrowed.
+        let sentinel = unsafe { &mut *self.frames };
+        sentinel.address_slot = (&raw const sentinel.stack_pointer).expose_provenance();
     }
 
     /// Returns the size of the memory.
@@ -189,8 +194,8 @@ impl FrameBuffer {
         let Some(memory) = allocate(layout(length)) else { return false };
         let count = self.count();
         let frames = memory.as_ptr().cast::<CachedFrame>();
-        // SAFETY: the memory has room for `length` frames, followed by as many addresses.
-        let end = unsafe { frames.add(length) };
+        // As many addresses follow the frames.
+        let end = frames.wrapping_add(length);
         // SAFETY: the new memory is larger than the old one and does not overlap it.
         unsafe { frames.copy_from_nonoverlapping(self.frames, count + 1) };
         let addresses = end.cast::<usize>();
@@ -200,8 +205,7 @@ impl FrameBuffer {
         }
         let compares_all = self.last_shallow.addr() == usize::MAX;
         self.free();
-        // SAFETY: the cached frames are part of the memory.
-        let newest = unsafe { frames.add(count) };
+        let newest = frames.wrapping_add(count);
         *self = Self { frames, newest, end, last_shallow: frames.wrapping_add(SHALLOW), addresses };
         if compares_all {
             self.compare_all();
