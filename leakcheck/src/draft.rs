@@ -18,6 +18,7 @@ use crate::verdict::Verdict;
 use leakcheck_growth as repeat;
 use leakcheck_ledger::SiteId;
 use leakcheck_ledger::call_site::{self, Site};
+use leakcheck_report::order;
 use leakcheck_symbols::trim::trim;
 
 /// The most call sites in a JSON report, unless `top` asks for more.
@@ -71,7 +72,7 @@ impl Draft {
     ) -> Self {
         let leaks = |site| growing.get(&site).is_some_and(|it| it.class == GrowthClass::Leak);
         let most = usize::try_from(top.max(MOST_CALL_SITES)).unwrap_or(usize::MAX);
-        let (listed, omitted) = first(noise.rest, most, leaks);
+        let (listed, omitted) = first(noise.rest, most, &leaks);
         let body = test.body();
         let fds = measurement.resources.open_fds();
         let started_at = measurement.threads.iter().map(|thread| thread.started_at);
@@ -121,7 +122,8 @@ impl Draft {
             self.report.call_sites[place].holders.push(holder);
         }
         for call_site in &mut self.report.call_sites {
-            call_site.holders.sort_by_key(|holder| Reverse((holder.bytes, holder.blocks)));
+            let by_size = |holder: &Holder| Reverse((holder.bytes, holder.blocks));
+            order::sort_by_key(&mut call_site.holders, by_size);
         }
     }
 
@@ -163,7 +165,7 @@ impl Measurement {
     /// Looking the names up reads the program's debug information, which takes some milliseconds
     /// the first time.
     pub fn call_sites(&self) -> Vec<CallSite> {
-        let (listed, _) = first(self.sites.clone(), usize::MAX, |_| false);
+        let (listed, _) = first(self.sites.clone(), usize::MAX, &|_| false);
         named(&listed, None)
     }
 }
@@ -210,11 +212,11 @@ fn growth(growing: &repeat::SiteGrowth, frames: &[Frame], all_per_call: f64) -> 
 fn first(
     mut sites: Vec<SiteCount>,
     most: usize,
-    leaks: impl Fn(SiteId) -> bool,
+    leaks: &dyn Fn(SiteId) -> bool,
 ) -> (Vec<SiteCount>, Omitted) {
     sites.retain(|site| site.retained.blocks > 0);
     let rank = |count: &SiteCount| (leaks(count.site), count.retained.bytes, count.retained.blocks);
-    sites.sort_by_key(|count| Reverse(rank(count)));
+    order::sort_by_key(&mut sites, |count| Reverse(rank(count)));
     let rest = sites.split_off(most.min(sites.len()));
     let amount = rest.iter().map(|count| count.retained).sum();
     (sites, Omitted::new(rest.len() as u64, amount))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use leakcheck_report::order;
 use leakcheck_report::{GrowthClass as Class, Resource, Sensitivity, Stopped};
 
 use crate::class::Trend;
@@ -101,7 +102,7 @@ fn resources(repeat: &Repeat, few_suffice: bool) -> Vec<(Resource, Trend)> {
         _ => None,
     });
     let mut grown: Vec<_> = grown.collect();
-    grown.sort_by_key(|(resource, _)| *resource);
+    order::sort_by_key(&mut grown, |(resource, _)| *resource);
     grown
 }
 

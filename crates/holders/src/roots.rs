@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use leakcheck_ledger::live;
+use leakcheck_report::order;
 
 use crate::modules::{self, Module};
 use crate::threads::{self, ThreadState, Unreadable};
@@ -128,7 +129,7 @@ impl Roots {
         for thread in &self.threads {
             known.push(thread.low..thread.top.max(thread.pointer + CONTROL_BLOCK_SIZE));
         }
-        known.sort_by_key(|range| range.start);
+        order::sort_by_key(&mut known, |range| range.start);
         for mapping in threads::private_mappings()? {
             let mut from = mapping.start;
             for range in known.iter().filter(|range| range.end > mapping.start) {

@@ -6,6 +6,7 @@ use std::{fmt, fs, io};
 use leakcheck_ledger::thread::Thread;
 use leakcheck_ledger::thread::memory::{addresses_of, thread_pointer, tid};
 use leakcheck_ledger::thread::running::UNNAMED;
+use leakcheck_report::order;
 use leakcheck_system::spare_fd;
 
 /// The state of a thread right before a snapshot.
@@ -81,7 +82,7 @@ pub(crate) fn all(stack_pointer: usize) -> Result<Vec<ThreadState>, Unreadable> 
             thread,
         });
     }
-    threads.sort_by_key(|thread| thread.tid != own);
+    order::sort_by_key(&mut threads, |thread| thread.tid != own);
     // A thread that has not set a name inherits that of its creator.
     let own_name = threads.first().map(|thread| thread.name.clone()).unwrap_or_default();
     for thread in threads.iter_mut().skip(1).filter(|thread| thread.name == own_name) {

@@ -32,6 +32,7 @@ pub mod run;
 
 pub mod file;
 pub mod json;
+pub mod order;
 pub mod pattern;
 pub mod reference_path;
 pub mod text;

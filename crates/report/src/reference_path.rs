@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::format::size;
 use crate::holder::{Holder, Reachability, Root, Step};
+use crate::order;
 use crate::resource::UNNAMED;
 
 /// The most blocks that a path names; of a longer one its two ends.
@@ -128,7 +129,7 @@ fn member(step: &Step) -> String {
 /// The fields that close a cycle, where they are known.
 fn through(steps: &[Step]) -> String {
     let mut fields: Vec<&str> = steps.iter().filter_map(|step| step.field.as_deref()).collect();
-    fields.sort_unstable();
+    order::sort_by(&mut fields, Ord::cmp);
     fields.dedup();
     if fields.is_empty() || fields.len() > MOST_STEPS {
         return String::new();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 
-use leakcheck_report::Frame;
+use leakcheck_report::{Frame, order};
 use leakcheck_system::fork::ForkMutex;
 use leakcheck_system::spare_fd;
 
@@ -120,7 +120,7 @@ impl Names {
     fn look_up(&mut self, addresses: &[usize]) {
         let mut new: Vec<usize> = addresses.to_vec();
         new.retain(|address| !self.frames.contains_key(address));
-        new.sort_unstable();
+        order::sort_by(&mut new, Ord::cmp);
         new.dedup();
         if !new.is_empty() {
             let calls = spare_fd::with_one_free(|| self.loaded.calls(&new));

@@ -11,6 +11,7 @@ use crate::amount::Amount;
 use crate::call_site::CallSite;
 use crate::format::{counted, share, size};
 use crate::holder::Holder;
+use crate::order;
 use crate::repetition::Growing;
 use crate::report::Report;
 use crate::scope::Stacks;
@@ -164,6 +165,8 @@ pub(super) fn group(call_sites: &[CallSite]) -> Vec<Group> {
     let leaks = |group: &Group| group.growth.as_ref().is_some_and(Growing::is_leak);
     // Blocks that only other leaked blocks keep alive are freed with those.
     let is_cause = |group: &Group| !holders::are_consequences(&group.holders);
-    groups.sort_by_key(|group| Reverse((leaks(group), is_cause(group), group.amount.bytes)));
+    order::sort_by_key(&mut groups, |group| {
+        Reverse((leaks(group), is_cause(group), group.amount.bytes))
+    });
     groups
 }

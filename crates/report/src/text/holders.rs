@@ -7,6 +7,7 @@ use std::fmt::{self, Write};
 use super::{LABEL, WIDTH, blocks, len};
 use crate::format::{counted, share, size};
 use crate::holder::{Holder, Reachability};
+use crate::order;
 use crate::reference_path;
 
 /// The most holders that a call site shows.
@@ -33,7 +34,7 @@ pub(super) fn add(holders: &mut Vec<Holder>, more: &[Holder], all_bytes: u64) {
             None => holders.push(holder.clone()),
         }
     }
-    holders.sort_by_key(|holder| {
+    order::sort_by_key(holders, |holder| {
         (is_consequence(holder), Reverse((holder.retained_bytes, holder.bytes, holder.blocks)))
     });
 }
@@ -79,7 +80,7 @@ fn cycle(holder: &Holder) -> Option<Cycle> {
     }
     let steps = holder.steps.iter();
     let mut named: Vec<_> = steps.map(|step| (step.label.clone(), step.place.clone())).collect();
-    named.sort();
+    order::sort_by(&mut named, Ord::cmp);
     Some(Cycle { blocks: holder.members, named })
 }
 
@@ -164,7 +165,7 @@ fn parts(text: &str) -> Vec<&str> {
         |at: &usize| text[..*at].matches('[').count() == text[..*at].matches(']').count();
     cuts.extend(text.match_indices("; ").map(|(at, _)| at).filter(is_outside).map(|at| at + 1));
     cuts.extend([0, text.len()]);
-    cuts.sort_unstable();
+    order::sort_by(&mut cuts, Ord::cmp);
     cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect()
 }
 

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use addr2line::gimli::{self, DwarfPackage, EndianSlice, NativeEndian, SectionId};
 use addr2line::{Context, FunctionName, LookupContinuation, LookupResult, SplitDwarfLoad};
 
+use leakcheck_report::order;
+
 use super::elf::{Elf, Symbol};
 use super::file::Files;
 use crate::call::Call;
@@ -22,6 +24,8 @@ const DEBUG_FILES: &str = "/usr/lib/debug";
 
 type Slice<'a> = EndianSlice<'a, NativeEndian>;
 type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
+/// One type for all ways to load sections, because gimli's code is compiled for each.
+type Loader<'l, 'a> = &'l mut dyn FnMut(SectionId) -> gimli::Result<Slice<'a>>;
 
 /// An open file from which code was loaded.
 pub(super) struct Object {
@@ -120,7 +124,7 @@ fn name_by_symbols(elf: &Elf<'_>, lookups: &mut [Lookup<'_>]) {
     if lookups.is_empty() {
         return;
     }
-    lookups.sort_unstable_by_key(|lookup| lookup.address);
+    order::sort_by_key(lookups, |lookup| lookup.address);
     let addresses: Vec<u64> = lookups.iter().map(|lookup| lookup.address).collect();
     let mut found: Vec<Option<Symbol<'_>>> = vec![None; lookups.len()];
     for symbol in elf.functions() {
@@ -156,10 +160,10 @@ fn demangled(name: &[u8]) -> String {
 fn sections<'a>(
     elf: &Elf<'a>,
     files: &'a Files,
-    name_of: impl Fn(SectionId) -> &'static str,
+    name_of: fn(SectionId) -> &'static str,
 ) -> Dwarf<'a> {
-    let section = |id: SectionId| Ok::<_, ()>(section(elf, files, name_of(id)));
-    Dwarf::load(section).unwrap_or_default()
+    let load: Loader<'_, 'a> = &mut |id| Ok(section(elf, files, name_of(id)));
+    Dwarf::load(load).unwrap_or_default()
 }
 
 fn section<'a>(elf: &Elf<'a>, files: &'a Files, name: &str) -> Slice<'a> {
@@ -176,10 +180,10 @@ impl<'a> SplitDwarf<'a> {
     fn new(path: &Path, files: &'a Files) -> Self {
         let elf = files.read(&appended(path, ".dwp")).and_then(Elf::parse);
         let package = elf.and_then(|elf| {
-            let section = |id: SectionId| {
+            let load: Loader<'_, 'a> = &mut |id| {
                 Ok(id.dwo_name().map_or_else(Slice::default, |name| section(&elf, files, name)))
             };
-            DwarfPackage::load::<_, gimli::Error>(section, Slice::default()).ok()
+            DwarfPackage::load(load, Slice::default()).ok()
         });
         Self { files, package }
     }

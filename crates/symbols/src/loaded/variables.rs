@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use leakcheck_report::order;
 use leakcheck_system::spare_fd;
 
 use super::elf::{Elf, SymbolKind};
@@ -63,8 +64,9 @@ fn read(path: &Path) -> Option<Variables> {
             symbol: String::from_utf8_lossy(symbol.name).into_owned(),
         });
     }
-    variables.statics.sort_by_key(|variable| variable.start);
-    variables.locals.sort_by_key(|variable| variable.start);
+    for list in [&mut variables.statics, &mut variables.locals] {
+        order::sort_by_key(list, |variable| variable.start);
+    }
     Some(variables)
 }
 
