@@ -18,7 +18,7 @@ use leakcheck_ledger::thread::Untracked;
 use leakcheck_symbols::variables::{has_bytes, has_function};
 use leakcheck_system::fork::ForkMutex;
 
-use crate::report::{CallSite, Frame, Holder};
+use crate::report::{CallSite, Holder};
 
 /// A rerun is stopped after this multiple of the test's own time, within the two bounds below.
 const TIME_FACTOR: u32 = 10;
@@ -30,8 +30,8 @@ const MAX_TOTAL_TIME: Duration = Duration::from_secs(30);
 const ITERATION_LIMITS: [(&str, &str); 2] =
     [("LEAK_ITERATIONS_MAX", "255"), ("LEAK_ITERATIONS_SECONDS", "1")];
 
-/// The holders that a rerun found, with the frames of their call sites.
-type RerunHolders = Vec<(Vec<Frame>, Holder)>;
+/// The holders that a rerun found, with the keys of their call sites.
+type RerunHolders = Vec<(String, Holder)>;
 
 /// The file to which this process writes its holders, if it is a rerun.
 pub(crate) fn handoff() -> Option<PathBuf> {
@@ -61,12 +61,10 @@ pub(crate) fn rerun(
 ) -> Result<Vec<(usize, Holder)>, String> {
     let _untracked = Untracked::new();
     let found = run(check, test, took)?;
-    let index_of = |frames: &[Frame]| {
-        call_sites.iter().position(|site| handoff::reads_alike(&site.frames, frames))
-    };
+    let keys: Vec<String> = call_sites.iter().map(|site| handoff::key(&site.frames)).collect();
     let holders: Vec<(usize, Holder)> = found
         .into_iter()
-        .filter_map(|(frames, holder)| Some((index_of(&frames)?, holder)))
+        .filter_map(|(key, holder)| Some((keys.iter().position(|known| *known == key)?, holder)))
         .collect();
     if holders.is_empty() {
         return Err("not reproduced: the rerun of this test on its own leaked at other call sites"
@@ -78,8 +76,8 @@ pub(crate) fn rerun(
 /// Writes the holders of a report for the process that started this rerun.
 pub(crate) fn send(path: &Path, call_sites: &[CallSite]) {
     let of_site = |site: &CallSite| {
-        let frames = site.frames.clone();
-        site.holders.clone().into_iter().map(move |holder| (frames.clone(), holder))
+        let key = handoff::key(&site.frames);
+        site.holders.clone().into_iter().map(move |holder| (key.clone(), holder))
     };
     let found: Vec<_> = call_sites.iter().flat_map(of_site).collect();
     // The process that started this rerun reports a missing file.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// One function of a call stack; several share an address where calls were inlined.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Frame {
     /// The function's path, `None` where the program has no symbol for it.
@@ -26,7 +27,8 @@ pub struct Frame {
 }
 
 /// Whose code a frame is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "command", derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Class {
@@ -99,12 +101,6 @@ impl Frame {
             }
             _ => None,
         }
-    }
-
-    /// Whether two frames read the same. Whose code a frame is may depend on where it is looked at
-    /// from.
-    pub fn reads_like(&self, other: &Self) -> bool {
-        Self { class: other.class, ..self.clone() } == *other
     }
 }
 
