@@ -33,7 +33,7 @@ pub(crate) use platform::start_own_child;
 pub(crate) use platform::{calls_in_progress, keep_call_sites, opened_fds, started_children};
 
 /// The maximum number of handles of each kind that are described.
-const MAX_LISTED: usize = 100;
+const MAX_LISTED: usize = 300;
 
 /// The resources that a region has left behind.
 #[derive(Clone, Debug, Default)]

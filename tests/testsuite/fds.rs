@@ -58,12 +58,24 @@ fn a_report_lists_open_descriptors_and_where_they_were_opened() {
 }
 
 #[test]
-fn a_long_list_of_descriptors_is_truncated() {
+fn descriptors_that_were_opened_at_one_place_are_one_entry() {
     let run = alone("leaves_twelve_open_with_a_limit_of_five");
     let said = run.output("leaves_twelve_open_with_a_limit_of_five");
     assert!(said.contains("left 12 file descriptors open, limit 5 (fds)"), "{said}");
-    assert_eq!(said.matches("opened at leaks/tests/fds.rs").count(), 10, "{said}");
-    assert!(said.contains("    and 2 more\n"), "{said}");
+    assert!(said.contains("  12 × leaks/Cargo.toml"), "{said}");
+    assert_eq!(said.matches("opened at leaks/tests/fds.rs").count(), 1, "{said}");
+    assert!(said.contains("    close it: drop its owner; "), "{said}");
+    assert_eq!(run.report("leaves_twelve_open_with_a_limit_of_five").fds.len(), 12);
+}
+
+#[test]
+fn resources_over_their_limit_come_before_memory_within_its_limit() {
+    let run = alone("leaves_a_tcp_listener_open");
+    let said = run.output("leaves_a_tcp_listener_open");
+    let after_headline = "limit 0 (fds)\n\n  still open: 1 file descriptor\n";
+    assert!(said.contains(after_headline), "{said}");
+    assert!(said.contains("\n  memory is within its limit of 5.00 MiB: "), "{said}");
+    assert!(!said.contains("\n  1.  "), "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! allocation.
 
 use crate::frame::{Class, Frame};
+use crate::resource::Resource;
 
 /// A kind of leak that is recognized by the functions that allocate for it.
 struct Sign {
@@ -71,6 +72,20 @@ pub fn of(frames: &[Frame]) -> Option<&'static str> {
     let names: Vec<&str> = inner.filter_map(|frame| frame.function.as_deref()).collect();
     let sign = SIGNS.iter().find(|sign| names.iter().any(|name| sign.is_in(name)))?;
     Some(sign.advice)
+}
+
+/// What to do about a resource other than memory that is left behind.
+pub fn on(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Threads => {
+            "tell the thread to stop, and join it; dropping a `JoinHandle` detaches its thread"
+        }
+        Resource::Fds => {
+            "close it: drop its owner; after `into_raw_fd`, `forget`, or in C code nothing else closes it"
+        }
+        Resource::Children => "wait for the child, even if it was killed or has exited",
+        Resource::CHeap => "find the call site with LeakSanitizer or Valgrind",
+    }
 }
 
 impl Sign {

@@ -50,6 +50,19 @@ impl Figure {
         }
     }
 
+    /// The resource other than memory that the figure is about.
+    pub fn resource(self) -> Option<Resource> {
+        match self {
+            Self::Threads | Self::ThreadsPerCall => Some(Resource::Threads),
+            Self::Fds | Self::FdsPerCall => Some(Resource::Fds),
+            Self::Children | Self::ChildrenPerCall => Some(Resource::Children),
+            Self::CHeapBytes | Self::CHeapBytesPerCall => Some(Resource::CHeap),
+            Self::Bytes | Self::Blocks | Self::PeakBytes | Self::LostBytes | Self::BytesPerCall => {
+                None
+            }
+        }
+    }
+
     /// Whether the figure is a number of bytes.
     pub fn is_bytes(self) -> bool {
         match self {

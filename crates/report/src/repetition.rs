@@ -40,6 +40,18 @@ pub struct GrowingResource {
     pub per_call: f64,
 }
 
+impl GrowingResource {
+    /// How severe the growth is. A process has few descriptors, threads and children, so one more
+    /// in each call is severe.
+    pub fn severity(&self) -> Severity {
+        match self.what {
+            Resource::CHeap => Severity::of(self.per_call, self.per_call),
+            _ if self.per_call >= 0.95 => Severity::High,
+            _ => Severity::Medium,
+        }
+    }
+}
+
 /// Why a body was not called any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "command", derive(serde::Deserialize))]

@@ -63,11 +63,12 @@ pub struct Report {
     pub suppressed: Vec<Suppressed>,
     /// Threads that were started inside the region and still run.
     pub threads: Vec<Thread>,
-    /// File descriptors that were opened inside the region and are still open, up to a hundred.
+    /// File descriptors that were opened inside the region and are still open, up to
+    /// three hundred.
     #[serde(default)]
     pub fds: Vec<Fd>,
-    /// Child processes that were started inside the region and that nobody has waited for, up to a
-    /// hundred.
+    /// Child processes that were started inside the region and that nobody has waited for, up to
+    /// three hundred.
     #[serde(default)]
     pub children: Vec<Child>,
     /// Figures that are not known well enough to be judged.

@@ -60,12 +60,19 @@ pub fn render(report: &Report, layout: Layout<'_>) -> String {
 
 fn write_report(out: &mut String, report: &Report, layout: Layout<'_>) -> fmt::Result {
     writeln!(out, "leakcheck: {}\n", headline::headline(report))?;
-    write_figures(out, report)?;
+    if !resources::come_first(report) {
+        write_figures(out, report)?;
+    }
     growth::write_repetition(out, report)?;
-    call_sites::write(out, report, usize::try_from(layout.top).unwrap_or(usize::MAX))?;
-    write_holders_source(out, report)?;
-    growth::write_sensitivity(out, report)?;
-    resources::write(out, report, layout)?;
+    if resources::come_first(report) {
+        resources::write(out, report, layout)?;
+        write_memory_in_brief(out, report)?;
+    } else {
+        call_sites::write(out, report, usize::try_from(layout.top).unwrap_or(usize::MAX))?;
+        write_holders_source(out, report)?;
+        resources::write(out, report, layout)?;
+        growth::write_sensitivity(out, report)?;
+    }
     write_excluded(out, report)?;
     write_symbols(out, report)?;
     write_call_stacks(out, report)?;
@@ -104,6 +111,19 @@ fn write_figures(out: &mut String, report: &Report) -> fmt::Result {
         size(figures.peak_bytes),
         blocks(figures.churn.blocks),
     )
+}
+
+/// Memory that is within its limit, where something else is not.
+fn write_memory_in_brief(out: &mut String, report: &Report) -> fmt::Result {
+    let Some(figures) = &report.figures else { return Ok(()) };
+    let retained =
+        format!("{} retained in {}", size(figures.retained.bytes), blocks(figures.retained.blocks));
+    match report.limits.as_ref().and_then(|limits| limits.bytes.as_ref()) {
+        Some(limit) => {
+            writeln!(out, "  memory is within its limit of {}: {retained}", size(limit.value))
+        }
+        None => writeln!(out, "  memory does not grow: {retained}"),
+    }
 }
 
 /// Memory that the verdict is not about.

@@ -6,7 +6,6 @@ use super::{LABEL, WIDTH, blocks, len};
 use crate::format::{count, counted, signed_count, size};
 use crate::repetition::{Growing, GrowthClass, Repetition, Stopped};
 use crate::report::Report;
-use crate::resource::Resource;
 
 /// Batches whose growth is shown.
 const SHOWN: usize = 4;
@@ -36,16 +35,6 @@ pub(super) fn over_calls(repetition: Option<&Repetition>) -> String {
 /// What the repetition would have seen.
 pub(super) fn write_sensitivity(out: &mut String, report: &Report) -> fmt::Result {
     let Some(repetition) = &report.repetition else { return Ok(()) };
-    let leaks = repetition.resources.iter().filter(|it| it.class == GrowthClass::Leak);
-    for resource in leaks {
-        let what = match resource.what {
-            Resource::Threads => "threads left running",
-            Resource::Fds => "file descriptors left open",
-            Resource::Children => "child processes left unwaited for",
-            Resource::CHeap => "bytes that the C heap grew by",
-        };
-        writeln!(out, "  {what}: {}", course(&resource.by_batch, &repetition.batches))?;
-    }
     let sensitivity = &repetition.sensitivity;
     let least = per_call(sensitivity.bytes_per_call);
     writeln!(out, "  would have seen: a leak of {least} at any call site{}", rarely(repetition))?;
@@ -144,7 +133,7 @@ fn rate(growing: &Growing) -> String {
 }
 
 /// `240 → 480 over batches of 1, 2`.
-fn course(growth: &[i64], batches: &[u64]) -> String {
+pub(super) fn course(growth: &[i64], batches: &[u64]) -> String {
     let last = |length: usize| length.saturating_sub(SHOWN);
     let grown = growth[last(growth.len())..].iter().map(|growth| signed_count(*growth));
     let of = batches[last(batches.len())..].iter().map(|calls| count(*calls));

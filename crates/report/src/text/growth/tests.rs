@@ -6,6 +6,7 @@ use crate::frame::{Class, Frame};
 use crate::limit::Limit;
 use crate::repetition::{GrowingResource, Sensitivity, Severity};
 use crate::report::Test;
+use crate::resource::Resource;
 use crate::text::{Layout, render};
 use crate::verdict::{Excess, Verdict};
 
@@ -76,7 +77,7 @@ leakcheck: `serves` leaks 240 B per call (15 calls); leaves 1 thread running per
       plateau        goes up and down: 10 → −20 → 30 → −5 over batches of 1, 2, 4, 8
   5.     600 B   4.1 %  1 block  stays
 
-  threads left running: 1 → 2 → 4 → 8 over batches of 1, 2, 4, 8
+  threads left running: 1 → 2 → 4 → 8 over batches of 1, 2, 4, 8; high severity
   would have seen: a leak of 1 B per call at any call site, even if only once every 7 calls
   full report: not written, no room
   intended? leakcheck::allow(\"why\", || …) or #[leak_check(skip = \"why\")]";
