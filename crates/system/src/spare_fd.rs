@@ -8,7 +8,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use crate::fork::ForkMutex;
 
@@ -17,6 +17,8 @@ const NONE: c_int = -1;
 
 /// The descriptor. It refers to the root directory and cannot be read or written.
 static SPARE: AtomicI32 = AtomicI32::new(NONE);
+static DEVICE: AtomicU64 = AtomicU64::new(0);
+static INODE: AtomicU64 = AtomicU64::new(0);
 
 /// Held while the descriptor is opened or closed. Nothing is locked inside.
 static CHANGING: ForkMutex<()> = ForkMutex::new(70, ());
@@ -78,9 +80,15 @@ pub fn is_exhausted(error: &io::Error) -> bool {
 }
 
 fn open() {
-    if number().is_none() {
-        SPARE.store(open_root().unwrap_or(NONE), Ordering::Release);
+    if number().is_some() {
+        return;
     }
+    let fd = open_root().unwrap_or(NONE);
+    // The root directory may become another one later.
+    let [device, inode] = identity(fd).unwrap_or_default();
+    DEVICE.store(device, Ordering::Release);
+    INODE.store(inode, Ordering::Release);
+    SPARE.store(fd, Ordering::Release);
 }
 
 fn is_one_free() -> bool {
@@ -106,23 +114,21 @@ fn open_root() -> io::Result<c_int> {
 fn is_spare(fd: c_int) -> bool {
     // SAFETY: `F_GETFL` takes no argument and accepts any number.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    if flags < 0 || flags & libc::O_PATH == 0 {
-        return false;
-    }
-    let [mut spare, mut root] = [MaybeUninit::<libc::stat>::uninit(), MaybeUninit::uninit()];
-    // SAFETY: `spare` has room for the structure, and `fstat` accepts any number.
-    if unsafe { libc::fstat(fd, spare.as_mut_ptr()) } != 0 {
-        return false;
-    }
-    // SAFETY: the path is a C string, and `root` has room for the structure.
-    if unsafe { libc::stat(c"/".as_ptr(), root.as_mut_ptr()) } != 0 {
-        return false;
+    let known = [DEVICE.load(Ordering::Acquire), INODE.load(Ordering::Acquire)];
+    flags >= 0 && flags & libc::O_PATH != 0 && identity(fd) == Some(known)
+}
+
+/// The device and the inode of an open file.
+fn identity(fd: c_int) -> Option<[u64; 2]> {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `status` has room for the structure, and `fstat` accepts any number.
+    if unsafe { libc::fstat(fd, status.as_mut_ptr()) } != 0 {
+        return None;
     }
     // SAFETY: `fstat` succeeded, so it has filled in the structure.
-    let spare = unsafe { spare.assume_init() };
-    // SAFETY: `stat` succeeded, so it has filled in the structure.
-    let root = unsafe { root.assume_init() };
-    (spare.st_dev, spare.st_ino) == (root.st_dev, root.st_ino)
+    let status = unsafe { status.assume_init() };
+    #[allow(clippy::useless_conversion, reason = "the types are narrower on some systems")]
+    Some([status.st_dev.into(), status.st_ino.into()])
 }
 
 #[cfg(test)]
