@@ -57,6 +57,7 @@ macro_rules! hooks {
 
 #[cfg(tracks_handles)]
 mod descriptors;
+mod exits;
 mod libraries;
 mod next;
 #[cfg(tracks_handles)]
@@ -68,7 +69,7 @@ use next::Next;
 
 /// The names of functions that the C library has and that are not resolved yet.
 pub(crate) fn unresolved() -> impl Iterator<Item = &'static CStr> {
-    let mut modules = vec![libraries::NEXT, threads::NEXT];
+    let mut modules = vec![exits::NEXT, libraries::NEXT, threads::NEXT];
     #[cfg(tracks_handles)]
     modules.extend([descriptors::NEXT, processes::NEXT]);
     let is_missed = |next: &&&Next| !next.is_resolved() && !next.get().is_null();

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use leakcheck_ledger::thread::Untracked;
 use leakcheck_report::journal::{Event, Line, Unwritten, VARIABLE};
@@ -20,10 +20,14 @@ use leakcheck_report::json;
 use leakcheck_system::fork::ForkMutex;
 
 #[cfg(interposed)]
-pub(crate) use at_exit::{fail_if_open, leave_to_suite};
+pub(crate) use at_exit::{fail_if_open, fail_without_handlers, leave_to_suite};
 
 /// The open checks of this process, and of the one that it was forked from.
 static OPEN: ForkMutex<Vec<Check>> = ForkMutex::new(25, Vec::new());
+
+/// The process that opened a check last, and how many it has open, for signal handlers.
+static OPEN_IN: AtomicU32 = AtomicU32::new(0);
+static OPEN_COUNT: AtomicUsize = AtomicUsize::new(0);
 
 struct Check {
     number: u64,
@@ -73,7 +77,14 @@ fn open(name: Name) -> Open {
         Name::Thread(_) => None,
     };
     write(Event::Began { check: number, name: known });
-    OPEN.lock().push(Check { number, process: std::process::id(), name });
+    let process = std::process::id();
+    OPEN.lock().push(Check { number, process, name });
+    if OPEN_IN.swap(process, Ordering::SeqCst) == process {
+        OPEN_COUNT.fetch_add(1, Ordering::SeqCst);
+    } else {
+        // The checks of the process that this one was forked from are not its own.
+        OPEN_COUNT.store(1, Ordering::SeqCst);
+    }
     Open(number)
 }
 
@@ -81,8 +92,19 @@ impl Drop for Open {
     fn drop(&mut self) {
         let _untracked = Untracked::new();
         OPEN.lock().retain(|check| check.number != self.0);
+        let closed = |count: usize| count.checked_sub(1);
+        if OPEN_IN.load(Ordering::SeqCst) == std::process::id() {
+            _ = OPEN_COUNT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, closed);
+        }
         write(Event::Ended { check: self.0 });
     }
+}
+
+/// Whether this process, and not the one that it was forked from, has a check open. Neither allocates
+/// nor locks.
+#[cfg(interposed)]
+pub(crate) fn is_open_in_this_process() -> bool {
+    OPEN_COUNT.load(Ordering::SeqCst) > 0 && OPEN_IN.load(Ordering::SeqCst) == std::process::id()
 }
 
 /// A report could not be written.

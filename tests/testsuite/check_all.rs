@@ -149,6 +149,18 @@ fn a_test_that_exits_fails_the_program_and_is_named() {
 }
 
 #[test]
+fn a_test_that_ends_the_process_without_handlers_fails_the_program() {
+    let exits = Fixture::new("suite", "exits");
+    let run = exits.run().only("exits_at_once").go();
+    assert_eq!(run.code(), 101, "{}", run.stderr());
+    assert!(run.stderr().contains("the process called `_exit` while a check was open"));
+    let run = exits.run().only("exits_at_once").env("LEAK_CHECK", "warn").go();
+    assert_eq!(run.code(), 0, "{}", run.stderr());
+    let run = exits.run().only("exits_in_a_child").go();
+    assert_eq!((run.code(), run.stderr()), (0, ""));
+}
+
+#[test]
 fn a_leak_only_warns_in_warn_mode() {
     let run = unit().env("LEAK_CHECK", "warn").go();
     assert_eq!(run.code(), 0, "{}", run.stderr());

@@ -52,6 +52,19 @@ extern "C" fn exit() {
     }
 }
 
+/// Says that a check is open where the process ends without exit handlers, and returns the status to
+/// end with. Neither allocates nor locks.
+#[cfg(interposed)]
+pub(crate) fn fail_without_handlers() -> i32 {
+    const TEXT: &[u8] =
+        b"leakcheck: the process called `_exit` while a check was open, so leaks may have gone \
+        unseen; run code that exits in a process of its own\n";
+    // SAFETY: the text is valid for reads of its length.
+    unsafe { libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len()) };
+    let is_warning = settings::of_process().is_ok_and(|settings| settings.mode == Mode::Warn);
+    if is_warning { 0 } else { FAILURE }
+}
+
 /// Names the open checks, and returns whether the process must fail for them.
 #[cfg(all(unix, not(miri)))]
 pub(crate) fn fail_if_open() -> bool {
