@@ -253,7 +253,7 @@ impl Environment {
         let one_of = |name, expected, words: &[&str]| {
             self.parse(name, expected, |text| words.contains(&text).then_some(()))
         };
-        one_of("LEAK_HOLDERS", "`auto`, `on` or `off`", &["auto", "on", "off"])?;
+        one_of("LEAK_HOLDERS", "`auto`, `on`, `rerun` or `off`", &["auto", "on", "rerun", "off"])?;
         self.parse("LEAK_LOST_BYTES", "a whole number of bytes", |text| text.parse::<u64>().ok())?;
         self.number("LEAK_ITERATIONS_MAX")?;
         self.switch("LEAK_RECORD")?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leakcheck_holders::{Query, StackSnapshot};
+use leakcheck_holders::{Query, SavedRegisters, StackSnapshot};
 
 use crate::draft::Draft;
 use crate::measurement::Measurement;
@@ -21,6 +21,8 @@ pub(crate) struct Explanation<'a> {
     pub(crate) region: &'a Region,
     /// The stack before the body ran.
     pub(crate) stack_before: &'a StackSnapshot,
+    /// The registers when judging began.
+    pub(crate) registers: &'a SavedRegisters,
     /// How long the body took.
     pub(crate) took: Duration,
     /// The name by which libtest knows the test, where its thread has ended.
@@ -63,28 +65,36 @@ impl Explanation<'_> {
             return;
         }
         let check = draft.report.test.name.clone();
-        let handoff = rerun::handoff().filter(|_| rerun::is_about(&check));
-        if handoff.is_some() || self.settings.holders == Holders::On {
-            let query = Query {
-                owners: &self.region.owners(),
-                stack_before: self.stack_before,
-                sites: &draft.sites,
-                start_child,
-            };
-            let found = leakcheck_holders::explain(&query);
-            draft.report.holders_by = found.is_ok().then_some(FoundBy::Snapshot);
-            let placed = |(site, holder)| Some((draft.place_of(site)?, holder));
-            let found = found.map(|found| found.into_iter().filter_map(placed).collect());
-            draft.add_holders(found);
-        } else if self.settings.holders == Holders::Auto && rerun::handoff().is_none() {
-            let call_sites = &draft.report.call_sites;
-            let found = rerun::rerun(&check, self.libtest_name, self.took, call_sites);
-            draft.report.holders_by = found.is_ok().then_some(FoundBy::Rerun);
-            draft.add_holders(found);
+        match (self.settings.holders, rerun::role()) {
+            (Holders::Off, _) => {}
+            (Holders::Rerun, None) => {
+                let call_sites = &draft.report.call_sites;
+                let found = rerun::rerun(&check, self.libtest_name, self.took, call_sites);
+                draft.report.holders_by = found.is_ok().then_some(FoundBy::Rerun);
+                draft.add_holders(found);
+            }
+            (_, role) => {
+                self.add_holders_from_snapshot(draft);
+                if let Some(role) = role.filter(|role| role.is_about(&check)) {
+                    role.send(&draft.report.call_sites);
+                }
+            }
         }
-        if let Some(handoff) = handoff {
-            rerun::send(&handoff, &draft.report.call_sites);
-        }
+    }
+
+    fn add_holders_from_snapshot(&self, draft: &mut Draft) {
+        let query = Query {
+            owners: &self.region.owners(),
+            stack_before: self.stack_before,
+            registers: self.registers,
+            sites: &draft.sites,
+            start_child,
+        };
+        let found = leakcheck_holders::explain(&query);
+        draft.report.holders_by = found.is_ok().then_some(FoundBy::Snapshot);
+        let placed = |(site, holder)| Some((draft.place_of(site)?, holder));
+        let found = found.map(|found| found.into_iter().filter_map(placed).collect());
+        draft.add_holders(found);
     }
 }
 

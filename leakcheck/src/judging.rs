@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use leakcheck_growth::{Finding, Iterations, Plan};
-use leakcheck_holders::StackSnapshot;
+use leakcheck_holders::{SavedRegisters, StackSnapshot};
 
 use crate::draft::Draft;
 use crate::explain::{Explanation, judges_lost_memory};
@@ -38,6 +38,8 @@ pub(crate) struct Judging<'a> {
     pub(crate) repeated: Option<Repeated<'a>>,
     /// The stack as it was before the body.
     pub(crate) stack_before: &'a StackSnapshot,
+    /// The registers when judging began.
+    pub(crate) registers: SavedRegisters,
     /// How long the body took.
     pub(crate) took: Duration,
     /// The name by which libtest knows the test, where its thread has ended.
@@ -201,6 +203,7 @@ impl Judging<'_> {
             limits: &self.limits,
             region: self.region,
             stack_before: self.stack_before,
+            registers: &self.registers,
             took: self.took,
             libtest_name: self.libtest_name,
         }

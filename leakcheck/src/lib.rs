@@ -85,7 +85,7 @@
 //! | `LEAK_SUPPRESSIONS` | path of a file | known leaks in LeakSanitizer's format, one `leak:pattern` per line |
 //! | `LEAK_TOP` | a number | number of call sites in a report (10) |
 //! | `LEAK_STACKS` | `full`, `sampled`, `off` | which blocks have a [call stack](#call-stacks) |
-//! | `LEAK_HOLDERS` | `auto`, `on`, `off` | how reports find out [what keeps memory alive](#what-keeps-memory-alive): by a rerun of the failing test (the default), in the first run, or not at all |
+//! | `LEAK_HOLDERS` | `auto`, `on`, `rerun`, `off` | how reports find out [what keeps memory alive](#what-keeps-memory-alive): at the verdict (the default), the same in a thorough process, in a rerun of the test, or not at all |
 //! | `LEAK_TIMELINE` | `on`, `off` | adds [live bytes over time](report::Timeline) to JSON reports; off by default |
 //! | `LEAK_REPORT_DIR` | path of a directory | where JSON reports are written, instead of `target/leakcheck` |
 //! | `LEAK_RECORD` | `on`, `off` | writes JSON reports for passing and skipped tests too; off by default |
@@ -143,11 +143,11 @@
 //! | possibly | only an interior pointer, or a possibly stale value, leads to the block |
 //!
 //! At the verdict, a child process with a snapshot of the memory searches it for pointers, while the
-//! test process continues. That requires a list of all live blocks from the start of the process. With
-//! `LEAK_HOLDERS=auto` a failing test is rerun in a process that keeps this list, for up to 20 seconds or
-//! ten times as long as it took. Only tests of libtest can be rerun. If the leak does not happen again,
-//! the report says so. `LEAK_HOLDERS=on` keeps the list in every process, which makes allocations several
-//! times slower. `LEAK_HOLDERS=off` does not look.
+//! test process continues. Stale pointers in unused memory can make a lost block seem to be kept alive.
+//! `LEAK_HOLDERS=on` makes the process *thorough*: it clears such memory, which makes allocations several
+//! times slower. `LEAK_HOLDERS=rerun` runs a failing test of libtest again, on its own, in a thorough
+//! process, for up to 20 seconds or ten times as long as it took. If the leak does not happen again, the
+//! report says so. `LEAK_HOLDERS=off` does not look.
 //!
 //! This works on Linux with glibc and requires no special permissions.
 //!

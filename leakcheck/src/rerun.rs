@@ -1,22 +1,26 @@
-//! Reruns a failing test in a process that lists all live blocks from the start.
+//! Reruns a failing test in a thorough process, on request.
 //!
-//! Reference paths lead through blocks that are older than the test, so a process that has not
-//! listed its blocks cannot find them. The rerun runs one test, takes a snapshot at its verdict,
-//! and writes the holders to the file that an environment variable names. Its other output is
-//! discarded.
+//! The rerun runs one test, takes a snapshot at its verdict, and writes the holders to the file
+//! that an environment variable names. Its other output is discarded.
 
+#[allow(unsafe_code, reason = "waits for a process, and kills it")]
+mod group;
 mod handoff;
+#[allow(unsafe_code, reason = "runs before `main`, and asks the kernel to end this process")]
+mod role;
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use leakcheck_ledger::live;
 use leakcheck_ledger::thread::Untracked;
 use leakcheck_symbols::variables::{has_bytes, has_function};
 use leakcheck_system::fork::ForkMutex;
+
+use group::Group;
+pub(crate) use role::role;
 
 use crate::report::{CallSite, Holder};
 
@@ -32,19 +36,6 @@ const ITERATION_LIMITS: [(&str, &str); 2] =
 
 /// The holders that a rerun found, with the keys of their call sites.
 type RerunHolders = Vec<(String, Holder)>;
-
-/// The file to which this process writes its holders, if it is a rerun.
-pub(crate) fn handoff() -> Option<PathBuf> {
-    env::var_os(live::RERUN.to_str().unwrap_or_default()).map(PathBuf::from)
-}
-
-/// The environment variable that names the check of a rerun.
-const CHECK_NAME: &str = "LEAKCHECK_HOLDERS_OF_CHECK";
-
-/// Whether this rerun was started for the check.
-pub(crate) fn is_about(check: &str) -> bool {
-    env::var_os(CHECK_NAME).is_none_or(|name| name == *check)
-}
 
 /// Reruns a test and returns the holders of the given call sites, with the indices of the sites.
 ///
@@ -73,17 +64,6 @@ pub(crate) fn rerun(
     Ok(holders)
 }
 
-/// Writes the holders of a report for the process that started this rerun.
-pub(crate) fn send(path: &Path, call_sites: &[CallSite]) {
-    let of_site = |site: &CallSite| {
-        let key = handoff::key(&site.frames);
-        site.holders.clone().into_iter().map(move |holder| (key.clone(), holder))
-    };
-    let found: Vec<_> = call_sites.iter().flat_map(of_site).collect();
-    // The process that started this rerun reports a missing file.
-    _ = handoff::write(path, &found);
-}
-
 /// Reruns a test that took `took` the first time.
 ///
 /// # Errors
@@ -105,9 +85,9 @@ fn run(check: &str, test: Option<&str>, took: Duration) -> Result<RerunHolders, 
     let mut command = Command::new(&program);
     command
         .args([&test, "--exact", "--include-ignored"])
-        .args(["--test-threads", if on_main { "1" } else { "2" }])
-        .env(CHECK_NAME, check);
-    let outcome = run_bounded(command, &handoff.0, (TIME_FACTOR * took).clamp(MIN_TIME, MAX_TIME));
+        .args(["--test-threads", if on_main { "1" } else { "2" }]);
+    role::assign(&mut command, &handoff.0, check);
+    let outcome = run_bounded(command, (TIME_FACTOR * took).clamp(MIN_TIME, MAX_TIME));
     *total_time += start.elapsed();
     outcome?;
     handoff::read(&handoff.0)
@@ -133,9 +113,9 @@ impl Drop for HandoffFile {
     }
 }
 
-fn run_bounded(mut command: Command, handoff: &Path, limit: Duration) -> Result<(), String> {
+/// Runs a process in a process group of its own, all of which is killed in the end.
+fn run_bounded(mut command: Command, limit: Duration) -> Result<(), String> {
     command
-        .env(live::RERUN.to_str().unwrap_or_default(), handoff)
         .envs(ITERATION_LIMITS)
         .env_remove("LEAK_HOLDERS")
         .env_remove("LEAK_RECORD")
@@ -145,13 +125,11 @@ fn run_bounded(mut command: Command, handoff: &Path, limit: Duration) -> Result<
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let start = Instant::now();
-    let failed = |error| format!("the test program cannot be rerun: {error}");
-    let mut child = command.spawn().map_err(failed)?;
+    let group = Group::spawn(&mut command)
+        .map_err(|error| format!("the test program cannot be rerun: {error}"))?;
     let mut pause = Duration::from_millis(2);
-    while child.try_wait().map_err(failed)?.is_none() {
+    while !group.has_ended() {
         if start.elapsed() > limit {
-            _ = child.kill();
-            _ = child.wait();
             return Err(format!("the rerun of this test did not end within {} s", limit.as_secs()));
         }
         std::thread::sleep(pause);

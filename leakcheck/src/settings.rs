@@ -56,11 +56,13 @@ pub(crate) enum Mode {
 /// `LEAK_HOLDERS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Holders {
-    /// A test that fails is run again to find out what keeps the leaked memory alive.
+    /// A snapshot at the verdict shows what keeps the leaked memory alive.
     #[default]
     Auto,
-    /// All live blocks are listed from the start, and every report has reference paths.
+    /// As `Auto`, in a process that is thorough from the start.
     On,
+    /// A test that fails is run again in a thorough process.
+    Rerun,
     /// Reports have no reference paths.
     Off,
 }
@@ -131,7 +133,7 @@ impl Settings {
                 .parse("LEAK_STACKS", Stacks::EXPECTED, Stacks::from_name)?
                 .unwrap_or_default(),
             holders: variables
-                .parse("LEAK_HOLDERS", "`auto`, `on` or `off`", holders)?
+                .parse("LEAK_HOLDERS", "`auto`, `on`, `rerun` or `off`", holders)?
                 .unwrap_or_default(),
             timeline: variables.parse("LEAK_TIMELINE", "`on` or `off`", switch)?.unwrap_or(false),
             lost_bytes: variables.parse("LEAK_LOST_BYTES", "a whole number of bytes", bytes)?,
@@ -345,6 +347,7 @@ fn holders(text: &str) -> Option<Holders> {
     match text {
         "auto" => Some(Holders::Auto),
         "on" => Some(Holders::On),
+        "rerun" => Some(Holders::Rerun),
         "off" => Some(Holders::Off),
         _ => None,
     }

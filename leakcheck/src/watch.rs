@@ -8,7 +8,7 @@ use std::sync::{Once, OnceLock};
 use std::time::Instant;
 
 use leakcheck_growth::Plan;
-use leakcheck_holders::{self as holders, StackSnapshot};
+use leakcheck_holders::{self as holders, SavedRegisters, StackSnapshot};
 use leakcheck_ledger::thread::{self, Thread, Untracked};
 
 use crate::draft::{self, Draft};
@@ -190,6 +190,7 @@ impl Watch {
         self.finish(self.judging(self.limits.clone(), None).judge())
     }
 
+    #[inline(always)]
     fn judging<'a>(&'a self, limits: Limits, repeated: Option<Repeated<'a>>) -> Judging<'a> {
         let (before, start) =
             self.before.get_or_init(|| (StackSnapshot::default(), Instant::now()));
@@ -204,6 +205,7 @@ impl Watch {
             decide: if repeated.is_some() { None } else { self.decide() },
             repeated,
             stack_before: before,
+            registers: SavedRegisters::now(),
             took: start.elapsed(),
             libtest_name: None,
         }

@@ -25,7 +25,7 @@ const MAKERS: [(&str, &str); 5] = [
 
 /// Generates random graphs, or lists of `nodes` nodes, and returns the expected and the reported classes of
 /// each.
-fn run(first: u64, count: u64, nodes: u64) -> Vec<(Told, Told)> {
+fn run(mode: &str, first: u64, count: u64, nodes: u64) -> Vec<(Told, Told)> {
     let folder = Folder::new();
     let made = folder.path().join("made.txt");
     let output = Command::new(Fixture::new("holders", "generated").program())
@@ -33,7 +33,7 @@ fn run(first: u64, count: u64, nodes: u64) -> Vec<(Told, Told)> {
         .env("SEEDS", count.to_string())
         .env("NODES", nodes.to_string())
         .env("MADE", &made)
-        .env("LEAK_HOLDERS", "on")
+        .env("LEAK_HOLDERS", mode)
         .env("LEAK_REPORT_DIR", folder.path())
         .env("RUST_BACKTRACE", "0")
         .output()
@@ -71,39 +71,68 @@ fn told(report: &Value) -> Told {
     told
 }
 
-#[test]
-fn two_hundred_random_graphs_are_classified_correctly() {
+/// How the graphs of a run were classified.
+#[derive(Debug, Default)]
+struct Score {
+    graphs: u64,
+    /// The graphs of which every byte has the expected class.
+    exact: u64,
+    bytes: u64,
+    /// Lost bytes that seem to be possibly held.
+    possible: u64,
+    /// Bytes of another wrong class.
+    wrong: u64,
+}
+
+fn score(mode: &'static str) -> Score {
     let each = GRAPHS / PROCESSES;
     let graphs: Vec<(Told, Told)> = std::thread::scope(|scope| {
         let runs =
-            (0..PROCESSES).map(|number| scope.spawn(move || run(1 + number * each, each, 0)));
+            (0..PROCESSES).map(|number| scope.spawn(move || run(mode, 1 + number * each, each, 0)));
         let runs: Vec<_> = runs.collect();
         runs.into_iter().flat_map(|run| run.join().expect("it runs")).collect()
     });
-    assert_eq!(graphs.len() as u64, GRAPHS);
-    let (mut exact, mut all_bytes, mut possible) = (0, 0, 0);
+    let mut score = Score { graphs: graphs.len() as u64, ..Score::default() };
     for (number, (expected, told)) in graphs.iter().enumerate() {
-        exact += u64::from(expected == told);
+        score.exact += u64::from(expected == told);
         if expected != told {
             println!("graph {}: {told:?} in place of {expected:?}", number + 1);
         }
-        all_bytes += told.values().sum::<u64>();
         for ((by, class), bytes) in told {
-            possible += if class == "possibly_held" { *bytes } else { 0 };
-            // A byte may look reachable, but never has a wrong class otherwise.
+            score.bytes += bytes;
             let own = MAKERS.iter().any(|(maker, of)| maker == by && of == class);
-            assert!(own || class == "possibly_held", "graph {}: {told:#?}", number + 1);
+            match class.as_str() {
+                _ if own => {}
+                "possibly_held" => score.possible += bytes,
+                _ => score.wrong += bytes,
+            }
         }
     }
-    println!("{exact} of {GRAPHS} to the byte, {possible} of {all_bytes} bytes possibly held");
+    println!("{mode}: {score:?}");
+    score
+}
+
+#[test]
+fn two_hundred_random_graphs_are_classified_correctly_in_a_thorough_process() {
+    let score = score("on");
+    assert_eq!((score.graphs, score.wrong), (GRAPHS, 0), "{score:?}");
     // Stale values on stacks and in memory of the C library may look like pointers.
-    assert!(exact >= GRAPHS * 95 / 100, "{exact} of {GRAPHS} are told to the byte");
-    assert!(possible * 10 <= all_bytes, "{possible} of {all_bytes} bytes are possibly held");
+    assert!(score.exact >= GRAPHS * 95 / 100, "{score:?}");
+    assert!(score.possible * 10 <= score.bytes, "{score:?}");
+}
+
+/// Nodes of B-trees and futures have stale pointers where they have no elements or fields yet.
+#[test]
+fn two_hundred_random_graphs_are_classified_at_the_first_look() {
+    let score = score("auto");
+    assert_eq!(score.graphs, GRAPHS);
+    assert!(score.exact >= GRAPHS * 90 / 100, "{score:?}");
+    assert!((score.possible + score.wrong) * 10 <= score.bytes, "{score:?}");
 }
 
 #[test]
 fn lists_of_a_million_nodes_are_classified_correctly() {
-    let graphs = run(1, 1, 1_000_000);
+    let graphs = run("on", 1, 1, 1_000_000);
     let [(expected, told)] = &graphs[..] else { panic!("{} graphs", graphs.len()) };
     assert_eq!(expected, told);
 }

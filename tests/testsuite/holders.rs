@@ -203,50 +203,24 @@ fn reports_with_holders_are_as_the_schema_says() {
     }
 }
 
-/// Runs a single test of the fixture, which is rerun if it fails.
-fn run_again(fixture: Fixture, test: &str) -> Finished {
-    fixture.run().only(test).env("LEAK_HOLDERS", "auto").go()
+/// The classes of all that a test leaked.
+fn classes(run: &Finished, test: &str) -> Vec<String> {
+    let holders = run.report(test).call_sites.iter().flat_map(|site| &site.holders);
+    holders.map(|holder| holder.class.clone()).collect()
 }
 
 #[test]
-fn a_failing_test_is_rerun_for_its_reference_paths() {
-    for test in ["in_a_static", "lost", "in_a_cycle_of_two"] {
-        let run = run_again(REACHABILITY, test);
-        let classes = |run: &Finished| -> Vec<String> {
-            let holders = run.report(test).call_sites.iter().flat_map(|site| &site.holders);
-            holders.map(|holder| holder.class.clone()).collect()
-        };
-        assert_eq!(classes(&run), classes(&RUN), "`{test}`: {}", run.output(test));
-        let source = "reference paths are from a rerun of this test on its own";
-        assert!(run.output(test).contains(source), "{}", run.output(test));
-        assert!(!RUN.output(test).contains(source), "{}", RUN.output(test));
+fn a_snapshot_at_the_first_verdict_shows_what_a_thorough_process_does() {
+    for test in ["in_a_static", "in_a_thread_local", "lost", "in_a_cycle_of_two"] {
+        let run = REACHABILITY.run().only(test).env("LEAK_HOLDERS", "auto").go();
+        assert_eq!(run.outcome(test), Outcome::Failed);
+        assert_eq!(classes(&run, test), classes(&RUN, test), "`{test}`: {}", run.output(test));
+        assert!(!run.output(test).contains("rerun"), "{}", run.output(test));
     }
 }
 
 #[test]
-fn a_stripped_program_is_rerun_too() {
-    let folder = Folder::new();
-    let program = folder.path().join("reachability");
-    let strip = Command::new("strip").arg("-o").arg(&program).arg(REACHABILITY.program()).output();
-    assert!(strip.expect("binutils come with the linker").status.success());
-    let output = Command::new(&program)
-        .args(["--exact", "lost"])
-        .env("LEAK_HOLDERS", "auto")
-        .env("LEAK_REPORT_DIR", folder.path())
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("lost           nothing points to it"), "{said}");
-}
-
-#[test]
-fn a_test_on_the_main_thread_is_rerun_there() {
-    let run = REACHABILITY.run().only("lost").threads(1).env("LEAK_HOLDERS", "auto").go();
-    assert!(run.output("lost").contains("nothing points to it"), "{}", run.output("lost"));
-}
-
-#[test]
-fn a_leak_that_does_not_recur_is_reported_as_not_reproduced() {
+fn a_leak_that_happens_only_once_has_reference_paths() {
     let once = Folder::new();
     let file = once.path().join("there");
     let file = file.to_str().expect("a path is text");
@@ -254,28 +228,97 @@ fn a_leak_that_does_not_recur_is_reported_as_not_reproduced() {
     let run =
         REACHABILITY.run().only(test).env("LEAK_HOLDERS", "auto").env("LEAKED_ONCE", file).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
+    assert_eq!(classes(&run, test), ["lost"], "{}", run.output(test));
+    let again = Folder::new();
+    let file = again.path().join("there");
+    let file = file.to_str().expect("a path is text");
+    let run =
+        REACHABILITY.run().only(test).env("LEAK_HOLDERS", "rerun").env("LEAKED_ONCE", file).go();
+    assert_eq!(run.outcome(test), Outcome::Failed);
     let why = "no reference paths: not reproduced: the rerun of this test on its own did not leak";
     assert!(run.output(test).contains(why), "{}", run.output(test));
 }
 
 #[test]
-fn a_check_outside_of_libtest_is_not_rerun() {
-    let run = Fixture::new("holders", "harness").program();
-    let output = std::process::Command::new(run)
-        .env("LEAK_HOLDERS", "auto")
-        .env("RUST_BACKTRACE", "0")
-        .env("LEAK_REPORT_DIR", Folder::new().path())
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("leaked 55 B"), "{said}");
+fn a_failing_test_is_rerun_on_request() {
+    for test in ["in_a_static", "lost", "in_a_cycle_of_two"] {
+        let run = REACHABILITY.run().only(test).env("LEAK_HOLDERS", "rerun").go();
+        assert_eq!(classes(&run, test), classes(&RUN, test), "`{test}`: {}", run.output(test));
+        let source = "reference paths are from a rerun of this test on its own";
+        assert!(run.output(test).contains(source), "{}", run.output(test));
+    }
+}
+
+#[test]
+fn a_stripped_program_is_searched_too() {
+    let folder = Folder::new();
+    let program = folder.path().join("reachability");
+    let strip = Command::new("strip").arg("-o").arg(&program).arg(REACHABILITY.program()).output();
+    assert!(strip.expect("binutils come with the linker").status.success());
+    for mode in ["auto", "rerun"] {
+        let output = Command::new(&program)
+            .args(["--exact", "lost"])
+            .env("LEAK_HOLDERS", mode)
+            .env("LEAK_REPORT_DIR", folder.path())
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("lost           nothing points to it"), "{mode}: {said}");
+    }
+}
+
+#[test]
+fn a_test_on_the_main_thread_is_searched_and_rerun_there() {
+    for mode in ["auto", "rerun"] {
+        let run = REACHABILITY.run().only("lost").threads(1).env("LEAK_HOLDERS", mode).go();
+        let said = run.output("lost");
+        assert!(said.contains("nothing points to it"), "{mode}: {said}");
+    }
+}
+
+#[test]
+fn a_check_outside_of_libtest_has_reference_paths_but_no_rerun() {
+    let said = |mode: &str| {
+        let run = Fixture::new("holders", "harness").program();
+        let output = Command::new(run)
+            .env("LEAK_HOLDERS", mode)
+            .env("RUST_BACKTRACE", "0")
+            .env("LEAK_REPORT_DIR", Folder::new().path())
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("leaked 55 B"), "{said}");
+        said
+    };
+    assert!(said("auto").contains("nothing points to it"), "{}", said("auto"));
     let why = "no reference paths: only tests that libtest runs can be rerun";
-    assert!(said.contains(why), "{said}");
+    assert!(said("rerun").contains(why), "{}", said("rerun"));
+}
+
+/// With the least address space in which the program runs, there is none for the shadow map, whose first
+/// part takes 16 MiB.
+#[test]
+fn refused_memory_for_the_shadow_map_is_reported() {
+    let program = Fixture::new("holders", "harness").program();
+    let run = |mib: u64| {
+        let output = Command::new("sh")
+            .args(["-c", &format!("ulimit -v {} && exec \"$0\"", mib << 10)])
+            .arg(&program)
+            .env("LEAK_HOLDERS", "auto")
+            .env("RUST_BACKTRACE", "0")
+            .env("LEAK_REPORT_DIR", Folder::new().path())
+            .output()
+            .expect("it runs");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = (8..256).step_by(4).map(run).find(|said| said.contains("leaked 55 B"));
+    let said = said.expect("it runs with little address space");
+    assert!(said.contains("no reference paths: the kernel refused memory"), "{said}");
 }
 
 #[test]
 fn one_lost_byte_exceeds_the_limit_for_lost_bytes() {
-    for mode in ["on", "auto"] {
+    for mode in ["on", "auto", "rerun"] {
         let test = "loses_a_block_below_the_byte_limit";
         let run = LOST.run().only(test).env("LEAK_HOLDERS", mode).go();
         assert_eq!(run.outcome(test), Outcome::Failed, "{mode}: {}", run.stdout());

@@ -45,7 +45,7 @@ fn an_unknown_value_fails_every_check() {
         ("LEAK_TOP", "-3", "a whole number of call sites, 1 or more"),
         ("LEAK_REPORT_DIR", "", "the path of a directory"),
         ("LEAK_LOST_BYTES", "1 kB", "a whole number of bytes"),
-        ("LEAK_HOLDERS", "1", "`auto`, `on` or `off`"),
+        ("LEAK_HOLDERS", "1", "`auto`, `on`, `rerun` or `off`"),
         ("LEAK_STACKS", "deep", "`full`, `sampled` or `off`"),
         ("LEAK_STACKS", "", "`full`, `sampled` or `off`"),
         ("LEAK_SUPPRESSIONS", "", "the path of a file of suppressions"),

@@ -121,7 +121,7 @@ pub(crate) fn set_up(command: &mut Command) {
             command.env_remove(name);
         }
     }
-    // By default a rerun finds reference paths after the verdict. Some tests need them in the first run.
+    // Only some tests look for reference paths.
     command.env("LEAK_HOLDERS", "off");
 }
 

@@ -2,6 +2,8 @@
 
 use std::ptr::{NonNull, null_mut};
 
+use leakcheck_ledger::PackedSize;
+
 /// An array of integers with a fixed length, initially all zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Array<T> {
@@ -9,13 +11,14 @@ pub(crate) struct Array<T> {
     len: usize,
 }
 
-/// An integer type, of which zeroed memory is a value.
+/// A type like an integer, of which zeroed memory is a value.
 pub(crate) trait Number: Copy + 'static {}
 
 impl Number for u8 {}
 impl Number for u32 {}
 impl Number for u64 {}
 impl Number for usize {}
+impl Number for PackedSize {}
 
 impl<T: Number> Array<T> {
     /// Maps an array, or returns `None` if there is no memory.
@@ -53,13 +56,6 @@ impl<T: Number> Array<T> {
     #[inline(always)]
     fn pointer_to(&self, index: usize) -> *mut T {
         (self.start.as_ptr() as usize + index * size_of::<T>()) as *mut T
-    }
-
-    /// The whole array as a slice.
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
-        // SAFETY: the mapping has `len` elements, all bits are values of integers, and the child
-        // has one thread.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 
     /// Unmaps the array. Copies of it must not be used afterwards.

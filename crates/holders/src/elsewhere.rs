@@ -8,11 +8,6 @@ use crate::Query;
 /// Whether this build can find holders.
 pub const CAN_EXPLAIN: bool = false;
 
-/// Whether holders can be found in this process.
-pub fn can_explain() -> bool {
-    false
-}
-
 /// Does nothing, because no stack is scanned.
 pub fn clear_dead() {}
 
@@ -21,6 +16,16 @@ pub fn clear_dead() {}
 pub struct StackSnapshot {}
 
 impl StackSnapshot {
+    pub fn now() -> Self {
+        Self {}
+    }
+}
+
+/// Contains nothing, because no register is scanned.
+#[derive(Debug)]
+pub struct SavedRegisters {}
+
+impl SavedRegisters {
     pub fn now() -> Self {
         Self {}
     }

@@ -5,9 +5,11 @@ use crate::heap::word;
 /// What a pointer into a block proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// The pointer keeps the block alive: smart pointers, vectors and hash tables point to such an
-    /// address.
+    /// The pointer keeps the block alive: smart pointers and vectors point to such an address.
     Direct,
+    /// The pointer is to the control bytes of a hash table with this many buckets, and keeps the
+    /// block alive.
+    Table { buckets: usize },
     /// The pointer is to the interior of the block. It may borrow a part of it, or be a number.
     Interior,
 }
@@ -43,27 +45,38 @@ pub(crate) fn evidence(start: usize, bytes: usize, value: usize) -> Evidence {
     // `Arc::into_raw` returns the address after the counts.
     let is_refcounted =
         inside == 16 && counts(start, bytes).is_some_and(|counts| counts.strong > 0);
-    if is_refcounted || is_table(start, bytes, inside) {
-        Evidence::Direct
-    } else {
-        Evidence::Interior
+    if is_refcounted {
+        return Evidence::Direct;
+    }
+    match table_buckets(start, bytes, inside) {
+        Some(buckets) => Evidence::Table { buckets },
+        None => Evidence::Interior,
+    }
+}
+
+impl Evidence {
+    /// Whether the pointer keeps the block alive.
+    pub(crate) fn is_direct(self) -> bool {
+        self != Self::Interior
     }
 }
 
 /// The number of control bytes that hashbrown reads at once.
 const GROUP: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
 
-/// Whether a hash table's control bytes start at offset `inside`. hashbrown stores one for each
-/// bucket after the buckets, followed by a copy of the first group.
-fn is_table(start: usize, bytes: usize, inside: usize) -> bool {
+/// The number of buckets of a hash table whose control bytes start at offset `inside`. hashbrown
+/// stores one for each bucket after the buckets, followed by a copy of the first group.
+fn table_buckets(start: usize, bytes: usize, inside: usize) -> Option<usize> {
     let rest = bytes - inside;
     if rest <= GROUP || !inside.is_multiple_of(GROUP) {
-        return false;
+        return None;
     }
     let buckets = rest - GROUP;
+    if has_control_bytes(start + inside, buckets, inside) {
+        return Some(buckets);
+    }
     // The size is rounded up to whole words.
-    has_control_bytes(start + inside, buckets, inside)
-        || (buckets == 8 && has_control_bytes(start + inside, 4, inside))
+    (buckets == 8 && has_control_bytes(start + inside, 4, inside)).then_some(4)
 }
 
 fn has_control_bytes(control: usize, buckets: usize, data: usize) -> bool {
@@ -134,7 +147,8 @@ mod tests {
                 .map(|index| unsafe { word(words + 8 * index) })
                 .find(|value| *value > 1 << 20)
                 .unwrap();
-            assert_eq!(evidence(control - data, bytes, control), Evidence::Direct, "{entries}");
+            let expected = Evidence::Table { buckets };
+            assert_eq!(evidence(control - data, bytes, control), expected, "{entries}");
         }
     }
 }

@@ -1,18 +1,13 @@
 //! Takes a snapshot and names what it finds.
 
 use leakcheck_ledger::thread::Untracked;
-use leakcheck_ledger::{SiteId, live};
+use leakcheck_ledger::{SiteId, shadow};
 use leakcheck_report::Holder;
 
-use crate::{Query, foreign, names, reach, roots, snapshot, stack};
+use crate::{Query, foreign, names, reach, roots, snapshot};
 
 /// Whether this build can find holders.
 pub const CAN_EXPLAIN: bool = true;
-
-/// Whether holders can be found in this process, which requires that all its blocks are listed.
-pub fn can_explain() -> bool {
-    live::is_enabled()
-}
 
 /// Takes a snapshot and finds the holders of the blocks of a query, by call site.
 ///
@@ -22,27 +17,29 @@ pub fn can_explain() -> bool {
 #[inline(never)]
 pub fn explain(query: &Query<'_>) -> Result<Vec<(SiteId, Holder)>, String> {
     let _untracked = Untracked::new();
-    stack::with_registers(|stack_pointer| {
-        // The child crashes if a thread ends, and its stack is unmapped, after it was listed. So
-        // another attempt is worthwhile.
-        for _ in 1..ATTEMPTS {
-            match explain_once(query, stack_pointer) {
-                Err(snapshot::Failure::Crash) => {}
-                found => return found.map_err(describe),
-            }
+    if !shadow::is_complete() {
+        return Err(NO_MAP.to_owned());
+    }
+    // The child crashes if a thread ends, and its stack is unmapped, after it was listed. So another
+    // attempt is worthwhile.
+    for _ in 1..ATTEMPTS {
+        match explain_once(query) {
+            Err(snapshot::Failure::Crash) => {}
+            found => return found.map_err(describe),
         }
-        explain_once(query, stack_pointer).map_err(describe)
-    })
+    }
+    explain_once(query).map_err(describe)
 }
+
+/// Why there is no answer where blocks are missing in the shadow map.
+const NO_MAP: &str = "the kernel refused memory for the list of live blocks: raise the limit on \
+                      address space (`ulimit -v`)";
 
 /// The maximum number of snapshots that are taken for a query.
 const ATTEMPTS: usize = 4;
 
-fn explain_once(
-    query: &Query<'_>,
-    stack_pointer: usize,
-) -> Result<Vec<(SiteId, Holder)>, snapshot::Failure> {
-    let roots = roots::Roots::find(stack_pointer).map_err(snapshot::Failure::Unreadable)?;
+fn explain_once(query: &Query<'_>) -> Result<Vec<(SiteId, Holder)>, snapshot::Failure> {
+    let roots = roots::Roots::find(query).map_err(snapshot::Failure::Unreadable)?;
     let mut names = names::Names::new(&roots);
     let (refcounted_sites, other_sites) = names.split_by_refcounts(query.sites);
     let snapshot_query = reach::SnapshotQuery {

@@ -7,10 +7,9 @@
 
 use crate::heap::word;
 use crate::modules;
+use crate::pages::{PAGE, Pages};
 use crate::reach::{Graph, Scan};
 use crate::roots::{CONTROL_BLOCK_SIZE, Root};
-
-pub(crate) const PAGE: usize = 1 << 12;
 
 /// The size of the header before the memory that `malloc` returns.
 const CHUNK_HEADER: usize = 16;
@@ -21,25 +20,15 @@ const MAX_CHUNKS: usize = 1 << 20;
 /// The first chunk of a heap starts within this distance.
 const FIRST_CHUNK: usize = 1 << 12;
 
-/// Whether the page of an address is resident.
-pub(crate) fn is_present(address: usize) -> bool {
-    let mut present = [0_u8; 1];
-    let page = (address & !(PAGE - 1)) as *mut libc::c_void;
-    // SAFETY: `mincore` writes one byte for the page to the array, and fails for a page that is not
-    // mapped.
-    let known = unsafe { libc::mincore(page, PAGE, present.as_mut_ptr()) } == 0;
-    known && present[0] & 1 != 0
-}
-
 /// Whether a mapping is the stack of a thread that has ended. glibc keeps stacks for new threads,
 /// with their contents. A control block at the end contains its own address twice.
-fn is_thread_stack(root: &Root) -> bool {
+fn is_thread_stack(root: &Root, pages: &Pages) -> bool {
     const ALIGN: usize = 64;
     const NEAR: usize = 1 << 14;
     let from = root.end.saturating_sub(NEAR).max(root.start).next_multiple_of(ALIGN);
     let mut address = from;
     while address + CONTROL_BLOCK_SIZE <= root.end {
-        if address.is_multiple_of(PAGE) && !is_present(address) {
+        if address.is_multiple_of(PAGE) && !pages.is_readable(address) {
             address += PAGE;
             continue;
         }
@@ -87,7 +76,7 @@ impl Graph<'_> {
     pub(crate) fn scan_locals(&mut self, root: &Root, scan: Scan) {
         let pointer = self.roots.threads[root.thread].pointer;
         let Some((number, size)) = self.roots.modules[root.module].thread_locals else { return };
-        if !is_present(pointer) {
+        if !self.roots.pages.is_readable(pointer) {
             return;
         }
         // SAFETY: the control block was found when threads were listed, and its page is resident.
@@ -96,19 +85,17 @@ impl Graph<'_> {
         }
     }
 
-    /// Scans the resident pages of a range.
+    /// Scans the readable pages of a range.
     pub(crate) fn scan_present(&mut self, zero: usize, start: usize, end: usize, scan: Scan) {
-        let mut page = start & !(PAGE - 1);
-        while page < end {
-            if is_present(page) {
-                self.scan(zero, page.max(start), (page + PAGE).min(end), scan);
-            }
-            page += PAGE;
-        }
+        let roots = self.roots;
+        roots.pages.each_run(start, end, |from, to| {
+            self.scan(zero, from, to, scan);
+            self.in_time().is_ok()
+        });
     }
 
     pub(crate) fn scan_foreign(&mut self, root: &Root, scan: Scan) {
-        if is_thread_stack(root) || !is_present(root.start) {
+        if is_thread_stack(root, &self.roots.pages) {
             return;
         }
         let mut block = self.heap.first_from(root.start);

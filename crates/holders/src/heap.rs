@@ -1,8 +1,11 @@
 //! All live blocks by address.
 
-use leakcheck_ledger::{RegionId, SiteId, live};
+use leakcheck_ledger::alloc::HEADER;
+use leakcheck_ledger::shadow::{self, Chunk};
+use leakcheck_ledger::{PackedSize, RegionId, SiteId, live};
 
 use crate::array::Array;
+use crate::pages::Pages;
 
 /// Stands for no block.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -12,8 +15,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) struct Heap {
     pub(crate) count: usize,
     starts: Array<u64>,
-    /// Sizes in bytes, or in pages where [`PAGES`] is set.
-    sizes: Array<u32>,
+    sizes: Array<PackedSize>,
     low: usize,
     high: usize,
     /// The keys of the hash table: page numbers plus one, so that 0 is an empty slot.
@@ -25,37 +27,30 @@ pub(crate) struct Heap {
 }
 
 const PAGE: u32 = 12;
-/// Marks a size of 2 GiB or more, which is rounded up to whole pages.
-const PAGES: u32 = 1 << 31;
 const FILTER_BITS: u32 = 21;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The limit on pages in the hash table. Beyond it, only the first pages of large blocks are found.
 const MAX_PAGES: usize = 1 << 24;
 
 impl Heap {
-    /// Reads the list of live blocks, or returns `None` if there is no memory for it.
-    pub(crate) fn of_live_blocks() -> Option<Self> {
-        let end = live::end();
+    /// Reads the shadow map, or returns `None` if there is no memory for its blocks.
+    pub(crate) fn of_live_blocks(pages: &Pages) -> Option<Self> {
         let mut count = 0;
-        for index in 1..end {
-            if live::get(index).is_some() {
-                count += 1;
-            }
-        }
-        let mut starts = Array::<u64>::new(count)?;
-        let sizes = Array::<u32>::new(count)?;
+        each_block(pages, |_| count += 1);
+        let starts = Array::<u64>::new(count)?;
+        let sizes = Array::<PackedSize>::new(count)?;
+        // The map is ordered by address.
         let mut taken = 0;
-        for index in 1..end {
-            if let Some(block) = live::get(index)
-                && taken < count
-            {
-                starts.set(taken, block.addr as u64);
-                taken += 1;
-            }
-        }
-        starts.as_mut_slice()[..taken].sort_unstable();
+        each_block(pages, |block| {
+            // SAFETY: the map has the block, and this code runs in the child of a snapshot, where
+            // no other thread exists.
+            let (size, ..) = unsafe { live::header_of(block) };
+            starts.set(taken, block as u64);
+            sizes.set(taken, size);
+            taken += 1;
+        });
         let mut heap = Self {
-            count: taken,
+            count,
             starts,
             sizes,
             low: usize::MAX,
@@ -65,14 +60,6 @@ impl Heap {
             page_bits: 0,
             filter: Array::new(1 << (FILTER_BITS - 6))?,
         };
-        for index in 1..end {
-            if let Some(block) = live::get(index) {
-                let at = heap.index_of(block.addr);
-                let pages = block.size.div_ceil(1 << PAGE).min(PAGES as usize - 1) as u32;
-                let is_large = block.size >= PAGES as usize;
-                sizes.set(at, if is_large { pages | PAGES } else { block.size as u32 });
-            }
-        }
         heap.make_pages()?;
         Some(heap)
     }
@@ -149,20 +136,14 @@ impl Heap {
 
     /// The size that the program requested.
     pub(crate) fn bytes(&self, index: usize) -> u64 {
-        match self.sizes.get(index) {
-            pages if pages & PAGES != 0 => u64::from(pages & !PAGES) << PAGE,
-            bytes => bytes.into(),
-        }
+        self.sizes.get(index).bytes() as u64
     }
 
     /// The size in words, rounded up.
     #[inline(always)]
     pub(crate) fn words(&self, index: usize) -> usize {
-        let size = self.sizes.get(index);
-        if size & PAGES != 0 {
-            return (self.bytes(index) / 8) as usize;
-        }
-        if size <= 8 { 1 } else { (size as usize).div_ceil(8) }
+        let size = self.sizes.get(index).bytes();
+        if size <= 8 { 1 } else { (size + 7) / 8 }
     }
 
     fn end(&self, index: usize) -> usize {
@@ -219,18 +200,39 @@ impl Heap {
 
     /// Whether a block is one of leakcheck's own.
     pub(crate) fn is_untracked(&self, index: usize) -> bool {
-        // SAFETY: the block is listed, so its header is valid, and no other thread of the child
-        // frees it.
-        unsafe { live::owner_of(self.start(index)) }.0.is_untracked()
+        // SAFETY: the block is live, and no other thread of the child frees it.
+        let (_, tag, _) = unsafe { live::header_of(self.start(index)) };
+        tag.is_untracked()
     }
 
     /// The owner of a block and the call site that allocated it.
     pub(crate) fn owner(&self, index: usize) -> (RegionId, SiteId) {
-        // SAFETY: the block is listed, so its header is valid, and no other thread of the child
-        // frees it.
-        let (tag, site) = unsafe { live::owner_of(self.start(index)) };
+        // SAFETY: the block is live, and no other thread of the child frees it.
+        let (_, tag, site) = unsafe { live::header_of(self.start(index)) };
         (tag.owner(), site)
     }
+}
+
+/// Calls `each` with the address of every live block, in ascending order.
+fn each_block(pages: &Pages, mut each: impl FnMut(usize)) {
+    shadow::each_chunk(|chunk| {
+        pages.each_run(chunk.start, chunk.start + Chunk::LEN, |from, to| {
+            let mut at = from;
+            while at < to {
+                // SAFETY: runs consist of pages, so the eight bytes are within the chunk.
+                let any = unsafe { word(at) } != 0;
+                let mut byte = at;
+                while any && byte < at + 8 {
+                    if let Some(header_addr) = chunk.header_at(byte - chunk.start) {
+                        each(header_addr + HEADER);
+                    }
+                    byte += 1;
+                }
+                at += 8;
+            }
+            true
+        });
+    });
 }
 
 /// Reads a word of the program's memory.

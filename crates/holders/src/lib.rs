@@ -3,8 +3,8 @@
 //!
 //! Internal to leakcheck, no stability promise.
 //!
-//! At the verdict, a [`snapshot`] of the process is taken by a child process. It knows all
-//! live blocks and all [roots], and follows from there every word that may be a pointer
+//! At the verdict, a [`snapshot`] of the process is taken by a child process. It knows all live
+//! blocks from the shadow map, and all [roots], and follows from there every word that may be a pointer
 //! ([`reach`]). Blocks that it does not reach are [`lost`]. The child returns addresses
 //! ([`answer`]), for which the parent looks up [names].
 #![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
@@ -46,6 +46,9 @@ mod modules;
 #[cfg(holders)]
 mod names;
 #[cfg(holders)]
+#[allow(unsafe_code, reason = "asks the kernel about memory")]
+mod pages;
+#[cfg(holders)]
 #[allow(unsafe_code, reason = "reads the memory of a snapshot")]
 mod reach;
 #[cfg(holders)]
@@ -56,6 +59,9 @@ mod roots;
 #[allow(unsafe_code, reason = "creates a process")]
 mod snapshot;
 #[cfg(holders)]
+#[allow(unsafe_code, reason = "reads the memory of a snapshot")]
+mod spare;
+#[cfg(holders)]
 #[allow(unsafe_code, reason = "reads and clears the stack")]
 mod stack;
 #[cfg(holders)]
@@ -63,11 +69,11 @@ mod stack;
 mod threads;
 
 #[cfg(not(holders))]
-pub use elsewhere::{CAN_EXPLAIN, StackSnapshot, can_explain, clear_dead, explain};
+pub use elsewhere::{CAN_EXPLAIN, SavedRegisters, StackSnapshot, clear_dead, explain};
 #[cfg(holders)]
-pub use explain::{CAN_EXPLAIN, can_explain, explain};
+pub use explain::{CAN_EXPLAIN, explain};
 #[cfg(holders)]
-pub use stack::{StackSnapshot, clear_dead};
+pub use stack::{SavedRegisters, StackSnapshot, clear_dead};
 
 use leakcheck_ledger::{RegionId, SiteId};
 
@@ -83,6 +89,8 @@ pub struct Query<'a> {
     pub owners: &'a [RegionId],
     /// The calling thread's stack before the body of the test ran.
     pub stack_before: &'a StackSnapshot,
+    /// The registers when judging began.
+    pub registers: &'a SavedRegisters,
     /// The call sites whose types must be known.
     pub sites: &'a [SiteId],
     pub start_child: StartChild,

@@ -188,7 +188,7 @@ impl Graph<'_> {
                 if component != own {
                     components.has_predecessor.set(component, 1);
                 }
-                if evidence == Evidence::Direct {
+                if evidence.is_direct() {
                     components
                         .pointers
                         .set(target, components.pointers.get(target).saturating_add(1));

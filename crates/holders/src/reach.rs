@@ -9,9 +9,11 @@ use leakcheck_report::Reachability;
 use crate::answer::Answer;
 use crate::array::Array;
 use crate::budget::{Budget, Exhausted};
-use crate::evidence::{Evidence, evidence};
+use crate::evidence::evidence;
 use crate::heap::{Heap, NONE, word};
+use crate::pages::PAGE;
 use crate::roots::{Root, RootKind, Roots};
+use crate::spare::{Collections, Content};
 use crate::stack::StackSnapshot;
 
 /// Set in a predecessor that is a root. The other bits are the index of the root.
@@ -39,6 +41,7 @@ pub(crate) struct Graph<'a> {
     /// The predecessor by the first uncertain pointer, plus one, so that 0 means none.
     possible_from: Array<u32>,
     possible_at: Array<u32>,
+    collections: Collections,
     /// The reached blocks in the order in which they were reached.
     pub(crate) reached: Array<u32>,
     pub(crate) reached_count: usize,
@@ -77,6 +80,8 @@ pub(crate) struct Scan {
     on_harness_stack: bool,
     /// The range is on the stack on which the body ran.
     on_own_stack: bool,
+    /// The end of the block that contains the range, 0 for a root.
+    block_end: usize,
 }
 
 impl<'a> Graph<'a> {
@@ -85,7 +90,7 @@ impl<'a> Graph<'a> {
         query: &'a SnapshotQuery<'a>,
         budget: Budget,
     ) -> Result<Self, Exhausted> {
-        let heap = Heap::of_live_blocks().ok_or(Exhausted::Memory)?;
+        let heap = Heap::of_live_blocks(&roots.pages).ok_or(Exhausted::Memory)?;
         let count = heap.count;
         let array = || Array::<u32>::new(count).ok_or(Exhausted::Memory);
         let graph = Self {
@@ -94,6 +99,7 @@ impl<'a> Graph<'a> {
             word_index: array()?,
             possible_from: array()?,
             possible_at: array()?,
+            collections: Collections::new(count).ok_or(Exhausted::Memory)?,
             reached: array()?,
             reached_count: 0,
             scanned_count: 0,
@@ -158,7 +164,7 @@ impl<'a> Graph<'a> {
     ) -> bool {
         let is_direct = || {
             let bytes = 8 * self.heap.words(target);
-            evidence(self.heap.start(target), bytes, value) == Evidence::Direct
+            evidence(self.heap.start(target), bytes, value).is_direct()
         };
         match (from, to) {
             (Reachability::PossiblyHeld, to) => to == Reachability::PossiblyHeld,
@@ -224,6 +230,7 @@ impl<'a> Graph<'a> {
             for (index, root) in roots.all.iter().enumerate() {
                 if root.kind == kind {
                     self.scan_root(index, root, reachability, answer);
+                    self.in_time()?;
                 }
             }
             self.scan_found()?;
@@ -255,6 +262,7 @@ impl<'a> Graph<'a> {
             direct_only: false,
             on_harness_stack: false,
             on_own_stack: false,
+            block_end: 0,
         };
         let uncertain = Scan { uncertain: true, ..certain };
         match root.kind {
@@ -311,21 +319,45 @@ impl<'a> Graph<'a> {
             let start = self.heap.start(block);
             // A pointer does not fit into the bytes after the last whole word.
             let end = start + (self.heap.bytes(block) as usize & !7);
-            self.scan(
-                start,
-                start,
-                end,
-                Scan {
-                    from: block as u32,
-                    reachability,
-                    uncertain: false,
-                    direct_only: false,
-                    on_harness_stack: false,
-                    on_own_stack: false,
-                },
-            );
+            let scan = Scan {
+                from: block as u32,
+                reachability,
+                uncertain: false,
+                direct_only: false,
+                on_harness_stack: false,
+                on_own_stack: false,
+                block_end: end,
+            };
+            if end - start < PAGE {
+                self.scan_block(block, start, end, scan);
+            } else {
+                let roots = self.roots;
+                roots.pages.each_run(start, end, |from, to| {
+                    self.scan_block(block, from, to, scan);
+                    self.in_time().is_ok()
+                });
+            }
         }
         Ok(())
+    }
+
+    /// Scans a part of a block, without the unused parts of a collection.
+    fn scan_block(&mut self, block: usize, from: usize, to: usize, scan: Scan) {
+        let (start, bytes) = (self.heap.start(block), self.heap.bytes(block) as usize);
+        if !self.collections.has(block) {
+            return self.scan(start, from, to, scan);
+        }
+        let mut address = (from + 7) & !7;
+        while address + 8 <= to {
+            match self.collections.content(block, (start, bytes), address - start) {
+                Content::Element => self.scan(start, address, address + 8, scan),
+                Content::Unsure => {
+                    self.scan(start, address, address + 8, Scan { uncertain: true, ..scan });
+                }
+                Content::Spare => {}
+            }
+            address += 8;
+        }
     }
 
     /// Calls `each` with the target, the word's index and its value for every pointer in a block,
@@ -339,15 +371,32 @@ impl<'a> Graph<'a> {
         let start = self.heap.start(block);
         let words = (self.heap.bytes(block) / 8) as usize;
         while at < words {
-            // SAFETY: the word is within a live block, and no other thread of the child frees it.
-            let value = unsafe { word(start + 8 * at) };
+            let address = start + 8 * at;
+            if address & (PAGE - 1) == 0 && !self.roots.pages.is_readable(address) {
+                let end = start + 8 * words;
+                at = (self.roots.pages.next_readable(address, end) - start) / 8;
+                continue;
+            }
+            // SAFETY: the word is in a readable page of a live block, and no other thread of the
+            // child frees it.
+            let value = unsafe { word(address) };
             let target = self.heap.find(value);
             at += 1;
-            if target != NONE && each(target as usize, at - 1, value) {
+            if target != NONE
+                && self.is_element(block, address)
+                && each(target as usize, at - 1, value)
+            {
                 break;
             }
         }
         at
+    }
+
+    /// Whether a word of a block may be part of an element, if the block is a collection's.
+    fn is_element(&self, block: usize, address: usize) -> bool {
+        let (start, bytes) = (self.heap.start(block), self.heap.bytes(block) as usize);
+        !self.collections.has(block)
+            || self.collections.content(block, (start, bytes), address - start) != Content::Spare
     }
 
     /// Scans the words from `start` to `end`. Their indices count from `zero`.
@@ -359,7 +408,12 @@ impl<'a> Graph<'a> {
             let value = unsafe { word(address) };
             let target = self.heap.find(value);
             if target != NONE && !self.is_stale(target as usize, address, value, scan) {
-                self.record_pointer(target as usize, value, (address - zero) / 8, scan);
+                self.record_pointer(
+                    target as usize,
+                    value,
+                    (zero, address, end.max(scan.block_end)),
+                    scan,
+                );
             }
             address += 8;
         }
@@ -374,7 +428,15 @@ impl<'a> Graph<'a> {
             && self.is_owned(target)
     }
 
-    fn record_pointer(&mut self, target: usize, value: usize, at: usize, scan: Scan) {
+    /// Records the pointer at `address`. Its index counts from `zero`, and its range ends at `end`.
+    fn record_pointer(
+        &mut self,
+        target: usize,
+        value: usize,
+        (zero, address, end): (usize, usize, usize),
+        scan: Scan,
+    ) {
+        let at = (address - zero) / 8;
         let mark = self.marks.get(target);
         let is_new_entry = mark & (SUBGRAPH | ENTRY) == SUBGRAPH
             && (scan.from & ROOT != 0 || !self.is_in_subgraph(scan.from as usize));
@@ -390,14 +452,16 @@ impl<'a> Graph<'a> {
         let at = if at < u32::MAX as usize { at as u32 } else { u32::MAX };
         let start = self.heap.start(target);
         let found = evidence(start, 8 * self.heap.words(target), value);
-        if scan.direct_only && found != Evidence::Direct {
+        if scan.direct_only && !found.is_direct() {
             return;
         }
-        let direct = !scan.uncertain && found == Evidence::Direct;
+        let direct = !scan.uncertain && found.is_direct();
         if direct || scan.reachability == Reachability::PossiblyHeld {
             if is_new_entry {
                 self.set_entry_node(target);
             }
+            let bytes = self.heap.bytes(target) as usize;
+            self.collections.note(target, (start, bytes), found, (address, zero, end));
             self.push(target, scan.reachability, scan.from, at);
         } else if self.possible_from.get(target) == 0 {
             self.possible_from.set(target, scan.from + 1);

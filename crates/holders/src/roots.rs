@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use leakcheck_ledger::live;
+use leakcheck_ledger::shadow;
 use leakcheck_report::order;
 
+use crate::Query;
 use crate::modules::{self, Module};
+use crate::pages::Pages;
 use crate::threads::{self, ThreadState, Unreadable};
 
 /// The kind of memory that a root is.
@@ -46,6 +48,7 @@ pub(crate) struct Roots {
     /// Statics, then thread-locals, then stacks. A block is attributed to the first root that
     /// reaches it.
     pub(crate) all: Vec<Root>,
+    pub(crate) pages: Pages,
 }
 
 /// An upper bound for the size of glibc's `struct pthread`.
@@ -58,17 +61,20 @@ impl Root {
 }
 
 impl Roots {
-    /// Lists all roots. `stack_pointer` is the calling thread's.
+    /// Lists all roots.
     ///
     /// # Errors
     ///
     /// Returns an error where the kernel's lists cannot be read.
-    pub(crate) fn find(stack_pointer: usize) -> Result<Self, Unreadable> {
+    pub(crate) fn find(query: &Query<'_>) -> Result<Self, Unreadable> {
+        let here = 0_usize;
+        let stack_pointer = &raw const here as usize;
         let (modules, threads) = (modules::all(), threads::all(stack_pointer)?);
-        let mut roots = Self { modules, threads, all: Vec::new() };
+        let pages = Pages::new(threads::unreadable_mappings()?)?;
+        let mut roots = Self { modules, threads, all: Vec::new(), pages };
         roots.add_statics();
         roots.add_thread_locals();
-        roots.add_stacks();
+        roots.add_stacks(query);
         if cfg!(target_arch = "x86_64") {
             roots.add_control_blocks();
         }
@@ -100,13 +106,18 @@ impl Roots {
         }
     }
 
-    fn add_stacks(&mut self) {
+    fn add_stacks(&mut self, query: &Query<'_>) {
         for (thread, state) in self.threads.iter().enumerate() {
             // Where the stack pointer is unknown, all of the stack may be in use.
-            let start = if state.stack_pointer == 0 { state.low } else { state.stack_pointer };
+            let mut start = if state.stack_pointer == 0 { state.low } else { state.stack_pointer };
+            if thread == 0 {
+                start = query.stack_before.first_live((state.low, state.top), start);
+            }
             let root = Root::new(RootKind::Stack, start & !7, state.top);
             self.all.push(Root { thread, ..root });
         }
+        let registers = query.registers.range();
+        self.all.push(Root::new(RootKind::Stack, registers.start, registers.end));
     }
 
     fn add_control_blocks(&mut self) {
@@ -122,7 +133,7 @@ impl Roots {
     /// Adds all other writable memory. The standard library and C code may keep pointers to blocks
     /// there, in memory that they have from the C library.
     fn add_foreign(&mut self) -> Result<(), Unreadable> {
-        let mut known: Vec<Range<usize>> = live::ranges();
+        let mut known: Vec<Range<usize>> = shadow::ranges();
         for root in &self.all {
             known.push(root.start..root.end);
         }

@@ -2,36 +2,53 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr::null_mut;
 
 use leakcheck_ledger::live;
 use leakcheck_ledger::thread::Untracked;
+use leakcheck_ledger::thread::memory::stack_end;
 
 /// A copy of the calling thread's stack, taken before a body runs. A word that has not changed
-/// afterwards is not a pointer to one of the body's blocks.
-#[derive(Debug, Default)]
+/// afterwards is not a pointer to one of the body's blocks, and what is below belonged to frames of
+/// the body, which have ended.
+#[derive(Debug)]
 pub struct StackSnapshot {
     pub(crate) start: usize,
     pub(crate) words: Vec<usize>,
 }
 
+/// The stack of a body that was called by no frame that is still there.
+impl Default for StackSnapshot {
+    fn default() -> Self {
+        Self { start: usize::MAX, words: Vec::new() }
+    }
+}
+
 impl StackSnapshot {
-    /// Copies the stack. Called by the function that runs the body. The copy is empty if blocks are
-    /// not listed, because there will be no snapshot.
+    /// Copies the stack. Called by the function that runs the body.
     #[inline(never)]
     pub fn now() -> Self {
-        if !live::is_enabled() {
-            return Self::default();
-        }
         let _quiet = Untracked::new();
         let here = 0_usize;
         let start = &raw const here as usize;
-        let end = bounds().map_or(start, |(low, size)| low + size);
+        let end = stack_end(start).max(start);
         let words = (start..end).step_by(8).take(MAX_WORDS);
         // SAFETY: the range is the part of the calling thread's stack that is in use, which is
         // readable.
         let words = words.map(|at| unsafe { (at as *const usize).read_volatile() }).collect();
         Self { start, words }
+    }
+
+    /// The lowest address of the stack from `low` to `top` that belongs to a frame which is still
+    /// there. `stack_pointer` is that of the frame that asks.
+    pub(crate) fn first_live(&self, (low, top): (usize, usize), stack_pointer: usize) -> usize {
+        match self.start {
+            usize::MAX => top,
+            // The body may have ended on another thread, or nearer to the end of the stack.
+            start if (low..top).contains(&start) && start > stack_pointer => start,
+            _ => stack_pointer,
+        }
     }
 
     /// Whether the word at an address had this value when the stack was copied.
@@ -45,43 +62,54 @@ impl StackSnapshot {
 /// The maximum size of a copy: 8 MiB.
 const MAX_WORDS: usize = 1 << 20;
 
-/// Stores the callee-saved registers of the calling function on the stack, and calls `then` with the
-/// address from which the stack must be scanned to include them.
-#[inline(never)]
-pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
-    let mut registers = [0_usize; 11];
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the array has room for the six registers that are stored.
-    unsafe {
-        std::arch::asm!(
-            "mov [{registers}], rbx",
-            "mov [{registers} + 8], rbp",
-            "mov [{registers} + 16], r12",
-            "mov [{registers} + 24], r13",
-            "mov [{registers} + 32], r14",
-            "mov [{registers} + 40], r15",
-            registers = in(reg) registers.as_mut_ptr(),
-            options(nostack, preserves_flags),
-        );
+/// The registers that the calling function preserves for its own callers, which may hold pointers of
+/// theirs.
+#[derive(Debug)]
+pub struct SavedRegisters {
+    pub(crate) words: [usize; 11],
+}
+
+impl SavedRegisters {
+    /// Reads the registers. Called where judging begins.
+    #[inline(always)]
+    pub fn now() -> Self {
+        let mut words = [0_usize; 11];
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the array has room for the six registers that are stored.
+        unsafe {
+            std::arch::asm!(
+                "mov [{words}], rbx",
+                "mov [{words} + 8], rbp",
+                "mov [{words} + 16], r12",
+                "mov [{words} + 24], r13",
+                "mov [{words} + 32], r14",
+                "mov [{words} + 40], r15",
+                words = in(reg) words.as_mut_ptr(),
+                options(nostack, preserves_flags),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the array has room for the eleven registers that are stored.
+        unsafe {
+            std::arch::asm!(
+                "stp x19, x20, [{words}]",
+                "stp x21, x22, [{words}, 16]",
+                "stp x23, x24, [{words}, 32]",
+                "stp x25, x26, [{words}, 48]",
+                "stp x27, x28, [{words}, 64]",
+                "str x29, [{words}, 80]",
+                words = in(reg) words.as_mut_ptr(),
+                options(nostack, preserves_flags),
+            );
+        }
+        Self { words }
     }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: the array has room for the eleven registers that are stored.
-    unsafe {
-        std::arch::asm!(
-            "stp x19, x20, [{registers}]",
-            "stp x21, x22, [{registers}, 16]",
-            "stp x23, x24, [{registers}, 32]",
-            "stp x25, x26, [{registers}, 48]",
-            "stp x27, x28, [{registers}, 64]",
-            "str x29, [{registers}, 80]",
-            registers = in(reg) registers.as_mut_ptr(),
-            options(nostack, preserves_flags),
-        );
+
+    /// The addresses of the registers' values.
+    pub(crate) fn range(&self) -> Range<usize> {
+        let start = self.words.as_ptr().addr();
+        start..start + size_of_val(&self.words)
     }
-    let stack_pointer = black_box(&registers).as_ptr() as usize;
-    let value = then(stack_pointer);
-    black_box(&registers);
-    value
 }
 
 /// Clears the unused part of the stack below the calling function's frame, as far as there is room.
@@ -91,7 +119,7 @@ pub(crate) fn with_registers<T>(then: impl FnOnce(usize) -> T) -> T {
 pub fn clear_dead() {
     const LARGE: usize = 256 << 10;
     const SMALL: usize = 16 << 10;
-    if !live::is_enabled() {
+    if !live::is_thorough() {
         return;
     }
     let room = room();

@@ -1,5 +1,6 @@
 //! The threads of the process and their stacks.
 
+use std::ops::Range;
 use std::ptr::without_provenance;
 use std::{fmt, fs, io};
 
@@ -39,13 +40,6 @@ impl ThreadState {
     }
 }
 
-/// A range of writable memory in `/proc/self/maps`.
-#[derive(Clone, Copy, Debug)]
-struct Mapping {
-    start: usize,
-    end: usize,
-}
-
 /// Lists all threads, the calling one first.
 ///
 /// # Errors
@@ -54,7 +48,7 @@ struct Mapping {
 /// lost.
 pub(crate) fn all(stack_pointer: usize) -> Result<Vec<ThreadState>, Unreadable> {
     let own = tid();
-    let mappings = mappings()?;
+    let mappings = mappings_where(|access, _| access.starts_with("rw"))?;
     let mut threads = Vec::new();
     for tid in tids()? {
         let is_own = tid == own;
@@ -64,8 +58,7 @@ pub(crate) fn all(stack_pointer: usize) -> Result<Vec<ThreadState>, Unreadable> 
         // A thread's control block is above its stack in the same mapping, except for the main
         // thread's.
         let inside = if stack_pointer != 0 { stack_pointer } else { pointer };
-        let mapping =
-            mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&inside));
+        let mapping = mappings.iter().find(|mapping| mapping.contains(&inside));
         let Some(mapping) = mapping else { continue };
         let above = pointer >= inside && pointer < mapping.end;
         let top = if above { pointer } else { mapping.end };
@@ -96,7 +89,7 @@ pub(crate) fn all(stack_pointer: usize) -> Result<Vec<ThreadState>, Unreadable> 
 pub(crate) struct Unreadable(String);
 
 impl Unreadable {
-    fn new(path: &str, error: &io::Error) -> Self {
+    pub(crate) fn new(path: &str, error: &io::Error) -> Self {
         Self(format!("threads cannot be listed: `{path}` cannot be read ({error})"))
     }
 }
@@ -135,29 +128,33 @@ pub(crate) fn stack_pointer_of(tid: i32) -> usize {
 /// # Errors
 ///
 /// Returns an error where mappings cannot be listed.
-pub(crate) fn private_mappings() -> Result<Vec<std::ops::Range<usize>>, Unreadable> {
-    let is_private = |line: &str| {
-        let mut words = line.split_whitespace();
-        let access = words.nth(1).unwrap_or_default();
-        let path = words.nth(3).unwrap_or_default();
-        access.ends_with('p') && (path.is_empty() || path == "[heap]" || path.starts_with("[anon"))
+pub(crate) fn private_mappings() -> Result<Vec<Range<usize>>, Unreadable> {
+    let is_private = |access: &str, path: &str| {
+        let is_anonymous = path.is_empty() || path == "[heap]" || path.starts_with("[anon");
+        access.starts_with("rw") && access.ends_with('p') && is_anonymous
     };
-    let mappings = mappings_where(is_private)?;
-    Ok(mappings.into_iter().map(|mapping| mapping.start..mapping.end).collect())
+    mappings_where(is_private)
 }
 
-fn mappings() -> Result<Vec<Mapping>, Unreadable> {
-    mappings_where(|_| true)
+/// The mappings that must not be read.
+///
+/// # Errors
+///
+/// Returns an error where mappings cannot be listed.
+pub(crate) fn unreadable_mappings() -> Result<Vec<Range<usize>>, Unreadable> {
+    mappings_where(|access, _| !access.starts_with('r'))
 }
 
-fn mappings_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>, Unreadable> {
+/// The mappings with a certain access and path, in ascending order.
+fn mappings_where(wanted: impl Fn(&str, &str) -> bool) -> Result<Vec<Range<usize>>, Unreadable> {
     let maps = spare_fd::with(|| fs::read_to_string(MAPS))
         .map_err(|error| Unreadable::new(MAPS, &error))?;
     let mapping = |line: &str| {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
+        let mut words = line.split_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let access = words.next()?;
         let number = |text| usize::from_str_radix(text, 16).ok();
-        rest.starts_with("rw").then_some(Mapping { start: number(start)?, end: number(end)? })
+        wanted(access, words.nth(3).unwrap_or_default()).then_some(number(start)?..number(end)?)
     };
-    Ok(maps.lines().filter(|line| wanted(line)).filter_map(mapping).collect())
+    Ok(maps.lines().filter_map(mapping).collect())
 }

@@ -2,7 +2,7 @@
 //!
 //! Every block has a header in front, which contains its owner. Each method of
 //! [`GlobalAlloc`] takes the same steps in the same order: call the inner allocator, return if that
-//! failed, report the event, write the header. A failed allocation is therefore never counted.
+//! failed, report the event, which writes the header. A failed allocation is therefore never counted.
 //! Nothing here allocates, locks, panics or blocks.
 
 #[cfg(asm_hot_path)]
@@ -123,18 +123,18 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         let header = unsafe { Header::read(block) };
         // SAFETY: the inner block starts one pad before `block`.
         let start = unsafe { block.sub(header::pad(layout)) };
+        // Once the inner block is freed, another thread may mark a block at its address.
+        header::withdraw(Header::addr(block));
         // SAFETY: the inner allocator returned `start` for the layout `old`. `new` has the same
         // alignment, is not empty and was checked for overflow.
         let start = unsafe { realloc_inner(&self.inner, start, (old, new), layout) };
         if start.is_null() {
+            header::publish(Header::addr(block), layout.size(), header.tag);
             return start;
         }
         // SAFETY: the inner block is at least `pad` bytes long.
         let block = unsafe { start.add(header::pad(layout)) };
-        let tag = events::resized(header.tag, layout.size(), new_size, Header::addr(block));
-        // SAFETY: `block` is one pad after the start of the inner block, which leaves room for a
-        // header, and is aligned for one.
-        unsafe { Header::write_tag(block, tag) };
+        events::resized(header.tag, layout.size(), new_size, Header::addr(block));
         block
     }
 }
@@ -158,8 +158,8 @@ unsafe fn realloc_inner(
     unsafe { inner.realloc(start, old, new.size()) }
 }
 
-/// Reallocates an inner block by allocating, copying and freeing. Processes that list live blocks
-/// do this so that no stale pointers stay in the old block.
+/// Reallocates an inner block by allocating, copying and freeing. Thorough
+/// processes do this so that no stale pointers stay in the old block.
 ///
 /// # Safety
 ///
@@ -200,9 +200,6 @@ unsafe fn tagged(start: *mut u8, layout: Layout) -> *mut u8 {
     }
     // SAFETY: the inner block is at least `pad` bytes long.
     let block = unsafe { start.add(header::pad(layout)) };
-    let tag = events::allocated(layout.size(), Header::addr(block));
-    // SAFETY: `block` is one pad after the start of the inner block, which leaves room for a
-    // header, and is aligned for one.
-    unsafe { Header::write_tag(block, tag) };
+    events::allocated(layout.size(), Header::addr(block));
     block
 }

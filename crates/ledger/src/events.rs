@@ -1,8 +1,8 @@
 //! Allocator events: each call charges one to a region and a call site.
 //!
-//! The functions know nothing about allocators. The caller reports that a block was allocated,
-//! reallocated or freed, and stores the returned [`Tag`] in the block's header at `header_addr`.
-//! None of them allocates, locks, panics or blocks.
+//! The functions know nothing about allocators. The caller reports that a block with the header at
+//! `header_addr` was allocated or reallocated, after which the header is written, or is about to be
+//! freed. None of them allocates, locks, panics or blocks.
 //!
 //! Each event has a fast path and a slow path. The fast path applies if the thread's region has not
 //! changed since its previous event and the block belongs to that region. It is inlined and avoids
@@ -31,14 +31,14 @@ use crate::thread::{
     self, CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread, Untracked, running,
 };
 
-/// Records that a block was allocated, and returns its tag.
+/// Records that a block was allocated, and writes its header.
 #[inline(always)]
-pub(crate) fn allocated(size: usize, header_addr: usize) -> Tag {
+pub(crate) fn allocated(size: usize, header_addr: usize) {
     #[cfg(asm_hot_path)]
     if !cfg!(leakcheck_compare) {
         return x86_64::allocated(size, header_addr);
     }
-    allocated_in_rust(size, header_addr, &Registers::current())
+    allocated_in_rust(size, header_addr, &Registers::current());
 }
 
 /// Records that a block is about to be freed.
@@ -51,7 +51,16 @@ pub(crate) fn freed(tag: Tag, size: usize, header_addr: usize) {
 }
 
 #[inline(always)]
-fn allocated_in_rust(size: usize, header_addr: usize, from: &Registers) -> Tag {
+fn allocated_in_rust(size: usize, header_addr: usize, from: &Registers) {
+    let tag = tag_for(size, header_addr, from);
+    #[cfg(holders)]
+    live::clear_start(header_addr, size);
+    header::publish(header_addr, size, tag);
+}
+
+/// Charges a block and returns its tag.
+#[inline(always)]
+fn tag_for(size: usize, header_addr: usize, from: &Registers) -> Tag {
     let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH) {
         return match thread.shard.get() {
@@ -64,6 +73,7 @@ fn allocated_in_rust(size: usize, header_addr: usize, from: &Registers) -> Tag {
 
 #[inline(always)]
 fn freed_in_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
+    header::withdraw(header_addr);
     let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH) {
         match (tag.record(), thread.shard.get()) {
@@ -90,7 +100,7 @@ fn freed_in_rust(tag: Tag, size: usize, header_addr: usize, from: &Registers) {
 #[inline(always)]
 pub(crate) fn reallocates_by_copy() -> bool {
     #[cfg(holders)]
-    return live::is_enabled();
+    return live::is_thorough();
     #[cfg(not(holders))]
     false
 }
@@ -104,9 +114,17 @@ pub(crate) fn copied(header_addr: usize, old_size: usize, new_size: usize, old_b
     let _ = (header_addr, old_size, new_size, old_block);
 }
 
-/// Records that a block was reallocated, and returns its new tag. `header_addr` is its new one.
+/// Records that a block was reallocated, and writes its header. `header_addr` is its new one. The
+/// caller has [withdrawn](header::withdraw) the old one.
 #[inline(always)]
-pub(crate) fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
+pub(crate) fn resized(tag: Tag, old: usize, new: usize, header_addr: usize) {
+    #[cfg(holders)]
+    live::clear_growth(header_addr, old, new);
+    header::publish(header_addr, new, tag_after_resize(tag, old, new, header_addr));
+}
+
+#[inline(always)]
+fn tag_after_resize(tag: Tag, old: usize, new: usize, header_addr: usize) -> Tag {
     let from = &Registers::current();
     let thread = thread::current();
     if thread.seen_epoch.equals(&EPOCH)
@@ -183,8 +201,7 @@ fn walk_by_platform(cache: &mut WalkCache, from: &Registers, base: usize) -> boo
 #[cold]
 #[inline(never)]
 fn allocated_slow(thread: &Thread, size: usize, header_addr: usize, from: &Registers) -> Tag {
-    // This precedes the first refresh, which lets no thread onto the fast path if blocks are
-    // listed.
+    // This precedes the first refresh, which lets no thread onto the fast path in a thorough process.
     #[cfg(holders)]
     live::decide();
     let tag = charge_slow(thread, size, from);
@@ -251,8 +268,6 @@ fn resized_slow(
     header_addr: usize,
     from: &Registers,
 ) -> Tag {
-    #[cfg(holders)]
-    live::on_realloc(header_addr, old, new);
     let untracked = thread.untracked.get();
     if tag == Tag::UNTRACKED && untracked {
         overhead::remove_block(old + header::SIZE);
@@ -264,14 +279,14 @@ fn resized_slow(
         // The block moves from another region, or from none, to this one. That counts as a release
         // and an allocation.
         #[cfg(holders)]
-        if live::is_enabled() {
+        if live::is_thorough() {
             discharge_slow(thread, tag, old, from);
             let tag = charge_slow(thread, new, from);
             live::on_owner_change(thread, header_addr, (tag, from));
             return tag;
         }
         freed_in_rust(tag, old, header_addr, from);
-        return allocated_in_rust(new, header_addr, from);
+        return tag_for(new, header_addr, from);
     }
     if !untracked {
         tally::resized(thread, tag.owner(), region, old, new);
@@ -303,7 +318,7 @@ fn refresh(thread: &Thread) -> Option<&'static Shard> {
         None => !any_open || thread.is_harness(),
     };
     #[cfg(holders)]
-    let fast = fast && !live::is_enabled();
+    let fast = fast && !live::is_thorough();
     thread.seen_epoch.set(if fast { epoch } else { 0 });
     shard
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start                    block = start + pad
-//!   │ … │ tag │ list data  ─ │ the user's bytes …
+//!   │ … │ tag │ size │ site  │ the user's bytes …
 //!         └─── 16 bytes ───┘
 //! ```
 //!
@@ -13,15 +13,43 @@ use std::alloc::Layout;
 
 use crate::accounts::tag::Tag;
 use crate::call_site::SiteId;
+#[cfg(holders)]
+use crate::shadow;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
     pub(crate) tag: Tag,
-    /// The block's index in the list of live blocks. Only processes that keep the list write it.
-    pub(crate) list_index: u32,
-    /// The call site of a block without a record, in processes that list live blocks.
+    pub(crate) size: PackedSize,
+    /// The call site of a block without a record. Only [thorough](crate::live) processes write it.
     pub(crate) site: SiteId,
+}
+
+/// The requested size of a block in 32 bits: in bytes, or rounded up to pages for a large block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct PackedSize(u32);
+
+impl PackedSize {
+    /// Sizes from here on are in pages, which the highest bit indicates.
+    pub(crate) const LARGE: usize = 1 << 31;
+    const PAGE_BITS: u32 = 12;
+
+    #[inline(always)]
+    pub(crate) fn of(size: usize) -> Self {
+        if size < Self::LARGE {
+            return Self(size as u32);
+        }
+        let pages = (size - 1 >> Self::PAGE_BITS) + 1;
+        Self((if pages < Self::LARGE { pages } else { Self::LARGE - 1 } | Self::LARGE) as u32)
+    }
+
+    /// Returns the number of bytes.
+    #[inline(always)]
+    pub fn bytes(self) -> usize {
+        let number = self.0 as usize;
+        if number < Self::LARGE { number } else { (number & !Self::LARGE) << Self::PAGE_BITS }
+    }
 }
 
 /// The size of a header in bytes.
@@ -32,6 +60,31 @@ pub(crate) const SIZE: usize = size_of::<Header>();
 pub(crate) const MALLOC_ALIGN: usize = 16;
 
 const _: () = assert!(SIZE == 16 && align_of::<Header>() <= 8);
+
+/// Writes the header of a block and makes it known to the shadow map.
+///
+/// The caller has just allocated the block, or is reallocating it, and has not returned it to its
+/// user yet.
+#[inline(always)]
+pub(crate) fn publish(header_addr: usize, size: usize, tag: Tag) {
+    let header = header_addr as *mut Header;
+    // SAFETY: the header is writable and aligned, because the block is the caller's, and no other
+    // thread accesses it, because its user has not seen it.
+    unsafe { (*header).tag = tag };
+    // SAFETY: as above, the header is the caller's alone.
+    unsafe { (*header).size = PackedSize::of(size) };
+    #[cfg(holders)]
+    shadow::mark(header_addr);
+}
+
+/// Removes a block from the shadow map before it is freed or moved. Its header stays.
+#[inline(always)]
+pub(crate) fn withdraw(header_addr: usize) {
+    #[cfg(holders)]
+    shadow::unmark(header_addr);
+    #[cfg(not(holders))]
+    let _ = header_addr;
+}
 
 /// Returns the number of bytes in front of a block.
 pub(crate) fn pad(layout: Layout) -> usize {
@@ -56,18 +109,6 @@ impl Header {
         // SAFETY: blocks are at least as aligned as a header, and `SIZE` is a multiple of that
         // alignment. The header was written when the block was allocated.
         unsafe { header.read() }
-    }
-
-    /// # Safety
-    ///
-    /// The 16 bytes in front of `block` must be writable, and `block` must be aligned for a header.
-    pub(crate) unsafe fn write_tag(block: *mut u8, tag: Tag) {
-        // SAFETY: the caller promises that the bytes in front of `block` are part of its
-        // allocation.
-        let header = unsafe { block.sub(SIZE) }.cast::<Self>();
-        // SAFETY: `block` is aligned for a header, and `SIZE` is a multiple of that alignment, so
-        // `header` is aligned too. The caller promises that it is writable.
-        unsafe { (*header).tag = tag };
     }
 
     /// Returns the address of a block's header.
@@ -99,6 +140,15 @@ mod tests {
     fn a_size_that_overflows_has_no_layout() {
         assert!(outer(layout(8, 8), isize::MAX as usize - 8).is_none());
         assert!(outer(layout(8, 8), usize::MAX).is_none());
+    }
+
+    #[test]
+    fn sizes_are_exact_below_two_gibibytes_and_rounded_up_above() {
+        for size in [0, 1, 4097, (1 << 31) - 1] {
+            assert_eq!(PackedSize::of(size).bytes(), size);
+        }
+        assert_eq!(PackedSize::of(1 << 31).bytes(), 1 << 31);
+        assert_eq!(PackedSize::of((6 << 30) + 1).bytes(), (6 << 30) + 4096);
     }
 
     #[test]

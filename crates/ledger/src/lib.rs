@@ -4,9 +4,9 @@
 //!
 //! [`alloc`] puts a header in front of every block and passes each allocation, reallocation and
 //! free to [`events`]. An event is charged to the region that its [`thread`] is in: to a record of
-//! that region's [account](accounts) for the [call site](call_site) of the allocation. Processes
-//! that look for what keeps blocks alive also list all [`live`] blocks. Nothing on the allocator's
-//! path allocates, locks, panics or blocks.
+//! that region's [account](accounts) for the [call site](call_site) of the allocation. The
+//! [`shadow`] map has the addresses of all [`live`] blocks. Nothing on the allocator's path
+//! allocates, locks, panics or blocks.
 #![allow(rustdoc::private_intra_doc_links, reason = "read by those who work on leakcheck")]
 #![allow(missing_docs, missing_debug_implementations, reason = "internal to leakcheck")]
 
@@ -25,6 +25,9 @@ mod header;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "reads and writes the headers of blocks")]
 pub mod live;
+#[cfg(holders)]
+#[allow(unsafe_code, reason = "maps memory and accesses it by address")]
+pub mod shadow;
 #[allow(unsafe_code, reason = "implements an allocator that returns no memory, for stats_alloc")]
 pub mod tally;
 pub mod thread;
@@ -32,4 +35,6 @@ pub mod totals;
 
 pub use accounts::account::RegionId;
 pub use call_site::SiteId;
+#[cfg(holders)]
+pub use header::PackedSize;
 pub use totals::Totals;

@@ -1,23 +1,23 @@
-//! The list of all live blocks, in processes that look for what keeps blocks alive.
+//! Live blocks, for the question what keeps them alive.
 //!
-//! A block may be referenced from any other block, including those that are older than the region.
-//! The list therefore starts with the first allocation of the process, and only if the environment
-//! asks for it. In such a process every event takes the slow path. An entry takes 16 bytes of the
-//! system's memory. A block's header contains its index in the list, so that no event searches,
-//! waits or locks.
+//! The [shadow map](crate::shadow) knows the address of each block, and the block's header its size,
+//! owner and call site. Blocks that no region owns have no call site. Memory may contain stale
+//! pointers, most of them in the spare capacity of collections. So the first bytes of every block are
+//! cleared, and those by which it grows.
+//!
+//! A *thorough* process, if the environment asks for one, does more from its first allocation on: it
+//! captures the call site of every block, clears memory that is not in use, and delays the reuse of
+//! small blocks. Every event then takes the slow path.
 
 use std::ffi::CStr;
-use std::ops::Range;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use leakcheck_system::arena::Zeroed;
-use leakcheck_system::pool::{Pool, PoolEntry};
 use leakcheck_unwind::{self as unwind, Registers};
 
 use crate::accounts::record::Record;
 use crate::accounts::tag::Tag;
 use crate::call_site::{self, SiteId};
-use crate::header::{self, Header};
+use crate::header::{self, Header, PackedSize};
 use crate::thread::{Thread, memory};
 
 /// The variable by which users ask for reference paths.
@@ -31,46 +31,14 @@ const ON: u32 = 2;
 
 static STATE: AtomicU32 = AtomicU32::new(UNDECIDED);
 
-/// An entry of the list, which may be free.
-#[repr(C)]
-struct ListEntry {
-    /// The address of the block, 0 if the entry is free.
-    block: AtomicU64,
-    /// The requested size of the block. In a free entry, the index of the next free one.
-    size: AtomicU64,
-}
-
-// SAFETY: all fields are atomic integers, for which zero is valid and which need no drop.
-unsafe impl Zeroed for ListEntry {}
-
-impl PoolEntry for ListEntry {
-    fn next_free(&self) -> u32 {
-        self.size.load(Ordering::Relaxed) as u32
-    }
-
-    fn set_next_free(&self, index: u32) {
-        self.size.store(index.into(), Ordering::Relaxed);
-    }
-}
-
-static ENTRIES: Pool<ListEntry> = Pool::new(12);
-
-/// A live block.
-#[derive(Clone, Copy)]
-pub struct LiveBlock {
-    pub addr: usize,
-    /// The size that the program requested.
-    pub size: usize,
-}
-
-/// Returns whether this process lists its live blocks.
+/// Returns whether this process is thorough.
 #[inline(always)]
-pub fn is_enabled() -> bool {
+pub fn is_thorough() -> bool {
     STATE.load(Ordering::Relaxed) == ON
 }
 
 /// Called at every event on the slow path. At the first one, which precedes the first block of the
-/// process, it decides whether live blocks are listed.
+/// process, it decides whether the process is thorough.
 pub(crate) fn decide() {
     if STATE.load(Ordering::Relaxed) == UNDECIDED {
         decide_by_environment();
@@ -103,76 +71,65 @@ fn variable(name: &CStr) -> Option<&'static [u8]> {
     Some(unsafe { CStr::from_ptr(value) }.to_bytes())
 }
 
-/// Adds a fresh block to the list and writes its header. `origin` is its tag and the registers of
-/// the allocating function.
+/// Prepares a fresh block in a thorough process. `origin` is its tag and the registers of the
+/// allocating function.
 pub(crate) fn on_alloc(
     thread: &Thread,
     header_addr: usize,
     size: usize,
     origin: (Tag, &Registers),
 ) {
-    if !is_enabled() {
-        return;
-    }
     memory::register(thread);
+    if !is_thorough() {
+        return;
+    }
     let block = header_addr + header::SIZE;
     clear(block, block + size);
-    let (index, entry) = ENTRIES.allocate().map_or((0, None), |(id, entry)| (id, Some(entry)));
-    let header = Header { tag: origin.0, list_index: index, site: site_of(thread, origin) };
-    // SAFETY: the caller has just allocated the block and its header, and no other thread has seen
-    // it. The header is written before the entry is published, so that a reader of the list finds
-    // the tag of every block.
-    unsafe { (header_addr as *mut Header).write(header) };
-    if let Some(entry) = entry {
-        entry.size.store(size as u64, Ordering::Relaxed);
-        entry.block.store(block as u64, Ordering::Release);
-    }
+    write_site(header_addr, site_of(thread, origin));
 }
 
-/// Removes a block that is about to be freed.
+/// Clears the first bytes of a fresh block. Most collections start with so few, and as few cost next
+/// to nothing.
+#[inline(always)]
+pub(crate) fn clear_start(header_addr: usize, size: usize) {
+    const MAX: usize = 64;
+    let block = header_addr + header::SIZE;
+    clear(block, block + if size < MAX { size } else { MAX });
+}
+
+/// Clears a block that is about to be freed.
 pub(crate) fn on_free(header_addr: usize, size: usize) {
-    if !is_enabled() {
-        return;
-    }
-    let block = header_addr + header::SIZE;
-    clear(block, block + size);
-    let index = list_index(header_addr);
-    if let Some(entry) = ENTRIES.get(index) {
-        entry.block.store(0, Ordering::Release);
-        ENTRIES.free(index);
+    if is_thorough() {
+        let block = header_addr + header::SIZE;
+        clear(block, block + size);
     }
 }
 
-/// Updates the entry of a block whose size, and perhaps address, has changed.
-pub(crate) fn on_realloc(header_addr: usize, old_size: usize, new_size: usize) {
-    if !is_enabled() {
-        return;
-    }
+/// Clears the part of a block by which it has grown, which costs no more than the copy that the
+/// growth often is. Spare capacity of a collection is where most stale pointers are. The end of a
+/// large block is fresh from the kernel, and stays untouched.
+pub(crate) fn clear_growth(header_addr: usize, old_size: usize, new_size: usize) {
+    const MAX: usize = 128 << 10;
     let block = header_addr + header::SIZE;
-    clear(block + old_size, block + new_size);
-    if let Some(entry) = ENTRIES.get(list_index(header_addr)) {
-        entry.size.store(new_size as u64, Ordering::Relaxed);
-        entry.block.store(block as u64, Ordering::Release);
-    }
+    let end = if is_thorough() { new_size } else { new_size.min(old_size + MAX) };
+    clear(block + old_size, block + end);
 }
 
-/// Updates the entry of a block that was copied from the address `old_block`, and clears the old
-/// copy.
+/// Prepares a block that was copied from the address `old_block`, and clears the old copy.
 pub(crate) fn on_copy(header_addr: usize, old_size: usize, new_size: usize, old_block: usize) {
-    on_realloc(header_addr, old_size, new_size);
+    clear_growth(header_addr, old_size, new_size);
     clear(old_block, old_block + old_size);
 }
 
-/// Updates the header of a block that another region owns from now on.
+/// Captures the call site of a block that another region owns from now on.
 pub(crate) fn on_owner_change(thread: &Thread, header_addr: usize, origin: (Tag, &Registers)) {
-    let header = Header {
-        tag: origin.0,
-        list_index: list_index(header_addr),
-        site: site_of(thread, origin),
-    };
-    // SAFETY: the block is live, so its header is writable, and the caller is reallocating the
-    // block, so no other thread accesses the header.
-    unsafe { (header_addr as *mut Header).write(header) };
+    write_site(header_addr, site_of(thread, origin));
+}
+
+fn write_site(header_addr: usize, site: SiteId) {
+    // SAFETY: the caller is allocating or reallocating the block, so its header is writable and no
+    // other thread accesses it.
+    unsafe { (*(header_addr as *mut Header)).site = site };
 }
 
 /// Clears memory of a block that is fresh or no longer in use, so that stale pointers in it do not
@@ -200,12 +157,6 @@ fn clear(start: usize, end: usize) {
     unsafe { libc::madvise(first as *mut libc::c_void, last - first, libc::MADV_DONTNEED) };
 }
 
-fn list_index(header_addr: usize) -> u32 {
-    // SAFETY: the block is live, and in a process that lists its blocks `on_alloc` has written the
-    // header of each of them.
-    unsafe { (*(header_addr as *const Header)).list_index }
-}
-
 /// Returns the call site of a block without a record, 0 if it is unknown. It walks by the rules
 /// that are already cached and stops where one is missing.
 fn site_of(thread: &Thread, (tag, from): (Tag, &Registers)) -> SiteId {
@@ -228,38 +179,19 @@ fn site_of(thread: &Thread, (tag, from): (Tag, &Registers)) -> SiteId {
     if count == 0 { 0 } else { call_site::intern_addresses(&frames[..count], 0) }
 }
 
-/// Returns the memory that the list occupies.
-pub fn ranges() -> Vec<Range<usize>> {
-    ENTRIES.ranges()
-}
-
-/// Returns an upper bound of the indices in the list.
-pub fn end() -> u32 {
-    ENTRIES.end()
-}
-
-/// Returns the block at an index of the list, `None` if the entry is free.
-#[inline(always)]
-pub fn get(index: u32) -> Option<LiveBlock> {
-    let entry = ENTRIES.get(index)?;
-    let addr = entry.block.load(Ordering::Acquire) as usize;
-    if addr == 0 {
-        return None;
-    }
-    Some(LiveBlock { addr, size: entry.size.load(Ordering::Relaxed) as usize })
-}
-
-/// Returns the tag of a block and its call site.
+/// Returns the size, the tag and the call site of a block.
 ///
 /// # Safety
 ///
-/// The block must be in the list, and no other thread may change the list or the block's header
-/// during the call.
+/// The shadow map must have the block, and no other thread may free or reallocate it during the
+/// call.
 #[inline(always)]
-pub unsafe fn owner_of(block: usize) -> (Tag, SiteId) {
+pub unsafe fn header_of(block: usize) -> (PackedSize, Tag, SiteId) {
     let header = (block - header::SIZE) as *const Header;
-    // SAFETY: `on_alloc` wrote the header before it published the block, and the caller promises
-    // that the block is live and that nothing changes the header during the read.
-    let Header { tag, site, .. } = unsafe { header.read() };
-    (tag, tag.record().map_or(site, Record::site))
+    // SAFETY: a block that the shadow map has is live and has a complete header, and the caller
+    // promises that nothing changes it during the read.
+    let Header { tag, size, site } = unsafe { header.read() };
+    // Only a thorough process has written the site of a block without a record.
+    let unowned = if is_thorough() { site } else { 0 };
+    (size, tag, tag.record().map_or(unowned, Record::site))
 }

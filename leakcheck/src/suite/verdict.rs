@@ -1,6 +1,6 @@
 //! The verdict on a test that `check_all!` checks.
 
-use leakcheck_holders::StackSnapshot;
+use leakcheck_holders::{SavedRegisters, StackSnapshot};
 
 use super::{Unseen, at_exit};
 use crate::draft;
@@ -35,6 +35,7 @@ pub(super) fn judge(region: &Region, origin: Origin, panicked: bool) {
         decide: None,
         repeated: None,
         stack_before: &StackSnapshot::default(),
+        registers: SavedRegisters::now(),
         took: region.elapsed(),
         libtest_name: Some(&name),
     };

@@ -12,7 +12,7 @@ use std::ptr::null_mut;
 use super::{Alloc, realloc_by_copy};
 use crate::deferred_free::{FREE, free_later};
 use crate::events;
-use crate::header::{Header, MALLOC_ALIGN, SIZE};
+use crate::header::{self, Header, MALLOC_ALIGN, SIZE};
 
 /// A counting allocator on top of the C library's.
 #[derive(Debug)]
@@ -91,8 +91,7 @@ unsafe fn tagged(start: *mut c_void, size: usize) -> *mut u8 {
     if start as usize == 0 {
         return start as *mut u8;
     }
-    // SAFETY: the block begins with room for a header, for which `malloc` aligns it.
-    unsafe { (*(start as *mut Header)).tag = events::allocated(size, start as usize) };
+    events::allocated(size, start as usize);
     (start as usize + SIZE) as *mut u8
 }
 
@@ -159,6 +158,9 @@ unsafe impl GlobalAlloc for Installed {
         // SAFETY: the caller passes a live block of this allocator, whose header was written when
         // it was allocated.
         let tag = unsafe { (*start).tag };
+        let old_header_addr = start as usize;
+        // Once the block is freed, another thread may mark a block at its address.
+        header::withdraw(old_header_addr);
         let start = if events::reallocates_by_copy() {
             // SAFETY: the caller upholds the contract of `realloc`, and `start` is its header.
             unsafe { copied(start, layout, new_size) }
@@ -168,11 +170,10 @@ unsafe impl GlobalAlloc for Installed {
             unsafe { libc::realloc(start as *mut c_void, new_size + SIZE) }
         };
         if start as usize == 0 {
+            header::publish(old_header_addr, words[SIZE_AT], tag);
             return start as *mut u8;
         }
-        let tag = events::resized(tag, words[SIZE_AT], new_size, start as usize);
-        // SAFETY: the block begins with room for a header, for which `realloc` aligns it.
-        unsafe { (*(start as *mut Header)).tag = tag };
+        events::resized(tag, words[SIZE_AT], new_size, start as usize);
         (start as usize + SIZE) as *mut u8
     }
 }

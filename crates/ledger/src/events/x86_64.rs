@@ -15,6 +15,8 @@ use crate::accounts::record::Record;
 use crate::accounts::sample;
 use crate::accounts::shard::{self, Shard};
 use crate::epoch::EPOCH;
+use crate::header::{self, Header, PackedSize};
+use crate::shadow;
 use crate::thread::{CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread};
 
 /// Loads the address of the thread's state into rcx. Jumps to label 9 if the thread has not seen
@@ -28,6 +30,48 @@ macro_rules! load_thread {
             "mov r8, qword ptr [rip + {epoch}@GOTPCREL]\n",
             "cmp rax, [r8]\n",
             "jne 9f",
+        )
+    };
+}
+
+/// Loads the entry of the shadow map's directory for the header at `$header` into rcx and jumps to
+/// `$none` if there is none. Changes r8.
+macro_rules! load_shadow {
+    ($header:literal, $none:literal) => {
+        concat!(
+            "mov rcx, ",
+            $header,
+            "\n",
+            "shr rcx, {granule_bits}\n",
+            "cmp rcx, {granules}\n",
+            "jae ",
+            $none,
+            "\n",
+            "mov r8, qword ptr [rip + {directory}@GOTPCREL]\n",
+            "mov rcx, [r8 + 8 * rcx]\n",
+            "cmp rcx, {unmappable}\n",
+            "jbe ",
+            $none,
+            "\n",
+            "mov r8, ",
+            $header,
+            "\n",
+            "shr r8, {unit_bits}",
+        )
+    };
+}
+
+/// Clears 16 bytes of a block at the offset `$at`, or its last 16 if that is further. The address of
+/// the header is in rsi, the offset of the last 16 bytes in r8, and zero in xmm0.
+macro_rules! clear_next {
+    ($at:literal) => {
+        concat!(
+            "mov ecx, ",
+            $at,
+            "\n",
+            "cmp r8, rcx\n",
+            "cmovb rcx, r8\n",
+            "movups [rsi + rcx + {header_size}], xmm0",
         )
     };
 }
@@ -64,9 +108,12 @@ macro_rules! call_rust {
 /// The walk begins in the caller. At the entry, `[rsp]` is the return address into it, and its
 /// frame ends above that.
 #[unsafe(naked)]
-pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag {
+pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) {
     naked_asm!(
         ".cfi_startproc",
+        // The size of a large block is rounded, which is left to Rust.
+        "test rdi, -{large_size}",
+        "jne 9f",
         load_thread!(),
         "xor eax, eax",
         "mov rdx, [rcx + {shard}]",
@@ -84,8 +131,30 @@ pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag 
         "add qword ptr [rax + {allocated} + 8], 1",
         "sub [rdx + {headroom}], rdi",
         "js 8f",
+        // The tag is in rax. Clear the first 64 bytes of the block, or all of a smaller one, with
+        // stores that may overlap, so that no branch depends on the size.
         "4:",
+        "mov r8, rdi",
+        "sub r8, 16",
+        "jb 23f",
+        "xorps xmm0, xmm0",
+        "movups [rsi + {header_size}], xmm0",
+        clear_next!(16),
+        clear_next!(32),
+        clear_next!(48),
+        // The mark of the shadow map follows the complete header.
+        "23:",
+        "mov [rsi + {size_at}], edi",
+        "mov [rsi + {tag_at}], rax",
+        load_shadow!("rsi", "22f"),
+        "mov eax, esi",
+        "and eax, 8",
+        "or eax, 1",
+        "mov [rcx + r8], al",
         "ret",
+        "22:",
+        "mov rdi, rsi",
+        "jmp {mark_first}",
         // Find the record of the call stack.
         "5:",
         "cmp rax, {capture_all}",
@@ -96,13 +165,13 @@ pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag 
         "cmp qword ptr [rdx + {busy}], 0",
         "jne 9f",
         "mov qword ptr [rdx + {busy}], 1",
-        "mov rsi, [rcx + {stack_base}]",
         "push rdi",
         ".cfi_adjust_cfa_offset 8",
         "push rdx",
         ".cfi_adjust_cfa_offset 8",
-        "sub rsp, 8",
+        "push rsi",
         ".cfi_adjust_cfa_offset 8",
+        "mov rsi, [rcx + {stack_base}]",
         "lea rdi, [rdx + {cache}]",
         "mov rdx, [rsp + 24]",
         "lea rcx, [rsp + 32]",
@@ -120,7 +189,7 @@ pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag 
         "mov rdi, rdx",
         "call {record_of_walk}",
         "6:",
-        "add rsp, 8",
+        "pop rsi",
         ".cfi_adjust_cfa_offset -8",
         "pop rdx",
         ".cfi_adjust_cfa_offset -8",
@@ -143,11 +212,19 @@ pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag 
         "8:",
         "push rax",
         ".cfi_adjust_cfa_offset 8",
+        "push rsi",
+        ".cfi_adjust_cfa_offset 8",
+        "push rdi",
+        ".cfi_adjust_cfa_offset 8",
         "mov rdi, rdx",
         "call {raise_high_water}",
+        "pop rdi",
+        ".cfi_adjust_cfa_offset -8",
+        "pop rsi",
+        ".cfi_adjust_cfa_offset -8",
         "pop rax",
         ".cfi_adjust_cfa_offset -8",
-        "ret",
+        "jmp 4b",
         "9:",
         call_rust!("rdx"),
         ".cfi_endproc",
@@ -172,6 +249,16 @@ pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag 
         changed = const RetraceResult::Changed as usize,
         record_of_walk = sym shard::record_of_walk,
         raise_high_water = sym shard::raise_high_water,
+        header_size = const header::SIZE,
+        large_size = const PackedSize::LARGE,
+        size_at = const offset_of!(Header, size),
+        tag_at = const offset_of!(Header, tag),
+        granule_bits = const shadow::GRANULE_BITS,
+        granules = const shadow::GRANULES,
+        directory = sym shadow::DIRECTORY,
+        unmappable = const shadow::UNMAPPABLE,
+        unit_bits = const shadow::UNIT_BITS,
+        mark_first = sym shadow::mark_first,
         address = const offset_of!(Registers, address),
         stack_pointer = const offset_of!(Registers, stack_pointer),
         frame_pointer = const offset_of!(Registers, frame_pointer),
@@ -179,8 +266,8 @@ pub(super) extern "sysv64" fn allocated(size: usize, header_addr: usize) -> Tag 
     )
 }
 
-extern "sysv64" fn allocated_by_rust(size: usize, header_addr: usize, from: &Registers) -> Tag {
-    allocated_in_rust(size, header_addr, from)
+extern "sysv64" fn allocated_by_rust(size: usize, header_addr: usize, from: &Registers) {
+    allocated_in_rust(size, header_addr, from);
 }
 
 /// [`events::freed`](super::freed) for a thread that has seen the current epoch and only has to
@@ -189,6 +276,9 @@ extern "sysv64" fn allocated_by_rust(size: usize, header_addr: usize, from: &Reg
 pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, header_addr: usize) {
     naked_asm!(
         ".cfi_startproc",
+        load_shadow!("rdx", "6f"),
+        "mov byte ptr [rcx + r8], 0",
+        "6:",
         load_thread!(),
         "mov r8, [rcx + {shard}]",
         "cmp rdi, {last_constant}",
@@ -241,6 +331,11 @@ pub(super) extern "sysv64" fn freed(tag: Tag, size: usize, header_addr: usize) {
         headroom = const Shard::HEADROOM_AT,
         flush_headroom = const shard::FLUSH_HEADROOM,
         flush = sym shard::flush,
+        granule_bits = const shadow::GRANULE_BITS,
+        granules = const shadow::GRANULES,
+        directory = sym shadow::DIRECTORY,
+        unmappable = const shadow::UNMAPPABLE,
+        unit_bits = const shadow::UNIT_BITS,
         address = const offset_of!(Registers, address),
         stack_pointer = const offset_of!(Registers, stack_pointer),
         frame_pointer = const offset_of!(Registers, frame_pointer),

@@ -89,7 +89,7 @@ pub fn thread_pointer() -> usize {
 
 /// Returns the upper end of the calling thread's stack, 0 if it is unknown. That is the control
 /// block, or on the main thread the initial stack pointer.
-pub(crate) fn stack_end(stack_pointer: usize) -> usize {
+pub fn stack_end(stack_pointer: usize) -> usize {
     /// Larger than any stack that is expected.
     const MAX_STACK: usize = 1 << 26;
     unsafe extern "C" {
