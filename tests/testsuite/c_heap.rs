@@ -43,8 +43,8 @@ fn what_malloc_caches_for_the_test_does_not_count() {
 
 #[test]
 fn a_repeated_check_waits_for_threads_of_later_tests_that_are_starting() {
-    let test = "beside_a_late_test::a_leaves_100_kb_in_each_call";
-    let run = C_HEAP.run().arg("beside_a_late_test").threads(2).go();
+    let test = "in_parallel_to_a_late_test::a_leaves_100_kib_in_each_call";
+    let run = C_HEAP.run().arg("in_parallel_to_a_late_test").threads(2).go();
     assert_eq!(run.outcome(test), Outcome::Failed);
     let said = run.output(test);
     assert!(said.contains("grows the C heap by 10"), "{said}");
