@@ -8,7 +8,7 @@ use crate::report::text::{self, Layout};
 use crate::report_dir;
 use crate::settings::{Mode, Settings};
 
-/// A leak whose report is written.
+/// A check that fails, for a leak or for a limit that cannot be judged, and whose report is written.
 pub(crate) struct Leak {
     pub(crate) text: String,
     /// What is to happen because of it.

@@ -100,6 +100,16 @@ fn lost_bytes_have_their_own_limit() {
 }
 
 #[test]
+fn a_limit_that_cannot_be_judged_fails_the_program() {
+    let run = unit().only("tests::keeps_a_hundred_bytes").env("LEAK_HOLDERS", "off");
+    let run = run.env("LEAK_LOST_BYTES", "0").go();
+    let output = run.stderr();
+    assert_eq!(run.code(), 101, "{output}");
+    let reason = "`tests::keeps_a_hundred_bytes` cannot be judged by limit 0 B (LEAK_LOST_BYTES): ";
+    assert!(output.contains(reason) && !output.contains("leaked: "), "{output}");
+}
+
+#[test]
 fn a_program_without_leaks_succeeds() {
     let run = Fixture::new("suite", "clean").run().go();
     assert_eq!(run.code(), 0, "{}", run.stderr());

@@ -54,6 +54,11 @@ pub(super) fn leaked(test: &str) {
     FAILS.store(true, Ordering::SeqCst);
 }
 
+/// Makes the program fail because a limit that somebody wrote cannot be judged. The report says which.
+pub(super) fn not_judged() {
+    FAILS.store(true, Ordering::SeqCst);
+}
+
 /// Makes the program fail because a test could not be checked. The first reason is printed once, when
 /// the program ends.
 pub(super) fn cannot_see(problem: String) {

@@ -74,13 +74,15 @@ pub(super) fn judge_held_back() {
     }
 }
 
-/// Publishes the report of a leak as the mode asks for it.
+/// Publishes the report of a leak, or of a limit that cannot be judged, as the mode asks for it.
 fn publish_leak(settings: &Settings, report: &Report) {
     let leak = publish::leak(settings, report, settings.top(&Options::new()));
     if leak.mode != Mode::Record {
         message::to_stderr_as_is(&leak.text);
     }
-    if leak.mode == Mode::On {
-        at_exit::leaked(&report.test.name);
+    match leak.mode {
+        Mode::On if report.verdict.is_leak() => at_exit::leaked(&report.test.name),
+        Mode::On => at_exit::not_judged(),
+        Mode::Warn | Mode::Record | Mode::Off => {}
     }
 }

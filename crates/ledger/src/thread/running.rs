@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize
 
 use leakcheck_system::arena::Zeroed;
 use leakcheck_system::pool::{Pool, PoolEntry};
+use leakcheck_system::spare_fd;
 
 use crate::accounts::account::{self, RegionId};
 use crate::call_site::SiteId;
@@ -184,7 +185,8 @@ impl RunningEntry {
     /// its inherited name counts as unnamed.
     fn name(&self) -> String {
         let tid = self.tid.load(Ordering::Acquire);
-        let name = std::fs::read_to_string(format!("/proc/self/task/{tid}/comm"));
+        let path = format!("/proc/self/task/{tid}/comm");
+        let name = spare_fd::with_one_free(|| std::fs::read_to_string(path));
         let name = name.unwrap_or_default().trim_end_matches('\n').to_owned();
         let initial: Vec<u8> = self
             .initial_name
