@@ -444,7 +444,7 @@ mod tests {
         refused("LEAK_CHECK", "yes", "`on`, `warn`, `record` or `off`");
         refused("LEAK_STACKS", "deep", "`full`, `sampled` or `off`");
         refused("LEAK_LOST_BYTES", "-1", "a whole number of bytes");
-        refused("LEAK_HOLDERS", "yes", "`auto`, `on` or `off`");
+        refused("LEAK_HOLDERS", "yes", "`auto`, `on`, `rerun` or `off`");
         refused("LEAK_TOP", "0", "a whole number of call sites, 1 or more");
         for bad in ["0", "-1", "often", ""] {
             refused("LEAK_ITERATIONS", bad, "`auto` or a number of calls, 1 or more");
