@@ -145,11 +145,23 @@ impl Watch {
     }
 
     /// Runs the body inside the region. The error is the payload of its panic.
+    ///
+    /// The caller's frame is still there at the verdict, and all frames below have ended.
+    #[inline(always)]
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+        self.run_below(holders::stack_pointer(), body)
+    }
+
+    #[inline(never)]
+    fn run_below<T>(
+        &self,
+        stack_pointer: usize,
+        body: impl FnOnce() -> T,
+    ) -> Result<T, Box<dyn Any + Send>> {
         // Stale pointers in dead stack frames would look like references: clear them before the body
         // reuses the stack, and after it has.
         holders::clear_dead();
-        _ = self.before.get_or_init(|| (StackSnapshot::now(), Instant::now()));
+        _ = self.before.get_or_init(|| (StackSnapshot::from(stack_pointer), Instant::now()));
         let outcome = catch_unwind(AssertUnwindSafe(|| self.region.run(body)));
         holders::clear_dead();
         outcome

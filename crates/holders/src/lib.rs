@@ -69,11 +69,13 @@ mod stack;
 mod threads;
 
 #[cfg(not(holders))]
-pub use elsewhere::{CAN_EXPLAIN, SavedRegisters, StackSnapshot, clear_dead, explain};
+pub use elsewhere::{
+    CAN_EXPLAIN, SavedRegisters, StackSnapshot, clear_dead, explain, stack_pointer,
+};
 #[cfg(holders)]
 pub use explain::{CAN_EXPLAIN, explain};
 #[cfg(holders)]
-pub use stack::{SavedRegisters, StackSnapshot, clear_dead};
+pub use stack::{SavedRegisters, StackSnapshot, clear_dead, stack_pointer};
 
 use leakcheck_ledger::{RegionId, SiteId};
 

@@ -12,26 +12,24 @@ use leakcheck_ledger::thread::memory::stack_end;
 /// A copy of the calling thread's stack, taken before a body runs. A word that has not changed
 /// afterwards is not a pointer to one of the body's blocks, and what is below belonged to frames of
 /// the body, which have ended.
-#[derive(Debug)]
+///
+/// The default knows nothing, so that the whole stack counts.
+#[derive(Debug, Default)]
 pub struct StackSnapshot {
     pub(crate) start: usize,
     pub(crate) words: Vec<usize>,
 }
 
-/// The stack of a body that was called by no frame that is still there.
-impl Default for StackSnapshot {
-    fn default() -> Self {
+impl StackSnapshot {
+    /// The stack of a thread whose routine has returned.
+    pub fn of_ended_thread() -> Self {
         Self { start: usize::MAX, words: Vec::new() }
     }
-}
 
-impl StackSnapshot {
-    /// Copies the stack. Called by the function that runs the body.
-    #[inline(never)]
-    pub fn now() -> Self {
+    /// Copies the calling thread's stack from this stack pointer of a calling frame on.
+    pub fn from(stack_pointer: usize) -> Self {
         let _quiet = Untracked::new();
-        let here = 0_usize;
-        let start = &raw const here as usize;
+        let start = stack_pointer;
         let end = stack_end(start).max(start);
         let words = (start..end).step_by(8).take(MAX_WORDS);
         // SAFETY: the range is the part of the calling thread's stack that is in use, which is
@@ -61,6 +59,23 @@ impl StackSnapshot {
 
 /// The maximum size of a copy: 8 MiB.
 const MAX_WORDS: usize = 1 << 20;
+
+/// The stack pointer of the calling function.
+#[inline(always)]
+pub fn stack_pointer() -> usize {
+    let stack_pointer;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reading the register has no side effects.
+    unsafe {
+        std::arch::asm!("mov {}, rsp", out(reg) stack_pointer, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: reading the register has no side effects.
+    unsafe {
+        std::arch::asm!("mov {}, sp", out(reg) stack_pointer, options(nomem, nostack, preserves_flags));
+    }
+    stack_pointer
+}
 
 /// The registers that the calling function preserves for its own callers, which may hold pointers of
 /// theirs.

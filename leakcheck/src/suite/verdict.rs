@@ -34,7 +34,7 @@ pub(super) fn judge(region: &Region, origin: Origin, panicked: bool) {
         top: settings.top(&options),
         decide: None,
         repeated: None,
-        stack_before: &StackSnapshot::default(),
+        stack_before: &StackSnapshot::of_ended_thread(),
         registers: SavedRegisters::now(),
         took: region.elapsed(),
         libtest_name: Some(&name),
