@@ -75,12 +75,13 @@ impl Draft {
         let (listed, omitted) = first(noise.rest, most, &leaks);
         let body = test.body();
         let fds = measurement.resources.open_fds();
-        let started_at = measurement.threads.iter().map(|thread| thread.started_at);
-        let opened_at = fds.iter().map(|fd| fd.opened_at);
         let children = measurement.resources.unwaited_children();
-        let of_children = children.iter().map(|child| child.started_at);
-        let elsewhere = started_at.chain(opened_at).chain(of_children);
-        names::look_up(listed.iter().map(|count| count.site).chain(elsewhere));
+        let sites: Vec<SiteId> = listed.iter().map(|count| count.site).collect();
+        let mut all_sites = sites.clone();
+        all_sites.extend(measurement.threads.iter().map(|thread| thread.started_at));
+        all_sites.extend(fds.iter().map(|fd| fd.opened_at));
+        all_sites.extend(children.iter().map(|child| child.started_at));
+        names::look_up(&all_sites);
         let mut call_sites = named(&listed, Some(&body));
         add_growth(&mut call_sites, &listed, growing);
         let frames = |site| trim(names::frames(site), Some(&body));
@@ -106,7 +107,7 @@ impl Draft {
             Some(Err(why)) => report.timeline_unknown = Some(why.clone()),
             None => {}
         }
-        Self { report, sites: listed.iter().map(|count| count.site).collect() }
+        Self { report, sites }
     }
 
     /// Adds what keeps the blocks of call sites alive, given by the call sites' indices in the report.
@@ -171,7 +172,7 @@ impl Measurement {
 }
 
 fn named(sites: &[SiteCount], body: Option<&Frame>) -> Vec<CallSite> {
-    names::look_up(sites.iter().map(|count| count.site));
+    names::look_up(&sites.iter().map(|count| count.site).collect::<Vec<_>>());
     sites
         .iter()
         .map(|count| {
@@ -224,11 +225,14 @@ fn first(
 
 /// The standard library does not count: it has debug information of its own.
 fn symbols_in(sites: &[SiteCount]) -> Symbols {
-    let stacks: Vec<Vec<Frame>> = sites.iter().map(|count| names::frames(count.site)).collect();
-    let frames = || stacks.iter().flatten().filter(|frame| frame.class != Class::Std);
-    if frames().next().is_none() || frames().any(|frame| frame.line.is_some()) {
+    let mut frames: Vec<Frame> = Vec::new();
+    for count in sites {
+        frames.extend(names::frames(count.site));
+    }
+    frames.retain(|frame| frame.class != Class::Std);
+    if frames.is_empty() || frames.iter().any(|frame| frame.line.is_some()) {
         Symbols::Lines
-    } else if frames().any(|frame| frame.function.is_some()) {
+    } else if frames.iter().any(|frame| frame.function.is_some()) {
         Symbols::Functions
     } else {
         Symbols::Addresses

@@ -20,9 +20,10 @@ pub(crate) fn frames(site: SiteId) -> Vec<Frame> {
 }
 
 /// Looks up the names of many call sites at once, which takes little more time than those of one.
-pub(crate) fn look_up(sites: impl Iterator<Item = SiteId>) {
+pub(crate) fn look_up(sites: &[SiteId]) {
     let _untracked = Untracked::new();
-    symbols::look_up(sites.map(call_stack));
+    let stacks: Vec<CallStack> = sites.iter().copied().map(call_stack).collect();
+    symbols::look_up(&stacks);
 }
 
 /// The frames at each return address, innermost first.

@@ -46,10 +46,12 @@ pub fn frames(stack: &CallStack) -> Vec<Frame> {
 
 /// Looks up the names of many call stacks at once. This takes little longer than one of them would,
 /// because each look-up reads the index of the debug information.
-pub fn look_up(stacks: impl Iterator<Item = CallStack>) {
+pub fn look_up(stacks: &[CallStack]) {
     Names::with(|names| {
-        let new = stacks.filter(|stack| !names.unloaded.contains_key(&stack.id));
-        let addresses: Vec<usize> = new.flat_map(|stack| stack.addresses).collect();
+        let mut addresses: Vec<usize> = Vec::new();
+        for stack in stacks.iter().filter(|stack| !names.unloaded.contains_key(&stack.id)) {
+            addresses.extend_from_slice(&stack.addresses);
+        }
         names.look_up(&addresses);
     });
 }
@@ -71,7 +73,7 @@ pub fn kept_stacks() -> Vec<u32> {
 
 /// Looks up and keeps the names of call stacks whose code is about to be unloaded.
 pub fn keep(stacks: &[CallStack]) {
-    look_up(stacks.iter().cloned());
+    look_up(stacks);
     Names::with(|names| {
         for stack in stacks {
             let frames = names.frames(stack);
