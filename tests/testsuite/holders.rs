@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use leakcheck_tests::{Finished, Fixture, Folder, Holder, Outcome, mistake_in};
 
 const REACHABILITY: Fixture = Fixture::new("holders", "reachability");
+const MEMORY: Fixture = Fixture::new("holders", "memory");
 const LOST: Fixture = Fixture::new("holders", "lost");
 
 /// All tests of the fixture, in parallel in one process.
@@ -217,6 +218,40 @@ fn a_snapshot_at_the_first_verdict_shows_what_a_thorough_process_does() {
         assert_eq!(classes(&run, test), classes(&RUN, test), "`{test}`: {}", run.output(test));
         assert!(!run.output(test).contains("rerun"), "{}", run.output(test));
     }
+}
+
+#[test]
+fn memory_that_cannot_be_read_or_has_no_contents_is_skipped() {
+    for test in [
+        "beside_a_huge_mapping",
+        "beside_a_large_block_without_contents",
+        "beside_a_page_that_must_not_be_read",
+        "beside_a_page_that_no_child_has",
+    ] {
+        let run = MEMORY.run().only(test).env("LEAK_HOLDERS", "auto").go();
+        check_lost(&run, test);
+    }
+}
+
+/// The role of a rerun does not depend on what its body does to the environment.
+#[test]
+fn a_body_that_clears_its_environment_is_rerun_once() {
+    let test = "after_clearing_the_environment";
+    let run = MEMORY.run().only(test).env("LEAK_HOLDERS", "rerun").go();
+    check_lost(&run, test);
+    let source = "reference paths are from a rerun of this test on its own";
+    assert!(run.output(test).contains(source), "{}", run.output(test));
+}
+
+/// Checks that a test of `MEMORY` has lost its block.
+#[track_caller]
+fn check_lost(run: &Finished, test: &str) {
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    let report = run.report(test);
+    let site = report.call_sites.iter().find(|site| site.passes("hand_over"));
+    let holders = &site.expect("it is listed").holders;
+    let found: Vec<_> = holders.iter().map(|holder| (&*holder.class, holder.bytes)).collect();
+    assert_eq!(found, [("lost", 12_345)], "`{test}`: {}", run.output(test));
 }
 
 #[test]
