@@ -92,31 +92,27 @@ unsafe fn words(chunk: usize) -> [usize; 2] {
 mod tests {
     use super::*;
 
+    /// The list of a size that nothing else on the thread uses. It has room for seven chunks.
     #[test]
-    fn freed_chunks_are_counted_until_they_are_used_again() {
-        // A thread of its own has a cache of its own. It keeps nothing of what the test allocates.
-        let counts = std::thread::spawn(|| {
-            let allocate =
-                || (0..5).map(|_| allocated(200).expect("there is memory")).collect::<Vec<_>>();
-            let blocks = allocate();
-            let before = bytes();
-            for block in blocks {
-                // SAFETY: the block comes from `malloc` and is freed once.
+    fn the_chunks_of_a_list_are_counted() {
+        const SIZE: usize = SMALLEST + 40 * STEP;
+        let lengths = std::thread::spawn(|| {
+            let key = key().expect("glibc caches freed chunks");
+            let allocate = || allocated(SIZE).expect("there is memory");
+            let mut blocks: Vec<*mut c_void> = (0..7).map(|_| allocate()).collect();
+            for block in blocks.drain(..) {
+                // SAFETY: the block comes from `malloc`, and nothing else knows it.
                 unsafe { libc::free(block) };
             }
-            let cached = bytes();
-            let blocks = allocate();
-            let after = bytes();
+            let all = length(SIZE, key);
+            blocks.extend((0..3).map(|_| allocate()));
+            let rest = length(SIZE, key);
             for block in blocks {
-                // SAFETY: the block comes from `malloc` and is freed once.
+                // SAFETY: the block comes from `malloc`, and nothing else knows it.
                 unsafe { libc::free(block) };
             }
-            (before, cached, after)
+            (all, rest, length(SIZE, key))
         });
-        let (before, cached, after) = counts.join().unwrap();
-        // The first count has left one chunk of each size in the cache.
-        let chunk = 208;
-        assert!((5 * chunk..=6 * chunk).contains(&(cached - before)), "{before} {cached}");
-        assert!((4 * chunk..=6 * chunk).contains(&(cached - after)), "{cached} {after}");
+        assert_eq!(lengths.join().expect("the thread does not panic"), (7, 4, 7));
     }
 }
