@@ -9,6 +9,7 @@ usage: cargo run -p leakcheck-benches -- BENCHMARK... [ROUNDS] [--write]
   threads                 W1 on 1, 2 and 4 threads
   depth                   allocations below 5, 20 and 100 calls
   sites                   allocations from 10 to 1,000,000 distinct call stacks
+  size                    memory a thread, time by depth, and reports of many call stacks
   memory                  peak resident memory, compared with the system allocator
   suite                   test suites of published crates, with and without leakcheck
   build                   build time of a dev-dependency on leakcheck
@@ -28,6 +29,7 @@ pub(crate) enum Benchmark {
     Threads,
     Depth,
     Sites,
+    Size,
     Memory,
     Suite,
     Build,
@@ -36,13 +38,14 @@ pub(crate) enum Benchmark {
 }
 
 impl Benchmark {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Dev,
         Self::DevOpt,
         Self::Release,
         Self::Threads,
         Self::Depth,
         Self::Sites,
+        Self::Size,
         Self::Memory,
         Self::Suite,
         Self::Build,
@@ -59,6 +62,7 @@ impl Benchmark {
             Self::Threads => "threads",
             Self::Depth => "depth",
             Self::Sites => "sites",
+            Self::Size => "size",
             Self::Memory => "memory",
             Self::Suite => "suite",
             Self::Build => "build",
@@ -71,7 +75,7 @@ impl Benchmark {
     pub(crate) fn default_rounds(self) -> usize {
         match self {
             Self::Memory => 1,
-            Self::Sites | Self::Build => 3,
+            Self::Sites | Self::Size | Self::Build => 3,
             _ => 5,
         }
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::Result;
-use crate::cargo::output;
+use crate::cargo::{finish, output};
 
 /// Wall-clock and processor time in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,11 +24,20 @@ impl AddAssign for Time {
 
 /// The stdout of a command, and the time that it took, including its child processes.
 pub(crate) fn timed(command: &mut Command) -> Result<(String, Time)> {
+    time_of(|| output(command))
+}
+
+/// The time that a command took, including its child processes, whatever its exit status.
+pub(crate) fn timed_to_the_end(command: &mut Command) -> Result<Time> {
+    Ok(time_of(|| finish(command))?.1)
+}
+
+fn time_of<T>(run: impl FnOnce() -> Result<T>) -> Result<(T, Time)> {
     let (start, before) = (Instant::now(), cpu_time_of_children());
-    let text = output(command)?;
+    let result = run()?;
     let wall = start.elapsed().as_secs_f64();
     let cpu = cpu_time_of_children().zip(before).map_or(wall, |(after, before)| after - before);
-    Ok((text, Time { wall, cpu }))
+    Ok((result, Time { wall, cpu }))
 }
 
 /// The processor time of all child processes that have ended.

@@ -19,6 +19,7 @@ mod program;
 mod reports;
 mod rival;
 mod sites;
+mod size;
 mod suite;
 mod table;
 mod task;
@@ -63,6 +64,7 @@ fn measure(benchmark: Benchmark, rounds: usize) -> Result<String> {
         Benchmark::Threads => threads::run(rounds),
         Benchmark::Depth => calls::run(rounds),
         Benchmark::Sites => sites::run(rounds),
+        Benchmark::Size => size::run(rounds),
         Benchmark::Memory => memory::run(rounds),
         Benchmark::Suite => suite::run(rounds),
         Benchmark::Build => dependency::run(rounds),

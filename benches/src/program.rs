@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::cargo::{cargo, clean, finish, nightly_cargo, output, root, work};
+use crate::clock::timed_to_the_end;
 use crate::profile::{Profile, optimize};
 use crate::rival::{Build, Rival};
 use crate::task::Task;
@@ -52,6 +53,14 @@ impl Program {
     /// Runs the program once. A single process runs all passes.
     pub(crate) fn run(&self, task: &Task, size: u64, passes: u64) -> Result<Run> {
         Ok(parse(&output(&mut self.command(task, size, passes))?))
+    }
+
+    /// Returns the processor time of a whole run in seconds, whatever its exit status: a tool that finds leaks may fail.
+    pub(crate) fn time(&self, task: &Task) -> Result<f64> {
+        let mut command = self.command(task, task.size, 1);
+        // dhat writes its report to the working directory.
+        command.current_dir(work());
+        Ok(timed_to_the_end(&mut command)?.cpu)
     }
 
     /// Whether this version of leakcheck accepts the value: otherwise its checks fail.

@@ -58,11 +58,12 @@ pub struct WalkCache {
 
 const HASH_SEED: u64 = 0x517c_c1b7_2722_0a95;
 pub(super) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-pub(super) const HASH_ROTATION: u32 = 5;
 
+/// Adds a frame to the hash of the older ones. The result is linear in the older hash, so the hash
+/// of both ends of a stack follows from those of its parts, see `keep_ends`.
 #[inline(always)]
 fn add_to_hash(hash: u64, address: usize) -> u64 {
-    (hash.rotate_left(HASH_ROTATION) ^ address as u64).wrapping_mul(HASH_FACTOR)
+    hash.wrapping_add(address as u64).wrapping_mul(HASH_FACTOR)
 }
 
 /// Returns the hash of a stack, given its frames, oldest first.
@@ -103,18 +104,10 @@ impl WalkCache {
         self.omitted
     }
 
-    /// Allocates the memory of the kept frames if that did not happen yet, and stores what
-    /// `fill` writes to it. `fill` returns the number of frames. If memory is exhausted, the cache
-    /// is left without frames.
-    fn keep(&mut self, fill: impl FnOnce(&mut Self, &mut [usize; MAX_FRAMES]) -> usize) {
-        let Some(kept) = self.kept.take().or_else(allocate_kept) else {
-            self.clear();
-            (self.omitted, self.hash) = (0, HASH_SEED);
-            return;
-        };
-        self.kept_count = fill(self, kept);
-        self.hash = hash_frames(&kept[..self.kept_count]);
-        self.kept = Some(kept);
+    /// Leaves the cache without frames, because memory is exhausted.
+    fn keep_nothing(&mut self) {
+        self.clear();
+        (self.omitted, self.hash) = (0, HASH_SEED);
     }
 
     /// Fills the cache with the frames that `walk` passes to its argument, newest first. The next
@@ -122,22 +115,25 @@ impl WalkCache {
     pub(super) fn fill(&mut self, walk: impl FnOnce(&mut dyn FnMut(usize))) {
         const NEWEST: usize = MAX_FRAMES - OLDEST_FRAMES;
         self.clear();
-        self.keep(|cache, kept| {
-            let mut count = 0;
-            walk(&mut |address| {
-                let index =
-                    if count < NEWEST { count } else { NEWEST + (count - NEWEST) % OLDEST_FRAMES };
-                kept[index] = address;
-                count += 1;
-            });
-            let kept_count = count.min(MAX_FRAMES);
-            cache.omitted = count - kept_count;
-            if count > MAX_FRAMES {
-                kept[NEWEST..].rotate_left((count - NEWEST) % OLDEST_FRAMES);
-            }
-            kept[..kept_count].reverse();
-            kept_count
+        let Some(kept) = self.kept.take().or_else(allocate_kept) else {
+            return self.keep_nothing();
+        };
+        let mut count = 0;
+        walk(&mut |address| {
+            let index =
+                if count < NEWEST { count } else { NEWEST + (count - NEWEST) % OLDEST_FRAMES };
+            kept[index] = address;
+            count += 1;
         });
+        self.kept_count = count.min(MAX_FRAMES);
+        self.omitted = count - self.kept_count;
+        if count > MAX_FRAMES {
+            kept[NEWEST..].rotate_left((count - NEWEST) % OLDEST_FRAMES);
+        }
+        let frames = &mut kept[..self.kept_count];
+        frames.reverse();
+        self.hash = hash_frames(frames);
+        self.kept = Some(kept);
     }
 }
 

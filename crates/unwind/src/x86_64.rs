@@ -12,8 +12,8 @@ use crate::rule::{FRAME_POINTER, Rule, STACK_POINTER, STOP};
 use crate::rule_cache::{RuleCache, SET_BITS, SET_SIZE};
 use crate::uncached::StackFrame;
 use crate::walk_cache::{
-    CachedFrame, FRAMES_APART, FrameBuffer, HASH_FACTOR, HASH_ROTATION, MAX_CERTAIN_SIZE, NewFrame,
-    RetraceResult, WINDOW, WalkCache,
+    CachedFrame, FRAMES_APART, FrameBuffer, HASH_FACTOR, MAX_CERTAIN_SIZE, NewFrame, RetraceResult,
+    WINDOW, WalkCache,
 };
 
 const CACHED_FRAME: usize = size_of::<CachedFrame>();
@@ -228,8 +228,7 @@ pub unsafe extern "sysv64" fn retrace(
         "75:",
         "mov rdx, [r10 + {new_frame_address}]",
         "mov rbx, [rax + {hash}]",
-        "rol rbx, {rotation}",
-        "xor rbx, rdx",
+        "add rbx, rdx",
         "imul rbx, r9",
         "add rax, {cached_frame_size}",
         "mov [rax + {hash}], rbx",
@@ -264,6 +263,12 @@ pub unsafe extern "sysv64" fn retrace(
         "mov r13d, 2 * {cached_frame_size}",
         "82:",
         "sub r11, r13",
+        "sub r11, [rdi + {frames}]",
+        "jbe 83f",
+        "mov rbx, r13",
+        "neg rbx",
+        "and r11, rbx",
+        "add r11, [rdi + {frames}]",
         "cmp r11, r12",
         "jbe 83f",
         "mov rbx, [r11 + {address_slot}]",
@@ -340,7 +345,6 @@ pub unsafe extern "sysv64" fn retrace(
         by_stack_pointer = const STACK_POINTER,
         by_frame_pointer = const FRAME_POINTER,
         end_of_stack = const Rule::END.bits(),
-        rotation = const HASH_ROTATION,
         factor = const HASH_FACTOR,
         unchanged = const RetraceResult::Unchanged as usize,
         changed = const RetraceResult::Changed as usize,

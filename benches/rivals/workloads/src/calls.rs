@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use crate::Watch;
 use crate::churn::Slots;
 
 /// One level of a call stack: one of four functions, each of which can call all four. `path` selects the function of
@@ -51,6 +52,48 @@ pub(crate) fn sites(count: u64, pairs: u64) -> u64 {
         down::<0>(10, path, &mut slots, 1);
     }
     pairs
+}
+
+/// Each of `count` blocks allocated in a call stack of its own and never freed.
+pub(crate) fn kept_sites(count: u64) -> u64 {
+    /// As `down`, with a block that is kept.
+    #[inline(never)]
+    fn keep<const BRANCH: u64>(levels: u64, path: u64) -> u64 {
+        if levels == 0 {
+            std::mem::forget(black_box(Box::new(path)));
+            return 0;
+        }
+        let (levels, below) = (levels - 1, path >> 2);
+        let sum = match path & 3 {
+            0 => keep::<0>(levels, below),
+            1 => keep::<1>(levels, below),
+            2 => keep::<2>(levels, below),
+            _ => keep::<3>(levels, below),
+        };
+        black_box(sum + BRANCH)
+    }
+    for path in 0..count {
+        keep::<0>(10, path);
+    }
+    count
+}
+
+/// Allocates a block in each of `depth` calls of a recursion, and frees them on the way back. Starting a
+/// thread with a large stack for it hardly counts, because shallow recursions are repeated.
+pub(crate) fn descend(depth: u64, watch: Watch) -> u64 {
+    #[inline(never)]
+    fn call(depth: u64) -> u64 {
+        let block = black_box(Box::new(depth));
+        let deeper = if depth > 1 { call(depth - 1) } else { 0 };
+        black_box(*block) + deeper
+    }
+    let repetitions = (100_000 / depth).max(1);
+    std::thread::scope(|scope| {
+        let run = || watch(&mut || (0..repetitions).for_each(|_| _ = black_box(call(depth))));
+        let thread = std::thread::Builder::new().stack_size(1 << 30).spawn_scoped(scope, run);
+        thread.expect("a thread").join().expect("no panic");
+    });
+    repetitions * depth
 }
 
 /// Rotations of this number by 2 to 30 bits, in steps of 2, are all different.

@@ -6,6 +6,7 @@
 mod calls;
 mod channel;
 mod churn;
+mod idle;
 mod json;
 mod map;
 mod vectors;
@@ -45,6 +46,12 @@ pub fn run(watch: Watch, watch_thread: Watch) {
     });
 }
 
+/// Returns whether the blocks of the workload stay allocated, so that the tool has something to
+/// report at the end.
+pub fn leaks() -> bool {
+    std::env::args().nth(1).as_deref() == Some("kept-sites")
+}
+
 impl Arguments {
     fn read() -> Self {
         let mut arguments = std::env::args().skip(1);
@@ -73,6 +80,9 @@ impl Arguments {
             "depth-hot" => calls::hot(parameter, size),
             "depth-alternating" => calls::alternating(parameter, size),
             "sites" => calls::sites(parameter, size),
+            "kept-sites" => calls::kept_sites(size),
+            "descend" => calls::descend(size, watch_thread),
+            "idle-threads" => idle::threads(size, watch_thread),
             other => panic!("unknown workload `{other}`"),
         }
     }

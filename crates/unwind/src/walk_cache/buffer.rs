@@ -101,10 +101,12 @@ impl FrameBuffer {
     }
 
     /// Returns the sentinel and the cached frames, oldest first.
+    #[inline(always)]
     pub(crate) fn cached(&self) -> &[CachedFrame] {
+        let cached = slice_from_raw_parts(self.frames, self.count() + 1);
         // SAFETY: the memory from the sentinel to the newest frame is initialized, and `&self`
         // keeps others from writing to it.
-        unsafe { std::slice::from_raw_parts(self.frames, self.count() + 1) }
+        unsafe { &*cached }
     }
 
     /// Returns the hash of the cached frames.
@@ -112,6 +114,30 @@ impl FrameBuffer {
     pub(crate) fn hash(&self) -> u64 {
         // SAFETY: the newest frame or the sentinel is initialized.
         unsafe { (*self.newest).hash }
+    }
+
+    /// Returns the hash of the cached frames up to the one with this index.
+    #[inline(always)]
+    pub(crate) fn hash_at(&self, index: usize) -> u64 {
+        self.cached()[index].hash
+    }
+
+    /// Copies the addresses of the `OLDEST` oldest and the `NEWEST` newest cached frames, of which
+    /// there must be as many.
+    #[inline(always)]
+    pub(crate) fn copy_ends<const OLDEST: usize, const NEWEST: usize>(&self, to: &mut [usize]) {
+        let count = self.count();
+        assert!(count >= OLDEST + NEWEST && to.len() == OLDEST + NEWEST);
+        // The C function is called because those of the standard library make checks in unoptimized
+        // builds.
+        let copy = |from: usize, count: usize, to: *mut usize| {
+            let from = self.addresses.wrapping_add(from);
+            // SAFETY: the caller passes the indices of cached frames, and room for their addresses,
+            // which is exclusively borrowed and therefore does not overlap them.
+            unsafe { libc::memcpy(to.cast(), from.cast(), count * size_of::<usize>()) };
+        };
+        copy(0, OLDEST, to.as_mut_ptr());
+        copy(count - NEWEST, NEWEST, to.as_mut_ptr().wrapping_add(OLDEST));
     }
 
     /// Removes the cached frames that are newer than the one with this index.

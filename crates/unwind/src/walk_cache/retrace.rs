@@ -1,7 +1,7 @@
 //! The walk that reuses cached frames.
 
 use super::buffer::MAX_CERTAIN_SIZE;
-use super::{WalkCache, add_to_hash};
+use super::{HASH_FACTOR, WalkCache, add_to_hash, allocate_kept};
 use crate::registers::Registers;
 use crate::rule::{FRAME_POINTER, Rule, without_signature};
 use crate::uncached::{NextFrame, StackFrame};
@@ -9,6 +9,9 @@ use crate::{MAX_FRAMES, OLDEST_FRAMES, rule_cache};
 
 /// The number of frames that are always compared with the previous walk, because they are kept.
 pub(crate) const WINDOW: usize = MAX_FRAMES - OLDEST_FRAMES;
+
+/// The factor of a hash after [`WINDOW`] further frames.
+const WINDOW_FACTOR: u64 = HASH_FACTOR.wrapping_pow(WINDOW as u32);
 
 /// A frame of the previous walk.
 #[repr(C)]
@@ -69,16 +72,21 @@ impl WalkCache {
 
     /// Keeps the newest and the oldest of the cached frames. The depth is not part of the hash, so
     /// that a recursion is a single call site from a certain depth on.
-    #[cold]
+    ///
+    /// The hash is that of the kept frames: the part of the older frames is taken out of the hash of
+    /// all frames, and that of the oldest ones put in its place.
     fn keep_ends(&mut self) {
-        self.keep(|cache, kept| {
-            let addresses = cache.buffer.addresses();
-            let (oldest_frames, newest_frames) = kept.split_at_mut(OLDEST_FRAMES);
-            oldest_frames.copy_from_slice(&addresses[..OLDEST_FRAMES]);
-            newest_frames.copy_from_slice(&addresses[addresses.len() - WINDOW..]);
-            cache.omitted = addresses.len() - MAX_FRAMES;
-            MAX_FRAMES
-        });
+        if self.kept.is_none() {
+            self.kept = allocate_kept();
+        }
+        let Some(kept) = self.kept.as_deref_mut() else { return self.keep_nothing() };
+        let count = self.buffer.count();
+        let replaced =
+            self.buffer.hash_at(OLDEST_FRAMES).wrapping_sub(self.buffer.hash_at(count - WINDOW));
+        self.hash = self.buffer.hash().wrapping_add(replaced.wrapping_mul(WINDOW_FACTOR));
+        self.buffer.copy_ends::<OLDEST_FRAMES, WINDOW>(kept);
+        self.kept_count = MAX_FRAMES;
+        self.omitted = count - MAX_FRAMES;
     }
 
     /// Walks the stack and reuses the cached frames that are unchanged. Architectures without a
@@ -204,10 +212,12 @@ impl WalkCache {
 /// that reach them compare them.
 pub(crate) fn compared_frames(reached: usize, all: bool) -> impl Iterator<Item = usize> {
     let newest = if all { 1 } else { reached - WINDOW }..reached;
+    let mut older = reached.saturating_sub(WINDOW);
     let between = (1..).map_while(move |number| {
-        // The distances double from 2 on.
-        let distance = WINDOW + 2_usize.checked_shl(number)? - 2;
-        let older = reached.checked_sub(distance)?;
+        // The distances double from 2 on. The indices are multiples of them, so most are those of
+        // the previous walk, and what they refer to is in the processor's cache.
+        let distance = 1_usize.checked_shl(number)?;
+        older = older.checked_sub(distance)? & !(distance - 1);
         (older > OLDEST_FRAMES && !all).then_some(older)
     });
     let oldest = 1..if all { 1 } else { OLDEST_FRAMES + 1 };
