@@ -143,7 +143,7 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn words(&self, index: usize) -> usize {
         let size = self.sizes.get(index).bytes();
-        if size <= 8 { 1 } else { (size + 7) / 8 }
+        if size <= 8 { 1 } else { size.div_ceil(8) }
     }
 
     fn end(&self, index: usize) -> usize {

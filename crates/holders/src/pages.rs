@@ -214,7 +214,8 @@ mod tests {
     fn pages_that_must_not_be_read_or_are_not_mapped_are_skipped() {
         let start = map(8);
         (0..8).for_each(|page| touch(start + page * PAGE));
-        let pages = Pages::new(vec![start + 2 * PAGE..start + 4 * PAGE]).unwrap();
+        let page = |number: usize| start + number * PAGE..start + (number + 1) * PAGE;
+        let pages = Pages::new(vec![page(2), page(3)]).unwrap();
         assert_eq!(runs(&pages, start, start + 8 * PAGE), [(0, 2), (4, 8)]);
         assert!(!pages.is_readable(start + 3 * PAGE) && pages.is_readable(start + 4 * PAGE));
         // Nothing may be mapped here.

@@ -40,7 +40,7 @@ impl PackedSize {
         if size < Self::LARGE {
             return Self(size as u32);
         }
-        let pages = (size - 1 >> Self::PAGE_BITS) + 1;
+        let pages = ((size - 1) >> Self::PAGE_BITS) + 1;
         Self((if pages < Self::LARGE { pages } else { Self::LARGE - 1 } | Self::LARGE) as u32)
     }
 

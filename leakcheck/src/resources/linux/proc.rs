@@ -29,11 +29,12 @@ fn numbers_once(directory: &CStr) -> io::Result<Vec<c_int>> {
     }
     // SAFETY: the stream is open until `closedir` below.
     let own = unsafe { libc::dirfd(stream) };
+    // SAFETY: the function has no preconditions.
+    let errno = unsafe { libc::__errno_location() };
     let mut numbers = Ok(Vec::new());
     while let Ok(known) = &mut numbers {
-        // SAFETY: `__errno_location` has no preconditions, and its pointer is valid for the life of
-        // the calling thread, which alone accesses it.
-        unsafe { libc::__errno_location().write(0) };
+        // SAFETY: the pointer is valid for the life of the calling thread, which alone accesses it.
+        unsafe { errno.write(0) };
         // SAFETY: the stream is open, and no other thread knows it.
         let entry = unsafe { libc::readdir(stream) };
         if entry.is_null() {

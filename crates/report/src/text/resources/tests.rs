@@ -83,8 +83,7 @@ fn the_resource_that_fails_the_check_comes_first() {
             Child::new(pid, "true", ChildState::Exited, at)
         })
         .collect();
-    let mut limits = Limits::default();
-    limits.bytes = Some(Limit::default_of(crate::Kind::Unit));
+    let limits = Limits { bytes: Some(Limit::default_of(crate::Kind::Unit)), ..Limits::default() };
     report.limits = Some(limits);
     let expected = "\
 leakcheck: `notifies` left 12 child processes unwaited for, limit 0 (fds)
