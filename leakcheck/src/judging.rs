@@ -122,7 +122,6 @@ impl Judging<'_> {
 
     fn sieve(&self) -> Sieve<'_> {
         let rules = &self.settings.suppressions;
-        #[cfg(interposed)]
         if self.of_thread {
             return Sieve::of_thread(rules);
         }

@@ -89,7 +89,6 @@ impl<'a> Sieve<'a> {
     }
 
     /// A sieve for measurements of the whole thread that libtest started for a test.
-    #[cfg(interposed)]
     pub(crate) fn of_thread(rules: &'a [Suppression]) -> Self {
         Self { around: Some(Suppression::around_tests()), ..Self::new(rules) }
     }

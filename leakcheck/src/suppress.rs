@@ -178,7 +178,6 @@ impl Suppression {
     }
 
     /// What libtest and the standard library allocate around a test on its thread.
-    #[cfg(interposed)]
     pub(crate) fn around_tests() -> Self {
         Self {
             pattern: Template::new("test::run_test"),

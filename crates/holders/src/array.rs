@@ -2,7 +2,7 @@
 
 use std::ptr::{NonNull, null_mut};
 
-use leakcheck_ledger::PackedSize;
+use leakcheck_ledger::packed_size::PackedSize;
 
 /// An array of integers with a fixed length, initially all zero.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,9 @@
 //! All live blocks by address.
 
 use leakcheck_ledger::alloc::HEADER;
+use leakcheck_ledger::packed_size::PackedSize;
 use leakcheck_ledger::shadow::{self, Chunk};
-use leakcheck_ledger::{PackedSize, RegionId, SiteId, live};
+use leakcheck_ledger::{RegionId, SiteId, live};
 
 use crate::array::Array;
 use crate::pages::Pages;

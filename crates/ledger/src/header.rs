@@ -13,6 +13,7 @@ use std::alloc::Layout;
 
 use crate::accounts::tag::Tag;
 use crate::call_site::SiteId;
+use crate::packed_size::PackedSize;
 #[cfg(holders)]
 use crate::shadow;
 
@@ -23,33 +24,6 @@ pub(crate) struct Header {
     pub(crate) size: PackedSize,
     /// The call site of a block without a record. Only [thorough](crate::live) processes write it.
     pub(crate) site: SiteId,
-}
-
-/// The requested size of a block in 32 bits: in bytes, or rounded up to pages for a large block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct PackedSize(u32);
-
-impl PackedSize {
-    /// Sizes from here on are in pages, which the highest bit indicates.
-    pub(crate) const LARGE: usize = 1 << 31;
-    const PAGE_BITS: u32 = 12;
-
-    #[inline(always)]
-    pub(crate) fn of(size: usize) -> Self {
-        if size < Self::LARGE {
-            return Self(size as u32);
-        }
-        let pages = ((size - 1) >> Self::PAGE_BITS) + 1;
-        Self((if pages < Self::LARGE { pages } else { Self::LARGE - 1 } | Self::LARGE) as u32)
-    }
-
-    /// Returns the number of bytes.
-    #[inline(always)]
-    pub fn bytes(self) -> usize {
-        let number = self.0 as usize;
-        if number < Self::LARGE { number } else { (number & !Self::LARGE) << Self::PAGE_BITS }
-    }
 }
 
 /// The size of a header in bytes.
@@ -140,15 +114,6 @@ mod tests {
     fn a_size_that_overflows_has_no_layout() {
         assert!(outer(layout(8, 8), isize::MAX as usize - 8).is_none());
         assert!(outer(layout(8, 8), usize::MAX).is_none());
-    }
-
-    #[test]
-    fn sizes_are_exact_below_two_gibibytes_and_rounded_up_above() {
-        for size in [0, 1, 4097, (1 << 31) - 1] {
-            assert_eq!(PackedSize::of(size).bytes(), size);
-        }
-        assert_eq!(PackedSize::of(1 << 31).bytes(), 1 << 31);
-        assert_eq!(PackedSize::of((6 << 30) + 1).bytes(), (6 << 30) + 4096);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod header;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "reads and writes the headers of blocks")]
 pub mod live;
+pub mod packed_size;
 #[cfg(holders)]
 #[allow(unsafe_code, reason = "maps memory and accesses it by address")]
 pub mod shadow;
@@ -35,6 +36,4 @@ pub mod totals;
 
 pub use accounts::account::RegionId;
 pub use call_site::SiteId;
-#[cfg(holders)]
-pub use header::PackedSize;
 pub use totals::Totals;

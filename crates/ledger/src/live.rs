@@ -17,7 +17,8 @@ use leakcheck_unwind::{self as unwind, Registers};
 use crate::accounts::record::Record;
 use crate::accounts::tag::Tag;
 use crate::call_site::{self, SiteId};
-use crate::header::{self, Header, PackedSize};
+use crate::header::{self, Header};
+use crate::packed_size::PackedSize;
 use crate::thread::{Thread, memory};
 
 /// The variable by which users ask for reference paths.

@@ -15,7 +15,8 @@ use crate::accounts::record::Record;
 use crate::accounts::sample;
 use crate::accounts::shard::{self, Shard};
 use crate::epoch::EPOCH;
-use crate::header::{self, Header, PackedSize};
+use crate::header::{self, Header};
+use crate::packed_size::PackedSize;
 use crate::shadow;
 use crate::thread::{CAPTURE_ALL, CAPTURE_SAMPLED, COUNT_PROCESS, Thread};
 
