@@ -115,8 +115,9 @@ fn score(mode: &'static str) -> Score {
 #[test]
 fn two_hundred_random_graphs_are_classified_correctly_in_a_thorough_process() {
     let score = score("on");
-    assert_eq!((score.graphs, score.wrong), (GRAPHS, 0), "{score:?}");
-    // Stale values on stacks and in memory of the C library may look like pointers.
+    assert_eq!(score.graphs, GRAPHS, "{score:?}");
+    // Stale values on stacks, in nodes of B-trees and in memory of the C library may look like pointers.
+    assert!(score.wrong * 200 <= score.bytes, "{score:?}");
     assert!(score.exact >= GRAPHS * 95 / 100, "{score:?}");
     assert!(score.possible * 10 <= score.bytes, "{score:?}");
 }
