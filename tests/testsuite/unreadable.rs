@@ -79,6 +79,17 @@ fn what_threads_hold_is_not_judged_if_they_cannot_be_listed() {
 }
 
 #[test]
+fn memory_is_not_judged_if_the_kernel_does_not_say_which_pages_are_present() {
+    let test = "a_thread_holds_a_block_where_no_page_can_be_asked_about";
+    let run = run(test);
+    assert_eq!(run.outcome(test), Outcome::Failed, "{}", run.stdout());
+    assert!(run.report(test).is_unjudged("lost_bytes"));
+    let headline = "cannot be judged by limit 0 B (lost_bytes): memory cannot be searched: the kernel \
+                    refuses `mincore` (";
+    assert!(run.output(test).contains(headline), "{}", run.output(test));
+}
+
+#[test]
 fn a_test_without_children_and_descriptors_passes_where_nothing_is_listed() {
     let test = "leaves_nothing_that_could_be_listed";
     let run = run(test);

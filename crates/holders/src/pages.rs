@@ -1,7 +1,7 @@
 //! Which pages of the snapshot are worth reading: those that have contents and may be read.
 
-use std::fs;
 use std::ops::Range;
+use std::{fs, io};
 
 use leakcheck_system::spare_fd;
 
@@ -36,8 +36,14 @@ pub(crate) struct Pages {
 impl Pages {
     /// # Errors
     ///
-    /// Returns an error where the status of the process cannot be read.
+    /// Returns an error where the status of the process cannot be read, or the kernel does not say
+    /// which pages are present: without an answer every page would look absent, and every block lost.
     pub(crate) fn new(unreadable: Vec<Range<usize>>) -> Result<Self, Unreadable> {
+        let here = 0_u8;
+        let page = (&raw const here as usize) & !(PAGE - 1);
+        if !ask(page, 1, &mut [0]) {
+            return Err(Unreadable::pages(&io::Error::last_os_error()));
+        }
         Ok(Self { unreadable, swapped: swaps()? })
     }
 

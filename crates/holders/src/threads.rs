@@ -92,6 +92,11 @@ impl Unreadable {
     pub(crate) fn new(path: &str, error: &io::Error) -> Self {
         Self(format!("threads cannot be listed: `{path}` cannot be read ({error})"))
     }
+
+    /// The kernel does not say which pages are present.
+    pub(crate) fn pages(error: &io::Error) -> Self {
+        Self(format!("memory cannot be searched: the kernel refuses `mincore` ({error})"))
+    }
 }
 
 impl fmt::Display for Unreadable {
